@@ -1,0 +1,321 @@
+//! Chain notation: `0-27`, `0-14,12-14,15-27`, `0-6,(7-9)x3,10-27`.
+//!
+//! Printing is canonical: a block that follows itself is written `(block)xN`, a run of at least two
+//! ascending (three descending) layers `a-b`, anything else layer by layer, the empty chain `empty`.
+//! Besides that notation the parser reads what other tools write: `0..14,12,13,14,15..39`
+//! (circuit-finder, both ends included), `layers:0,1,2` and `blocks:31,34;43,45` (RYS: block `i,j`
+//! runs the layers up to `j-1`, then goes back to `i`).
+
+use std::{fmt, str::FromStr};
+
+use super::{Chain, ChainError, Layer};
+
+/// Longest chain the parser accepts: a guard against `(0-27)x999999`, far above any real chain.
+pub const MAX_CHAIN_LENGTH: usize = 4096;
+
+impl Chain {
+    /// Reads any notation, for a model of `layers` layers, and refuses layers it does not have.
+    pub fn parse(text: &str, layers: usize) -> Result<Self, ChainError> {
+        let trimmed = text.trim();
+        let chain = match trimmed.strip_prefix("blocks:") {
+            Some(blocks) => parse_blocks(text, blocks, layers)?,
+            None => trimmed.parse()?,
+        };
+        chain.check(layers)?;
+        Ok(chain)
+    }
+}
+
+impl FromStr for Chain {
+    type Err = ChainError;
+
+    fn from_str(text: &str) -> Result<Self, ChainError> {
+        let body = text.trim();
+        if body == "empty" {
+            return Ok(Chain::new([]));
+        }
+        let body = body.strip_prefix("layers:").unwrap_or(body);
+        let mut out = Vec::new();
+        for item in split_outside_groups(text, body)? {
+            parse_item(text, item.trim(), &mut out)?;
+            if out.len() > MAX_CHAIN_LENGTH {
+                return Err(syntax(text, too_long()));
+            }
+        }
+        Ok(Chain::new(out))
+    }
+}
+
+fn too_long() -> String {
+    format!("longer than {MAX_CHAIN_LENGTH} layers")
+}
+
+fn syntax(text: &str, reason: impl Into<String>) -> ChainError {
+    ChainError::Syntax {
+        text: text.to_owned(),
+        reason: reason.into(),
+    }
+}
+
+/// Splits at commas that are not inside `( )`.
+fn split_outside_groups<'a>(text: &str, body: &'a str) -> Result<Vec<&'a str>, ChainError> {
+    let mut items = Vec::new();
+    let (mut start, mut open) = (0, false);
+    for (at, c) in body.char_indices() {
+        match c {
+            '(' if open => return Err(syntax(text, "a group inside a group is not supported")),
+            '(' => open = true,
+            ')' if !open => return Err(syntax(text, "`)` without `(`")),
+            ')' => open = false,
+            ',' if !open => {
+                items.push(&body[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    if open {
+        return Err(syntax(text, "`(` without `)`"));
+    }
+    items.push(&body[start..]);
+    Ok(items)
+}
+
+/// `7`, `7-9`, `7..9`, `(7-9,3)x2` or `7x2`.
+fn parse_item(text: &str, item: &str, out: &mut Vec<Layer>) -> Result<(), ChainError> {
+    if item.is_empty() {
+        return Err(syntax(
+            text,
+            "an empty item; write `empty` for the empty chain",
+        ));
+    }
+    let (block, times) = match item.rsplit_once('x') {
+        Some((block, times)) => (block.trim(), parse_times(text, times)?),
+        None => (item, 1),
+    };
+    let inside = match block.strip_prefix('(') {
+        Some(rest) => rest
+            .strip_suffix(')')
+            .ok_or_else(|| syntax(text, format!("{item:?}: expected `(block)xN`")))?,
+        None => block,
+    };
+    let mut layers = Vec::new();
+    for run in inside.split(',') {
+        parse_run(text, run.trim(), &mut layers)?;
+    }
+    if layers.len().saturating_mul(times) > MAX_CHAIN_LENGTH {
+        return Err(syntax(text, too_long()));
+    }
+    for _ in 0..times {
+        out.extend_from_slice(&layers);
+    }
+    Ok(())
+}
+
+fn parse_times(text: &str, times: &str) -> Result<usize, ChainError> {
+    match times.trim().parse() {
+        Ok(n) if n >= 1 => Ok(n),
+        _ => Err(syntax(
+            text,
+            format!("x{times}: a repeat count is a whole number from 1"),
+        )),
+    }
+}
+
+fn parse_run(text: &str, run: &str, out: &mut Vec<Layer>) -> Result<(), ChainError> {
+    let ends = run.split_once("..").or_else(|| run.split_once('-'));
+    let (first, last) = match ends {
+        Some((first, last)) => (parse_layer(text, first)?, parse_layer(text, last)?),
+        None => {
+            let layer = parse_layer(text, run)?;
+            (layer, layer)
+        }
+    };
+    if first.abs_diff(last) as usize >= MAX_CHAIN_LENGTH {
+        return Err(syntax(text, too_long()));
+    }
+    if first <= last {
+        out.extend(first..=last);
+    } else {
+        out.extend((last..=first).rev());
+    }
+    Ok(())
+}
+
+fn parse_layer(text: &str, layer: &str) -> Result<Layer, ChainError> {
+    let layer = layer.trim();
+    layer
+        .parse()
+        .map_err(|_| syntax(text, format!("{layer:?} is not a layer index")))
+}
+
+/// RYS blocks: run up to `j - 1`, jump back to `i`, and so on; the last run goes to the end.
+fn parse_blocks(text: &str, blocks: &str, layers: usize) -> Result<Chain, ChainError> {
+    let mut out: Vec<Layer> = Vec::new();
+    let mut from = 0;
+    for block in blocks.split(';') {
+        let (i, j) = block
+            .split_once(',')
+            .ok_or_else(|| syntax(text, format!("{block:?}: expected `blocks:i,j;i,j`")))?;
+        let (i, j) = (parse_layer(text, i)?, parse_layer(text, j)?);
+        if i >= j || j < from || j as usize > layers {
+            return Err(syntax(
+                text,
+                format!("block {i},{j}: expected i < j <= {layers}, ends ascending"),
+            ));
+        }
+        out.extend(from..j);
+        from = i;
+    }
+    out.extend(from..layers as Layer);
+    Ok(Chain::new(out))
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("empty");
+        }
+        let layers = self.layers();
+        let mut separator = "";
+        let mut plain = 0; // start of the layers not yet written
+        let mut at = 0;
+        while at < layers.len() {
+            match repeat_at(&layers[at..]) {
+                None => at += 1,
+                Some((block, times)) => {
+                    write_runs(f, &layers[plain..at], &mut separator)?;
+                    write!(f, "{separator}(")?;
+                    write_runs(f, &layers[at..at + block], &mut "")?;
+                    write!(f, ")x{times}")?;
+                    separator = ",";
+                    at += block * times;
+                    plain = at;
+                }
+            }
+        }
+        write_runs(f, &layers[plain..], &mut separator)
+    }
+}
+
+/// The block that follows itself at the start of `layers`: (its length, how often it runs). Of
+/// several the one that covers most layers, then the shortest.
+fn repeat_at(layers: &[Layer]) -> Option<(usize, usize)> {
+    let mut best: Option<(usize, usize)> = None;
+    for block in 1..=layers.len() / 2 {
+        let times = 1 + layers[block..]
+            .chunks_exact(block)
+            .take_while(|chunk| *chunk == &layers[..block])
+            .count();
+        if times >= 2 && best.is_none_or(|(b, t)| block * times > b * t) {
+            best = Some((block, times));
+        }
+    }
+    best
+}
+
+fn write_runs(
+    f: &mut fmt::Formatter<'_>,
+    layers: &[Layer],
+    separator: &mut &str,
+) -> fmt::Result {
+    let mut rest = layers;
+    while let Some(&first) = rest.first() {
+        let up = run_length(rest, |a, b| Some(b) == a.checked_add(1));
+        let down = run_length(rest, |a, b| a.checked_sub(1) == Some(b));
+        let run = if up >= 2 {
+            up
+        } else if down >= 3 {
+            down
+        } else {
+            1
+        };
+        match run {
+            1 => write!(f, "{separator}{first}")?,
+            _ => write!(f, "{separator}{first}-{}", rest[run - 1])?,
+        }
+        *separator = ",";
+        rest = &rest[run..];
+    }
+    Ok(())
+}
+
+fn run_length(layers: &[Layer], follows: impl Fn(Layer, Layer) -> bool) -> usize {
+    1 + layers
+        .windows(2)
+        .take_while(|w| follows(w[0], w[1]))
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn canonical(text: &str) -> String {
+        Chain::parse(text, 40).unwrap().to_string()
+    }
+
+    #[test]
+    fn every_notation_is_read_and_printed_canonically() {
+        for (read, printed) in [
+            ("0-27", "0-27"),
+            ("0-14,12-14,15-27", "0-11,(12-14)x2,15-27"),
+            ("0-6,(7-9)x3,10-27", "0-6,(7-9)x3,10-27"),
+            ("0..14,12,13,14,15..39", "0-11,(12-14)x2,15-39"),
+            ("layers:0,1,2", "0-2"),
+            ("blocks:31,34;35,37", "0-30,(31-33)x2,34,(35-36)x2,37-39"),
+            (" 3 , 1x2 ,(4,2)x2", "3,(1)x2,(4,2)x2"),
+            ("5-2", "5-2"),
+            ("2,1", "2,1"),
+            ("empty", "empty"),
+        ] {
+            assert_eq!(canonical(read), printed, "{read}");
+        }
+    }
+
+    #[test]
+    fn rys_blocks_run_to_j_minus_one_then_from_i() {
+        let chain = Chain::parse("blocks:1,3", 5).unwrap();
+        assert_eq!(chain.layers(), [0, 1, 2, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn malformed_chains_say_what_is_wrong() {
+        for (text, needle) in [
+            ("", "empty item"),
+            ("0-", "is not a layer index"),
+            ("0,,2", "empty item"),
+            ("(0-2x3", "without `)`"),
+            ("0-2)x3", "without `(`"),
+            ("((1)x2)x2", "group inside a group"),
+            ("(1)x0", "whole number from 1"),
+            ("(0-27)x99999999", "longer than"),
+            ("-1", "is not a layer index"),
+            ("70000", "is not a layer index"),
+            ("blocks:3,1", "expected i < j"),
+            ("0-40", "layer 40 does not exist"),
+            ("seven", "is not a layer index"),
+        ] {
+            let error = Chain::parse(text, 40).unwrap_err().to_string();
+            assert!(error.contains(needle), "{text:?}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn printing_round_trips(layers in prop::collection::vec(0u16..6, 0..40)) {
+            let chain = Chain::new(layers);
+            let printed = chain.to_string();
+            let read: Chain = printed.parse().unwrap();
+            prop_assert_eq!(&read, &chain);
+            prop_assert_eq!(read.to_string(), printed);
+        }
+
+        #[test]
+        fn no_text_panics(text in "[0-9x,()\\-. a-z:;]{0,40}") {
+            let _ = Chain::parse(&text, 12);
+        }
+    }
+}
