@@ -1,0 +1,33 @@
+//! Why an evaluation failed.
+
+use thiserror::Error;
+
+use crate::{chain::ChainError, model::ModelError};
+
+/// Errors of the engine room.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The chain names a layer the model does not have.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The model could not run the step.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A row without a single token.
+    #[error("the prompt is empty: the model needs at least one token (a BOS token or some text)")]
+    EmptyRow,
+    /// A token id the model does not have.
+    #[error("token {token} is outside the model's vocabulary of {vocabulary}: do tokenizer and model belong together?")]
+    Token {
+        /// The offending id.
+        token: u32,
+        /// Rows of the embedding.
+        vocabulary: i64,
+    },
+    /// A bug in a kernel or in this crate: the evaluation is lost, the run goes on.
+    #[error("a worker panicked: {0}")]
+    Panic(String),
+    /// The engine was stopped while the evaluation was in flight.
+    #[error("the engine was stopped")]
+    Stopped,
+}

@@ -1,0 +1,142 @@
+//! Jobs: evaluations on their way through the scheduler.
+
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+
+use super::{
+    Cost, DecodePlan, EngineError, Finish, Generated, Ledger, Row,
+    decode::Decoding,
+    state::State,
+};
+use crate::{
+    chain::{Chain, Layer},
+    model::Reading,
+};
+
+/// One evaluation asked of the engine.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// A registered row.
+    pub row: Arc<Row>,
+    /// The layers to run.
+    pub chain: Chain,
+    /// How to continue the prompt; `None` only reads the row.
+    pub decode: Option<DecodePlan>,
+    /// Run in batches of its own and without the state table: the reference every other way of
+    /// running is compared with.
+    pub alone: bool,
+    /// Given back with the result.
+    pub tag: u64,
+}
+
+/// What a chain made of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// One reading for each of [`Row::asked`].
+    pub readings: Vec<Reading>,
+    /// The greedy continuation, where one was asked for.
+    pub generated: Option<Generated>,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+impl Outcome {
+    /// Whether every state that was read was finite.
+    pub fn is_finite(&self) -> bool {
+        let decoded = self.generated.as_ref().is_none_or(|g| g.finish != Finish::NotFinite);
+        decoded && self.readings.iter().all(Reading::is_finite)
+    }
+}
+
+/// A finished evaluation.
+#[derive(Debug)]
+pub struct Completion {
+    /// Of the request.
+    pub tag: u64,
+    /// What came of it.
+    pub result: Result<Outcome, EngineError>,
+}
+
+/// Where a job stands. Owned by the queue, or by the worker that runs its next step.
+#[derive(Debug)]
+pub struct Job {
+    pub request: Request,
+    pub reply: Sender<Completion>,
+    /// Node in the row's prefix trie of each prefix, shortest first.
+    pub path: Vec<u32>,
+    /// Layers of the chain the row has passed.
+    pub done: usize,
+    /// The row after those layers.
+    pub state: Arc<State>,
+    /// For decoding: the states after each layer of the chain so far.
+    pub kept: Vec<Arc<State>>,
+    /// Steps run since the last state taken from the table.
+    pub since_shared: u32,
+    pub decoding: Option<Decoding>,
+    pub readings: Vec<Reading>,
+    pub cost: Cost,
+}
+
+/// What a job needs next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Work {
+    /// This layer, on the row or on the newest decoded token.
+    Layer(Layer),
+    /// Norm and head.
+    Head,
+}
+
+impl Job {
+    /// The next thing to run.
+    pub fn work(&self) -> Work {
+        let done = self.decoding.as_ref().map_or(self.done, |d| d.done);
+        match self.request.chain.layers().get(done) {
+            Some(&layer) => Work::Layer(layer),
+            None => Work::Head,
+        }
+    }
+
+    /// Tokens the next thing runs on.
+    pub fn tokens(&self) -> usize {
+        match (&self.decoding, self.work()) {
+            (Some(_), _) => 1,
+            (None, Work::Layer(_)) => self.request.row.tokens().len(),
+            (None, Work::Head) => self.request.row.asked().len(),
+        }
+    }
+
+    /// Takes over the row's state after `done` layers.
+    pub fn arrive(&mut self, done: usize, state: Arc<State>) {
+        if self.request.decode.is_some() {
+            self.kept.push(Arc::clone(&state));
+        }
+        self.done = done;
+        self.state = state;
+    }
+
+    /// Closes the account and sends the result.
+    pub fn finish(mut self, generated: Option<Generated>, ledger: &Ledger) {
+        self.cost.steps_saved = (self.request.chain.len() as u64).saturating_sub(self.cost.steps_run);
+        ledger.finished(&self.cost);
+        let readings = std::mem::take(&mut self.readings);
+        self.send(Ok(Outcome {
+            readings,
+            generated,
+            cost: self.cost,
+        }));
+    }
+
+    /// Gives up.
+    pub fn fail(self, error: EngineError) {
+        self.send(Err(error));
+    }
+
+    fn send(&self, result: Result<Outcome, EngineError>) {
+        // The receiver may be gone: a run that is being stopped no longer listens.
+        let _ = self.reply.send(Completion {
+            tag: self.request.tag,
+            result,
+        });
+    }
+}

@@ -1,0 +1,94 @@
+//! The cost ledger: what evaluations cost, each and in all.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// What one evaluation cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Layer steps run for it.
+    pub steps_run: u64,
+    /// Layer steps of its chain it did not need to run: the state table had them, or another
+    /// chain in flight was computing them.
+    pub steps_saved: u64,
+    /// Tokens decoded one by one.
+    pub tokens_decoded: u64,
+    /// Layer applications to single decoded tokens.
+    pub decode_steps: u64,
+}
+
+impl std::ops::AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        self.steps_run += other.steps_run;
+        self.steps_saved += other.steps_saved;
+        self.tokens_decoded += other.tokens_decoded;
+        self.decode_steps += other.decode_steps;
+    }
+}
+
+/// Running totals of an engine, updated by its workers.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    pub(super) steps_run: AtomicU64,
+    pub(super) steps_saved: AtomicU64,
+    pub(super) tokens_decoded: AtomicU64,
+    pub(super) decode_steps: AtomicU64,
+    pub(super) evaluations: AtomicU64,
+    pub(super) failures: AtomicU64,
+    pub(super) batches: AtomicU64,
+    pub(super) packed_tokens: AtomicU64,
+    busy_nanoseconds: AtomicU64,
+}
+
+/// The totals at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Totals {
+    /// Sum of the evaluations' costs.
+    pub cost: Cost,
+    /// Evaluations finished.
+    pub evaluations: u64,
+    /// Evaluations that failed.
+    pub failures: u64,
+    /// Batches of layer steps run.
+    pub batches: u64,
+    /// Tokens in those batches.
+    pub packed_tokens: u64,
+    /// Seconds workers spent computing, summed over workers.
+    pub busy_seconds: f64,
+    /// Most bytes of states alive at once.
+    pub peak_state_bytes: usize,
+}
+
+impl Ledger {
+    pub(super) fn finished(&self, cost: &Cost) {
+        self.evaluations.fetch_add(1, Ordering::Relaxed);
+        self.steps_saved.fetch_add(cost.steps_saved, Ordering::Relaxed);
+    }
+
+    pub(super) fn busy(&self, time: Duration) {
+        self.busy_nanoseconds
+            .fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn totals(&self, peak_state_bytes: usize) -> Totals {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Totals {
+            cost: Cost {
+                steps_run: read(&self.steps_run),
+                steps_saved: read(&self.steps_saved),
+                tokens_decoded: read(&self.tokens_decoded),
+                decode_steps: read(&self.decode_steps),
+            },
+            evaluations: read(&self.evaluations),
+            failures: read(&self.failures),
+            batches: read(&self.batches),
+            packed_tokens: read(&self.packed_tokens),
+            busy_seconds: read(&self.busy_nanoseconds) as f64 * 1e-9,
+            peak_state_bytes,
+        }
+    }
+}

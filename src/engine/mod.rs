@@ -1,0 +1,44 @@
+//! Executes chains. Knows no task and no search.
+//!
+//! A [`Row`] is a token tree: the prompt is its trunk, options and other continuations are its
+//! branches, and one pass over it scores them all. The *state* of (row, prefix) is the residual
+//! stream of all its nodes after the first `p` layers of a chain. It depends on nothing else, so
+//! chains that begin alike share it:
+//!
+//! ```text
+//! chain 0,1,2,3    (row)──0──▶s0──1──▶s01──2──▶s012──3──▶s0123 ──▶ norm, head, readings
+//! chain 0,1,3                          └───3──▶s013  ──▶ norm, head, readings
+//! chain 0,1,3,3                                 └──3──▶s0133 ──▶ ...
+//! ```
+//!
+//! An arrow is a *step*: one layer applied to one state, the unit of work and of cost. The
+//! scheduler keeps the pending steps of all rows and chains in flight in groups by the layer they
+//! need next; a worker takes the largest group, packs it and runs it. Two chains that want the same
+//! step wait for one result. The state table keeps what was computed for as long as its budget
+//! allows; a job carries the states it needs itself, so an eviction costs a recomputation, never a
+//! failure.
+//!
+//! Greedy decoding continues a chain token by token, with keys and values per *position of the
+//! chain*: those of the prompt come from the shared states, those of the generated tokens are the
+//! job's own. Decoded tokens of all jobs are packed with each other and with the rest.
+
+mod decode;
+mod error;
+mod job;
+mod ledger;
+mod queue;
+mod row;
+mod service;
+mod state;
+mod table;
+mod verify;
+mod worker;
+
+pub use decode::{DecodePlan, Finish, Finished, Generated};
+pub use error::EngineError;
+pub use job::{Completion, Outcome, Request};
+pub use ledger::{Cost, Ledger, Totals};
+pub use row::{Continuation, Row, RowBuilder, RowId};
+pub use service::{Engine, EngineOptions};
+pub use table::StateTable;
+pub use verify::{CaseReport, VerifyError, verify};

@@ -1,0 +1,179 @@
+//! The engine as its users see it: register rows, submit evaluations, receive outcomes.
+
+use std::{
+    sync::{Arc, Condvar, Mutex},
+    thread::JoinHandle,
+};
+
+use crossbeam_channel::{Sender, bounded};
+
+use super::{
+    Completion, Cost, EngineError, Ledger, Outcome, Request, Row, StateTable, Totals,
+    job::Job,
+    queue::{BatchLimit, Queue},
+    state::{Meter, State},
+    worker::{Shared, work},
+};
+use crate::model::{Applied, Frozen, Model};
+
+/// How an engine runs. None of it changes a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// Worker threads; each runs one batch at a time.
+    pub workers: usize,
+    /// libtorch threads inside each worker.
+    pub threads: usize,
+    /// Bytes the state table may hold.
+    pub state_budget: usize,
+    /// Most tokens packed into one batch.
+    pub batch_tokens: usize,
+}
+
+impl EngineOptions {
+    /// One single-threaded worker a core: on a CPU several small workers beat one with all cores,
+    /// because most of a step is too small to be split.
+    pub fn for_cpu() -> Self {
+        Self {
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: 1,
+            state_budget: 2 << 30,
+            batch_tokens: 1024,
+        }
+    }
+
+    /// One worker and large batches: one stream kept full.
+    pub fn for_cuda() -> Self {
+        Self {
+            workers: 1,
+            threads: 1,
+            state_budget: 8 << 30,
+            batch_tokens: 16 * 1024,
+        }
+    }
+}
+
+/// Runs chains on rows. Dropping it stops the workers; evaluations in flight fail.
+#[derive(Debug)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Starts the workers.
+    pub fn start(model: Arc<Model>, options: EngineOptions) -> Self {
+        let shared = Arc::new(Shared {
+            model,
+            table: StateTable::new(options.state_budget),
+            queue: Mutex::new(Queue::default()),
+            pending: Condvar::new(),
+            ledger: Ledger::default(),
+            meter: Arc::new(Meter::default()),
+            limit: BatchLimit {
+                tokens: options.batch_tokens.max(1),
+            },
+        });
+        let workers = (0..options.workers.max(1))
+            .map(|_| {
+                let shared = Arc::clone(&shared);
+                std::thread::spawn(move || work(&shared, options.threads.max(1)))
+            })
+            .collect();
+        Self { shared, workers }
+    }
+
+    /// The model it runs.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.shared.model
+    }
+
+    /// Takes in a row: embeds its tokens. Evaluations refer to it until it is released.
+    pub fn register(&self, row: Row) -> Result<Arc<Row>, EngineError> {
+        if row.trunk() == 0 {
+            return Err(EngineError::EmptyRow);
+        }
+        let model = &self.shared.model;
+        let vocabulary = model.spec().vocabulary;
+        if let Some(&token) = row.tokens().iter().find(|&&t| i64::from(t) >= vocabulary) {
+            return Err(EngineError::Token { token, vocabulary });
+        }
+        let _guard = tch::no_grad_guard();
+        let embedded = Applied {
+            residual: Frozen::new(model.embed(row.tokens())?),
+            key_value: None,
+        };
+        let root = Arc::new(State::new(embedded, &self.shared.meter));
+        let row = Arc::new(row);
+        self.shared.queue().register(Arc::clone(&row), root);
+        Ok(row)
+    }
+
+    /// Forgets a finished row and drops its states.
+    pub fn release(&self, row: &Row) {
+        let nodes = self.shared.queue().release(row.id());
+        self.shared.table.drop_row(row.id(), nodes);
+    }
+
+    /// Queues an evaluation; its completion goes to `reply`.
+    pub fn submit(&self, request: Request, reply: &Sender<Completion>) {
+        if let Err((request, error)) = self.accept(request, reply) {
+            // As in Job::finish: nobody listens to a run that is being stopped.
+            let _ = reply.send(Completion {
+                tag: request.tag,
+                result: Err(error),
+            });
+        }
+    }
+
+    fn accept(&self, request: Request, reply: &Sender<Completion>) -> Result<(), (Request, EngineError)> {
+        if let Err(error) = request.chain.check(self.shared.model.depth()) {
+            return Err((request, error.into()));
+        }
+        let path = self.shared.queue().path(request.row.id(), &request.chain);
+        let Some((root, path)) = path else {
+            return Err((request, EngineError::Stopped));
+        };
+        self.shared.advance([Job {
+            path,
+            done: 0,
+            state: root,
+            kept: Vec::new(),
+            since_shared: 0,
+            decoding: None,
+            readings: Vec::new(),
+            cost: Cost::default(),
+            reply: reply.clone(),
+            request,
+        }]);
+        Ok(())
+    }
+
+    /// Runs one evaluation and waits for it.
+    pub fn evaluate(&self, request: Request) -> Result<Outcome, EngineError> {
+        let (reply, done) = bounded(1);
+        self.submit(request, &reply);
+        drop(reply);
+        done.recv().map_or(Err(EngineError::Stopped), |completion| completion.result)
+    }
+
+    /// What all evaluations cost so far.
+    pub fn totals(&self) -> Totals {
+        self.shared.ledger.totals(self.shared.meter.peak())
+    }
+
+    /// The state table, to look at.
+    pub fn table(&self) -> &StateTable {
+        &self.shared.table
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.shared.queue().stop();
+        self.shared.pending.notify_all();
+        for worker in self.workers.drain(..) {
+            // A worker that panicked outside a step has nothing left to tell.
+            let _ = worker.join();
+        }
+    }
+}

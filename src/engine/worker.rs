@@ -1,0 +1,315 @@
+//! Workers: take a batch of steps, run it, hand the results on.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, Mutex, MutexGuard, atomic::Ordering},
+    time::Instant,
+};
+
+use tch::Tensor;
+
+use super::{
+    EngineError, Generated, Ledger, StateTable,
+    decode::Decoding,
+    job::{Job, Work},
+    queue::{BatchLimit, Queue, next_key},
+    state::{Meter, State},
+};
+use crate::{
+    chain::Layer,
+    model::{Applied, Asked, Batch, Frozen, Model, ModelError, Reading, Segment, Visibility},
+};
+
+/// What all workers share.
+#[derive(Debug)]
+pub struct Shared {
+    pub model: Arc<Model>,
+    pub table: StateTable,
+    pub queue: Mutex<Queue>,
+    /// Signalled when steps become pending and when the engine stops.
+    pub pending: Condvar,
+    pub ledger: Ledger,
+    pub meter: Arc<Meter>,
+    pub limit: BatchLimit,
+}
+
+impl Shared {
+    pub fn queue(&self) -> MutexGuard<'_, Queue> {
+        // Poisoned only if bookkeeping panicked; going on is better than losing a month's run.
+        self.queue.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Puts jobs back into the queue and wakes workers for them.
+    pub fn advance(&self, jobs: impl IntoIterator<Item = Job>) {
+        let mut queue = self.queue();
+        for job in jobs {
+            if queue.stopped {
+                job.fail(EngineError::Stopped);
+            } else if queue.advance(job, &self.table) {
+                self.pending.notify_one();
+            }
+        }
+    }
+}
+
+/// A worker thread: runs batches until the engine stops.
+pub fn work(shared: &Shared, threads: usize) {
+    tch::set_num_threads(threads as i32);
+    let _guard = tch::no_grad_guard();
+    while let Some((work, jobs)) = wait_for_batch(shared) {
+        let start = Instant::now();
+        match work {
+            Work::Layer(layer) => run_layer(shared, layer, jobs),
+            Work::Head => run_head(shared, jobs),
+        }
+        shared.ledger.busy(start.elapsed());
+    }
+}
+
+fn wait_for_batch(shared: &Shared) -> Option<(Work, Vec<Job>)> {
+    let mut queue = shared.queue();
+    loop {
+        if queue.stopped {
+            return None;
+        }
+        if let Some(batch) = queue.next_batch(shared.limit) {
+            return Some(batch);
+        }
+        queue = shared.pending.wait(queue).unwrap_or_else(|e| e.into_inner());
+    }
+}
+
+/// Runs `f` on all jobs at once; where that fails, on halves, down to the job that fails alone.
+/// So a batch too large for the memory gets smaller, and a failure stays with its sample.
+fn isolate<T>(
+    jobs: &[Job],
+    f: &impl Fn(&[Job]) -> Result<Vec<T>, ModelError>,
+) -> Vec<Result<T, EngineError>> {
+    let error = match catch_unwind(AssertUnwindSafe(|| f(jobs))) {
+        Ok(Ok(results)) => return results.into_iter().map(Ok).collect(),
+        Ok(Err(error)) => EngineError::Model(error),
+        Err(panic) => EngineError::Panic(panic_message(panic.as_ref())),
+    };
+    if jobs.len() <= 1 {
+        return vec![Err(error)];
+    }
+    tracing::warn!(jobs = jobs.len(), %error, "batch failed, trying halves");
+    let (left, right) = jobs.split_at(jobs.len() / 2);
+    let mut results = isolate(left, f);
+    results.extend(isolate(right, f));
+    results
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "no message".into())
+}
+
+fn run_layer(shared: &Shared, layer: Layer, jobs: Vec<Job>) {
+    let tokens: usize = jobs.iter().map(Job::tokens).sum();
+    shared.ledger.batches.fetch_add(1, Ordering::Relaxed);
+    shared.ledger.packed_tokens.fetch_add(tokens as u64, Ordering::Relaxed);
+    let results = isolate(&jobs, &|jobs| apply(&shared.model, layer, jobs));
+    let mut next = Vec::with_capacity(jobs.len());
+    for (job, result) in jobs.into_iter().zip(results) {
+        match result {
+            Ok(applied) if job.decoding.is_some() => next.extend(step_token(shared, job, applied)),
+            Ok(applied) => next.extend(step_row(shared, job, applied)),
+            Err(error) => next.extend(give_up(shared, job, error)),
+        }
+    }
+    shared.advance(next);
+}
+
+/// One layer over all jobs' rows and newest tokens.
+fn apply(model: &Model, layer: Layer, jobs: &[Job]) -> Result<Vec<Applied>, ModelError> {
+    let segments: Vec<Segment> = jobs.iter().map(segment).collect();
+    let keep: Vec<bool> = jobs
+        .iter()
+        .map(|job| job.decoding.is_some() || job.request.row.for_decoding())
+        .collect();
+    model
+        .layer(layer as usize)
+        .forward(&Batch::pack(&segments)?, &keep)
+}
+
+fn segment(job: &Job) -> Segment<'_> {
+    let row = &job.request.row;
+    match &job.decoding {
+        None => Segment {
+            residual: &job.state.residual,
+            positions: row.positions(),
+            context: Vec::new(),
+            visible: Visibility::Tree(row.visible()),
+        },
+        Some(decoding) => {
+            let prompt = job.kept[decoding.done].key_value.as_ref();
+            let prompt = prompt.map(|kv| (kv, row.trunk() as i64));
+            let tail = decoding.tails[decoding.done].as_ref();
+            let tail = tail.map(|kv| (kv, kv.size()[0]));
+            Segment {
+                residual: &decoding.residual,
+                positions: std::slice::from_ref(&decoding.position),
+                context: prompt.into_iter().chain(tail).collect(),
+                visible: Visibility::All,
+            }
+        }
+    }
+}
+
+/// A row has passed a layer: share its new state, go on, and let those who wait for it go on.
+fn step_row(shared: &Shared, mut job: Job, applied: Applied) -> Vec<Job> {
+    let state = Arc::new(State::new(applied, &shared.meter));
+    shared.ledger.steps_run.fetch_add(1, Ordering::Relaxed);
+    job.cost.steps_run += 1;
+    job.since_shared += 1;
+    let mut next = Vec::new();
+    if let Some(key) = next_key(&job) {
+        shared.table.insert(key, &state, job.since_shared);
+        next = shared.queue().settle(key, Some(&state));
+    }
+    job.arrive(job.done + 1, state);
+    next.push(job);
+    next
+}
+
+/// The newest token has passed a layer of the chain.
+fn step_token(shared: &Shared, mut job: Job, applied: Applied) -> Option<Job> {
+    shared.ledger.decode_steps.fetch_add(1, Ordering::Relaxed);
+    job.cost.decode_steps += 1;
+    if let Some(decoding) = &mut job.decoding {
+        let tail = &mut decoding.tails[decoding.done];
+        let grown = match (tail.take(), applied.key_value) {
+            (Some(old), Some(new)) => Tensor::f_cat(&[&*old, &*new], 0).map(|kv| Some(Frozen::new(kv))),
+            (old, new) => Ok(new.or(old)),
+        };
+        match grown {
+            Ok(grown) => *tail = grown,
+            Err(error) => {
+                fail(shared, job, ModelError::from(error).into());
+                return None;
+            }
+        }
+        decoding.residual = applied.residual;
+        decoding.done += 1;
+    }
+    Some(job)
+}
+
+/// The job failed; those who wait for its step try themselves.
+fn give_up(shared: &Shared, job: Job, error: EngineError) -> Vec<Job> {
+    let waiters = next_key(&job).map(|key| shared.queue().settle(key, None));
+    fail(shared, job, error);
+    waiters.unwrap_or_default()
+}
+
+fn fail(shared: &Shared, job: Job, error: EngineError) {
+    shared.ledger.failures.fetch_add(1, Ordering::Relaxed);
+    job.fail(error);
+}
+
+fn run_head(shared: &Shared, jobs: Vec<Job>) {
+    let results = isolate(&jobs, &|jobs| read(&shared.model, jobs));
+    let mut next = Vec::new();
+    for (mut job, result) in jobs.into_iter().zip(results) {
+        match result {
+            Err(error) => fail(shared, job, error),
+            Ok(readings) => {
+                let decoded = job.decoding.is_some();
+                let newest = match decoded {
+                    true => readings.into_iter().next(),
+                    false => {
+                        job.readings = readings;
+                        prompt_end(&job).cloned()
+                    }
+                };
+                next.extend(continue_decoding(shared, job, newest));
+            }
+        }
+    }
+    shared.advance(next);
+}
+
+/// Readings of every job: of the row's asked-for nodes, or of the newest token.
+fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
+    let nothing = Asked::default();
+    let mut nodes = Vec::with_capacity(jobs.len());
+    let mut asked: Vec<&Asked> = Vec::new();
+    for job in jobs {
+        match &job.decoding {
+            Some(decoding) => {
+                nodes.push(decoding.residual.shallow_clone());
+                asked.push(&nothing);
+            }
+            None => {
+                let row = &job.request.row;
+                let index: Vec<i64> = row.asked().iter().map(|&(node, _)| node as i64).collect();
+                let index = Tensor::f_from_slice(&index)?.f_to_device(model.compute().device)?;
+                nodes.push(job.state.residual.f_index_select(0, &index)?);
+                asked.extend(row.asked().iter().map(|(_, asked)| asked));
+            }
+        }
+    }
+    let mut readings = model.head().read(&Tensor::f_cat(&nodes, 0)?, &asked)?.into_iter();
+    Ok(jobs
+        .iter()
+        .map(|job| readings.by_ref().take(job.tokens()).collect())
+        .collect())
+}
+
+/// What the model predicts after the prompt.
+fn prompt_end(job: &Job) -> Option<&Reading> {
+    let row = &job.request.row;
+    let end = row.trunk().checked_sub(1)?;
+    let at = row.asked().binary_search_by_key(&end, |&(node, _)| node).ok()?;
+    job.readings.get(at)
+}
+
+/// Takes the next token, or finishes the job.
+fn continue_decoding(shared: &Shared, mut job: Job, newest: Option<Reading>) -> Option<Job> {
+    let (Some(plan), Some(newest)) = (job.request.decode.clone(), newest) else {
+        job.finish(None, &shared.ledger);
+        return None;
+    };
+    let mut tokens = job.decoding.as_mut().map_or_else(Vec::new, |d| std::mem::take(&mut d.tokens));
+    let before = tokens.len();
+    let ended = catch_unwind(AssertUnwindSafe(|| plan.take(&newest, &mut tokens)));
+    let new_tokens = (tokens.len() - before) as u64;
+    job.cost.tokens_decoded += new_tokens;
+    shared.ledger.tokens_decoded.fetch_add(new_tokens, Ordering::Relaxed);
+    match ended {
+        Err(panic) => {
+            fail(shared, job, EngineError::Panic(panic_message(panic.as_ref())));
+            None
+        }
+        Ok(Some(finish)) => {
+            job.finish(Some(Generated { tokens, finish }), &shared.ledger);
+            None
+        }
+        Ok(None) => match shared.model.embed(&tokens[before..]) {
+            Err(error) => {
+                fail(shared, job, error.into());
+                None
+            }
+            Ok(residual) => {
+                let decoding = job.decoding.take();
+                let depth = job.request.chain.len();
+                job.decoding = Some(Decoding {
+                    position: (job.request.row.trunk() + before) as i64,
+                    tokens,
+                    residual: Frozen::new(residual),
+                    done: 0,
+                    tails: decoding.map_or_else(|| vec_of_none(depth), |d| d.tails),
+                });
+                Some(job)
+            }
+        },
+    }
+}
+
+fn vec_of_none(length: usize) -> Vec<Option<Frozen>> {
+    std::iter::repeat_with(|| None).take(length).collect()
+}

@@ -1,0 +1,227 @@
+//! Rows of different lengths in one pass: linear parts on packed tokens, attention in buckets.
+//!
+//! ```text
+//! segments      a a a | b b b b b | c            packed, [N, D], no padding
+//! buckets       (a b) padded to one shape, (c) with its long context alone
+//! ```
+//!
+//! The padded shape of a segment depends on that segment alone, never on what else is in the
+//! batch: what a row computes must not depend on its company.
+
+use std::collections::BTreeMap;
+
+use tch::{Device, Kind, Tensor};
+
+use super::ModelError;
+
+/// Keys and values of one application of one layer, for `n` nodes: `[n, 2, KV heads, head_dim]`,
+/// keys first, already rotated.
+pub type KeyValue = super::Frozen;
+
+/// New nodes of one row, at one position of a chain.
+pub struct Segment<'a> {
+    /// Residual stream of the nodes, `[n, D]`.
+    pub residual: &'a Tensor,
+    /// Position of each node (its depth in the token tree).
+    pub positions: &'a [i64],
+    /// Keys and values of earlier nodes at this chain position, with how many of them to use.
+    pub context: Vec<(&'a KeyValue, i64)>,
+    /// Which nodes see which.
+    pub visible: Visibility<'a>,
+}
+
+/// What the new nodes of a segment attend to, among its context and themselves.
+pub enum Visibility<'a> {
+    /// The whole context and each other. Right for a single node that continues a sequence.
+    All,
+    /// `[n, m + n]` row-major: may node `i` see context or new node `j`?
+    Tree(&'a [bool]),
+}
+
+/// Segments packed for one layer.
+pub struct Batch {
+    /// `[N, D]`.
+    pub(super) residual: Tensor,
+    /// `[N]`.
+    pub(super) positions: Tensor,
+    /// Largest position.
+    pub(super) last_position: i64,
+    /// Context of all segments, after the batch's own nodes in the order the buckets index them.
+    pub(super) context: Vec<Tensor>,
+    pub(super) buckets: Vec<Bucket>,
+    /// Where each packed node's output lies in the buckets' outputs, `[N]`.
+    pub(super) restore: Tensor,
+    lengths: Vec<i64>,
+}
+
+/// Segments attended together, padded to `queries` nodes that see `keys` nodes.
+pub(super) struct Bucket {
+    pub rows: i64,
+    pub queries: i64,
+    pub keys: i64,
+    /// Packed node of each padded query, `[rows * queries]`.
+    pub query_index: Tensor,
+    /// Packed or context node of each padded key, `[rows * keys]`.
+    pub key_index: Tensor,
+    /// Added to the scores, `[rows, 1, queries, keys]`: 0 or minus infinity.
+    pub mask: Tensor,
+}
+
+/// One node decodes alone; longer segments are padded to a multiple of this.
+const QUERY_STEP: i64 = 8;
+/// Keys are padded to a multiple of this.
+const KEY_STEP: i64 = 16;
+
+fn round_up(n: i64, step: i64) -> i64 {
+    (n + step - 1) / step * step
+}
+
+/// A segment's place in the batch.
+struct Placed<'a> {
+    segment: &'a Segment<'a>,
+    /// Its nodes.
+    nodes: i64,
+    /// Packed index of its first node.
+    start: i64,
+    /// Index of its first context node among packed and context nodes.
+    context_start: i64,
+    /// Number of context nodes.
+    context: i64,
+}
+
+impl Batch {
+    /// Packs the segments. Tensors are moved to the device of the first residual.
+    pub fn pack(segments: &[Segment<'_>]) -> Result<Self, ModelError> {
+        let residuals: Vec<&Tensor> = segments.iter().map(|s| s.residual).collect();
+        let residual = match residuals.as_slice() {
+            [single] => single.shallow_clone(),
+            several => Tensor::f_cat(several, 0)?,
+        };
+        let (device, kind) = (residual.device(), residual.kind());
+        let placed = place(segments);
+        let mut groups: BTreeMap<(i64, i64), Vec<&Placed>> = BTreeMap::new();
+        for segment in &placed {
+            let queries = match segment.nodes {
+                1 => 1,
+                n => round_up(n, QUERY_STEP),
+            };
+            let keys = round_up(segment.context + segment.nodes, KEY_STEP);
+            groups.entry((queries, keys)).or_default().push(segment);
+        }
+        let mut restore = vec![0; residual.size()[0] as usize];
+        let mut offset = 0;
+        let mut buckets = Vec::with_capacity(groups.len());
+        for ((queries, keys), members) in groups {
+            for (row, member) in members.iter().enumerate() {
+                let base = offset + row as i64 * queries;
+                for node in 0..member.nodes {
+                    restore[(member.start + node) as usize] = base + node;
+                }
+            }
+            offset += members.len() as i64 * queries;
+            buckets.push(Bucket::new(&members, queries, keys, device, kind)?);
+        }
+        let positions: Vec<i64> = segments.iter().flat_map(|s| s.positions).copied().collect();
+        Ok(Self {
+            residual,
+            last_position: positions.iter().copied().max().unwrap_or(0),
+            positions: Tensor::f_from_slice(&positions)?.f_to_device(device)?,
+            context: context(segments)?,
+            buckets,
+            restore: Tensor::f_from_slice(&restore)?.f_to_device(device)?,
+            lengths: placed.iter().map(|p| p.nodes).collect(),
+        })
+    }
+
+    /// Nodes of each segment, in order.
+    pub fn lengths(&self) -> &[i64] {
+        &self.lengths
+    }
+}
+
+fn place<'a>(segments: &'a [Segment<'a>]) -> Vec<Placed<'a>> {
+    let total: i64 = segments.iter().map(|s| s.positions.len() as i64).sum();
+    let (mut start, mut context_start) = (0, total);
+    let mut placed = Vec::with_capacity(segments.len());
+    for segment in segments {
+        let nodes = segment.positions.len() as i64;
+        let context = segment.context.iter().map(|&(_, used)| used).sum();
+        placed.push(Placed {
+            segment,
+            nodes,
+            start,
+            context_start,
+            context,
+        });
+        start += nodes;
+        context_start += context;
+    }
+    placed
+}
+
+fn context(segments: &[Segment<'_>]) -> Result<Vec<Tensor>, ModelError> {
+    segments
+        .iter()
+        .flat_map(|segment| &segment.context)
+        .map(|&(key_value, used)| Ok(key_value.f_narrow(0, 0, used)?))
+        .collect()
+}
+
+impl Bucket {
+    fn new(
+        members: &[&Placed<'_>],
+        queries: i64,
+        keys: i64,
+        device: Device,
+        kind: Kind,
+    ) -> Result<Self, ModelError> {
+        let rows = members.len();
+        let (nq, nk) = (queries as usize, keys as usize);
+        // Padding repeats a row's first node: a valid index whose result nobody reads.
+        let mut query_index = Vec::with_capacity(rows * nq);
+        let mut key_index = Vec::with_capacity(rows * nk);
+        let mut mask = vec![0f32; rows * nq * nk];
+        for (row, member) in members.iter().enumerate() {
+            let nodes = member.nodes;
+            query_index.extend((0..queries).map(|i| member.start + if i < nodes { i } else { 0 }));
+            key_index.extend((0..keys).map(|j| match j {
+                j if j < member.context => member.context_start + j,
+                j if j < member.context + nodes => member.start + j - member.context,
+                _ => member.start,
+            }));
+            member.fill_mask(&mut mask[row * nq * nk..(row + 1) * nq * nk], nk);
+        }
+        let rows = rows as i64;
+        let upload = |index: &[i64]| -> Result<Tensor, ModelError> {
+            Ok(Tensor::f_from_slice(index)?.f_to_device(device)?)
+        };
+        Ok(Self {
+            rows,
+            queries,
+            keys,
+            query_index: upload(&query_index)?,
+            key_index: upload(&key_index)?,
+            mask: Tensor::f_from_slice(&mask)?
+                .f_reshape([rows, 1, queries, keys])?
+                .f_to_device(device)?
+                .f_to_kind(kind)?,
+        })
+    }
+}
+
+impl Placed<'_> {
+    /// Hides padding keys and what the tree hides. Padding queries see everything: an all-hidden
+    /// row would be a softmax over nothing.
+    fn fill_mask(&self, mask: &mut [f32], stride: usize) {
+        let seen = (self.context + self.nodes) as usize;
+        for (query, row) in mask.chunks_exact_mut(stride).enumerate().take(self.nodes as usize) {
+            row[seen..].fill(f32::NEG_INFINITY);
+            if let Visibility::Tree(tree) = self.segment.visible {
+                let visible = &tree[query * seen..(query + 1) * seen];
+                for (score, _) in row.iter_mut().zip(visible).filter(|(_, seen)| !**seen) {
+                    *score = f32::NEG_INFINITY;
+                }
+            }
+        }
+    }
+}

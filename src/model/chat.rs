@@ -1,0 +1,111 @@
+//! Chat templates: Jinja2 texts that lay out a conversation as the model was trained to see it.
+
+use std::path::{Path, PathBuf};
+
+use minijinja::{Environment, Error, ErrorKind, Value as Jinja, context, syntax::SyntaxConfig};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Config, ModelError};
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// `system`, `user` or `assistant`.
+    pub role: String,
+    /// What was said.
+    pub content: String,
+}
+
+/// The template of a model directory.
+#[derive(Debug)]
+pub struct ChatTemplate {
+    path: PathBuf,
+    environment: Environment<'static>,
+    special: Vec<(String, String)>,
+}
+
+const NAME: &str = "chat";
+
+impl ChatTemplate {
+    /// Reads `chat_template.jinja`, else `chat_template` of `tokenizer_config.json`.
+    pub(super) fn load(
+        directory: &Path,
+        config: Option<&Config>,
+        special: &[(String, String)],
+    ) -> Result<Option<Self>, ModelError> {
+        let path = directory.join("chat_template.jinja");
+        if path.exists() {
+            let source = std::fs::read_to_string(&path).map_err(|source| ModelError::Io {
+                path: path.clone(),
+                source,
+            })?;
+            return Self::compile(path, source, special).map(Some);
+        }
+        let Some(source) = config.and_then(|config| source_in(config.get("chat_template")?)) else {
+            return Ok(None);
+        };
+        Self::compile(directory.join("tokenizer_config.json"), source, special).map(Some)
+    }
+
+    fn compile(path: PathBuf, source: String, special: &[(String, String)]) -> Result<Self, ModelError> {
+        let mut environment = Environment::new();
+        // As transformers sets its own environment up.
+        let mut syntax = SyntaxConfig::builder();
+        syntax.trim_blocks(true).lstrip_blocks(true);
+        environment.set_syntax(syntax.build().map_err(|error| ModelError::Malformed {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?);
+        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.add_function("raise_exception", |message: String| -> Result<String, Error> {
+            Err(Error::new(ErrorKind::InvalidOperation, message))
+        });
+        environment
+            .add_template_owned(NAME, source)
+            .map_err(|error| ModelError::Malformed {
+                path: path.clone(),
+                reason: format!("chat template: {error}"),
+            })?;
+        Ok(Self {
+            path,
+            environment,
+            special: special.to_vec(),
+        })
+    }
+
+    /// The prompt for a conversation, up to where the assistant speaks next.
+    pub fn render(&self, messages: &[Message]) -> Result<String, ModelError> {
+        let messages: Vec<Jinja> = messages
+            .iter()
+            .map(|m| Jinja::from_pairs([("role", &m.role), ("content", &m.content)]))
+            .collect();
+        let special: Jinja = self
+            .special
+            .iter()
+            .map(|(name, text)| (name.clone(), Jinja::from(text.as_str())))
+            .collect();
+        self.environment
+            .get_template(NAME)
+            .and_then(|template| {
+                template.render(context! { messages, add_generation_prompt => true, ..special })
+            })
+            .map_err(|error| ModelError::Malformed {
+                path: self.path.clone(),
+                reason: format!("chat template: {error}"),
+            })
+    }
+}
+
+/// A template is one text, or a list of named ones of which `default` counts.
+fn source_in(value: &Value) -> Option<String> {
+    match value {
+        Value::String(source) => Some(source.clone()),
+        Value::Array(named) => named
+            .iter()
+            .find(|entry| entry.get("name").and_then(Value::as_str) == Some("default"))
+            .and_then(|entry| entry.get("template")?.as_str())
+            .map(str::to_owned),
+        _ => None,
+    }
+}

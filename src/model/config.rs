@@ -1,0 +1,162 @@
+//! `config.json` as it is on disk: typed access that names file and field when it fails.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Map, Value};
+
+use super::ModelError;
+
+/// A JSON object of a model directory. A field that is `null` counts as absent.
+#[derive(Debug, Clone)]
+pub struct Config {
+    path: PathBuf,
+    prefix: String,
+    fields: Map<String, Value>,
+}
+
+impl Config {
+    /// Reads `name` in the model directory.
+    pub fn read(directory: &Path, name: &str) -> Result<Self, ModelError> {
+        let path = directory.join(name);
+        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io {
+            path: path.clone(),
+            source,
+        })?;
+        match serde_json::from_str(&text) {
+            Ok(Value::Object(fields)) => Ok(Self {
+                path,
+                prefix: String::new(),
+                fields,
+            }),
+            Ok(_) => Err(ModelError::Malformed {
+                path,
+                reason: "expected a JSON object".into(),
+            }),
+            Err(error) => Err(ModelError::Malformed {
+                path,
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    /// Reads `name` if the directory has it.
+    pub fn read_optional(directory: &Path, name: &str) -> Result<Option<Self>, ModelError> {
+        if directory.join(name).exists() {
+            Self::read(directory, name).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// An error about one of the fields.
+    pub fn refuse(&self, field: &str, reason: impl Into<String>) -> ModelError {
+        ModelError::Field {
+            path: self.path.clone(),
+            field: format!("{}{field}", self.prefix),
+            reason: reason.into(),
+        }
+    }
+
+    /// The raw value of a field.
+    pub fn get(&self, field: &str) -> Option<&Value> {
+        self.fields.get(field).filter(|value| !value.is_null())
+    }
+
+    /// The object in a field, if it is there.
+    pub fn object(&self, field: &str) -> Result<Option<Self>, ModelError> {
+        match self.get(field) {
+            None => Ok(None),
+            Some(Value::Object(fields)) => Ok(Some(Self {
+                path: self.path.clone(),
+                prefix: format!("{}{field}.", self.prefix),
+                fields: fields.clone(),
+            })),
+            Some(other) => Err(self.refuse(field, format!("expected an object, found {other}"))),
+        }
+    }
+
+    /// A whole number of at least 1.
+    pub fn size(&self, field: &str) -> Result<i64, ModelError> {
+        self.size_opt(field)?
+            .ok_or_else(|| self.refuse(field, "is missing"))
+    }
+
+    /// A whole number of at least 1, if the field is there.
+    pub fn size_opt(&self, field: &str) -> Result<Option<i64>, ModelError> {
+        self.typed(field, "a whole number from 1 to 2^31", |v| {
+            v.as_i64().filter(|n| (1..=i32::MAX as i64).contains(n))
+        })
+    }
+
+    /// A finite number, if the field is there.
+    pub fn number_opt(&self, field: &str) -> Result<Option<f64>, ModelError> {
+        self.typed(field, "a number", |v| v.as_f64().filter(|x| x.is_finite()))
+    }
+
+    /// A finite number.
+    pub fn number(&self, field: &str) -> Result<f64, ModelError> {
+        self.number_opt(field)?
+            .ok_or_else(|| self.refuse(field, "is missing"))
+    }
+
+    /// True or false, with what an absent field means.
+    pub fn flag(&self, field: &str, default: bool) -> Result<bool, ModelError> {
+        Ok(self
+            .typed(field, "true or false", Value::as_bool)?
+            .unwrap_or(default))
+    }
+
+    /// A string, if the field is there.
+    pub fn text_opt(&self, field: &str) -> Result<Option<String>, ModelError> {
+        self.typed(field, "a string", |v| v.as_str().map(str::to_owned))
+    }
+
+    fn typed<T>(
+        &self,
+        field: &str,
+        expected: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Option<T>, ModelError> {
+        match self.get(field) {
+            None => Ok(None),
+            Some(value) => match read(value) {
+                Some(value) => Ok(Some(value)),
+                None => Err(self.refuse(field, format!("expected {expected}, found {value}"))),
+            },
+        }
+    }
+}
+
+/// The tokens that end a generation: `eos_token_id` of `generation_config.json`, else of
+/// `config.json`; one number or a list.
+pub fn stop_tokens(directory: &Path) -> Result<Vec<u32>, ModelError> {
+    for name in ["generation_config.json", "config.json"] {
+        let Some(config) = Config::read_optional(directory, name)? else {
+            continue;
+        };
+        let Some(value) = config.get("eos_token_id") else {
+            continue;
+        };
+        let listed = match value {
+            Value::Array(items) => items.iter().map(Value::as_u64).collect(),
+            single => single.as_u64().map(|token| vec![token]),
+        };
+        let tokens: Option<BTreeSet<u32>> = listed.and_then(|tokens| {
+            tokens
+                .into_iter()
+                .map(|token| u32::try_from(token).ok())
+                .collect()
+        });
+        return match tokens {
+            Some(tokens) => Ok(tokens.into_iter().collect()),
+            None => Err(config.refuse(
+                "eos_token_id",
+                format!("expected a token id or a list, found {value}"),
+            )),
+        };
+    }
+    Ok(Vec::new())
+}

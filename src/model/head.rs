@@ -1,0 +1,99 @@
+//! Final norm and language-model head, at asked-for nodes only.
+
+use tch::{Kind, Tensor};
+
+use super::{Frozen, ModelError, norm::Norm};
+
+/// Most logits computed at once: bounds the memory of a large vocabulary (64 MiB in f32).
+const LOGITS_AT_ONCE: i64 = 16 << 20;
+
+/// What to read at one node: log-probabilities of these next tokens, besides the most likely one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Token ids.
+    pub tokens: Vec<u32>,
+}
+
+/// What the model predicts at one node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// The most likely next token; of several equal ones the first.
+    pub argmax: u32,
+    /// Its log-probability, nats.
+    pub argmax_log_prob: f64,
+    /// Log-probability of the most likely token but one, nats.
+    pub second_log_prob: f64,
+    /// Log-probabilities of the asked-for tokens, nats.
+    pub log_probs: Vec<f64>,
+}
+
+impl Reading {
+    /// Whether the state it was read from was finite.
+    pub fn is_finite(&self) -> bool {
+        self.argmax_log_prob.is_finite() && self.log_probs.iter().all(|p| p.is_finite())
+    }
+}
+
+/// The final norm and the output matrix `[V, D]`.
+#[derive(Debug)]
+pub struct Head {
+    pub(super) norm: Norm,
+    pub(super) weight: std::sync::Arc<Frozen>,
+}
+
+impl Head {
+    /// Logits of every node, `[N, D] -> [N, V]`, f32.
+    pub fn logits(&self, residual: &Tensor) -> Result<Tensor, ModelError> {
+        let normed = self.norm.forward(residual)?;
+        Ok(normed
+            .f_linear(&**self.weight, None::<&Tensor>)?
+            .f_to_kind(Kind::Float)?)
+    }
+
+    /// Reads nodes `[A, D]`, one [`Asked`] each.
+    pub fn read(&self, residual: &Tensor, asked: &[&Asked]) -> Result<Vec<Reading>, ModelError> {
+        let vocabulary = self.weight.size()[0];
+        let at_once = (LOGITS_AT_ONCE / vocabulary).max(1) as usize;
+        let mut readings = Vec::with_capacity(asked.len());
+        for (chunk, asked) in asked.chunks(at_once).enumerate() {
+            let start = (chunk * at_once) as i64;
+            let rows = residual.f_narrow(0, start, asked.len() as i64)?;
+            readings.extend(self.read_chunk(&rows, asked)?);
+        }
+        Ok(readings)
+    }
+
+    fn read_chunk(&self, residual: &Tensor, asked: &[&Asked]) -> Result<Vec<Reading>, ModelError> {
+        let logits = self.logits(residual)?;
+        let vocabulary = logits.size()[1];
+        let total = f64s(&logits.f_logsumexp([1], false)?)?;
+        let (top, _) = logits.f_topk(vocabulary.min(2), 1, true, true)?;
+        let top = f64s(&top.f_flatten(0, 1)?)?;
+        let argmax: Vec<i64> = Vec::try_from(&logits.f_argmax(1, false)?)?;
+        let wanted: Vec<i64> = (0i64..)
+            .zip(asked)
+            .flat_map(|(row, asked)| {
+                let at = move |&token: &u32| row * vocabulary + i64::from(token);
+                asked.tokens.iter().map(at)
+            })
+            .collect();
+        let index = Tensor::f_from_slice(&wanted)?.f_to_device(logits.device())?;
+        let mut values = f64s(&logits.f_flatten(0, 1)?.f_index_select(0, &index)?)?.into_iter();
+        let width = top.len() / asked.len();
+        let mut readings = Vec::with_capacity(asked.len());
+        for (row, asked) in asked.iter().enumerate() {
+            let log_probs = values.by_ref().take(asked.tokens.len());
+            readings.push(Reading {
+                argmax: argmax[row] as u32,
+                argmax_log_prob: top[row * width] - total[row],
+                second_log_prob: top[row * width + width - 1] - total[row],
+                log_probs: log_probs.map(|logit| logit - total[row]).collect(),
+            });
+        }
+        Ok(readings)
+    }
+}
+
+fn f64s(tensor: &Tensor) -> Result<Vec<f64>, ModelError> {
+    Ok(Vec::try_from(tensor.f_to_kind(Kind::Double)?)?)
+}

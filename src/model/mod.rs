@@ -1,0 +1,44 @@
+//! The frozen LLM: from a Hugging Face directory to layers that are pure functions.
+//!
+//! ```text
+//! config.json ──family──▶ ModelSpec ─┐
+//! *.safetensors ──mmap──▶ Weights ───┴▶ Model { embedding, layers[0..L], head }
+//! ```
+//!
+//! A family file reads its `config.json` into a [`ModelSpec`] and names its tensors; everything
+//! after that is driven by the spec. A [`Layer`] takes a packed batch of residuals
+//! `[N, D]` and returns residuals, with the keys and values of that application: they belong to a
+//! position of the chain, so a layer visited twice has two independent sets.
+
+mod attention;
+mod batch;
+mod chat;
+mod config;
+mod device;
+mod error;
+mod family;
+mod frozen;
+mod head;
+mod layer;
+mod linear;
+mod mlp;
+mod network;
+mod norm;
+mod rope;
+mod spec;
+mod tokenizer;
+mod weights;
+
+pub use batch::{Batch, KeyValue, Segment, Visibility};
+pub use chat::{ChatTemplate, Message};
+pub use config::{Config, stop_tokens};
+pub use device::{Compute, parse_device};
+pub use error::ModelError;
+pub use frozen::Frozen;
+pub use head::{Asked, Reading};
+pub use layer::{Applied, Layer};
+pub use network::Model;
+pub use spec::{
+    Activation, AttentionSpec, LayerSpec, MlpSpec, ModelSpec, NormSpec, RopeScaling, RopeSpec,
+};
+pub use tokenizer::Tokenizer;
