@@ -1,0 +1,17 @@
+//! What a program is: a chain of layers, how it is written, and how it may be edited.
+//!
+//! A [`Chain`] is the list of layer indices a sample runs through. `0-27` is the *identity* of a
+//! 28-layer model; any layer may be absent, repeated or out of order. The room holds no tensors
+//! and no randomness, so that search and engine can be tested against it alone.
+
+mod edit;
+mod error;
+mod program;
+mod syntax;
+mod trie;
+
+pub use edit::{Edit, EditSpace, LengthBounds};
+pub use error::ChainError;
+pub use program::{Chain, Layer};
+pub use syntax::MAX_CHAIN_LENGTH;
+pub use trie::PrefixTrie;

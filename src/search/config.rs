@@ -1,0 +1,218 @@
+//! From what was asked for by name to a search that can be built for every sample.
+
+use serde::Serialize;
+use thiserror::Error;
+
+use super::{
+    Preset, SearchParams, Strategy,
+    exhaustive::{self, Exhaustive, Listing},
+    mcts::Mcts,
+    random::RandomChains,
+};
+
+/// A search as the command line names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchConfig {
+    /// `mcts`, `random` or `exhaustive`.
+    pub strategy: String,
+    /// `default`, `cola-paper`, `polar-release`, `dr-llm` or `re-polar`.
+    pub preset: String,
+    /// Simulations a sample instead of the preset's.
+    pub simulations: Option<usize>,
+}
+
+impl Default for SearchConfig {
+    fn default() -> Self {
+        Self {
+            strategy: "mcts".to_owned(),
+            preset: "default".to_owned(),
+            simulations: None,
+        }
+    }
+}
+
+/// Why a search cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SearchError {
+    /// No such strategy.
+    #[error("unknown strategy {name:?}; known: {known}")]
+    UnknownStrategy {
+        /// What was asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// No such preset.
+    #[error("unknown preset {name:?}; known: {known}")]
+    UnknownPreset {
+        /// What was asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// A search of nothing.
+    #[error("--simulations 0: the unmodified model alone takes one")]
+    NoSimulations,
+    /// A model of nothing.
+    #[error("the model has no layers to search over")]
+    NoLayers,
+    /// `exhaustive` on a space it cannot finish.
+    #[error(
+        "--strategy exhaustive: {chains} chains are one edit or less from the identity, more than \
+         --simulations {simulations}; raise it, or use mcts or random"
+    )]
+    SpaceTooLarge {
+        /// Chains of at most one edit.
+        chains: usize,
+        /// The budget.
+        simulations: usize,
+    },
+}
+
+/// How chains are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StrategyKind {
+    /// Monte Carlo graph search.
+    Mcts,
+    /// Random chains.
+    Random,
+    /// Every chain of a small space.
+    Exhaustive,
+}
+
+impl StrategyKind {
+    /// Every strategy, with its name on the command line.
+    pub const ALL: [(&'static str, StrategyKind); 3] = [
+        ("mcts", StrategyKind::Mcts),
+        ("random", StrategyKind::Random),
+        ("exhaustive", StrategyKind::Exhaustive),
+    ];
+}
+
+/// A search with every number settled for one model. Serialised, it says all that decides which
+/// chains are asked for, but the seed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ResolvedSearch {
+    /// How chains are chosen.
+    pub strategy: StrategyKind,
+    /// Where the parameters come from.
+    pub preset: Preset,
+    /// The parameters.
+    pub params: SearchParams,
+    /// What an exhaustive search covers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub covers: Option<String>,
+    #[serde(skip)]
+    listing: Option<Listing>,
+}
+
+impl SearchConfig {
+    /// Settles every number for a model of `layers` layers.
+    ///
+    /// # Errors
+    /// An unknown name, no layers, no simulations, or an exhaustive search of too large a space.
+    pub fn resolve(&self, layers: usize) -> Result<ResolvedSearch, SearchError> {
+        let strategy = lookup(&StrategyKind::ALL, &self.strategy)
+            .map_err(|(name, known)| SearchError::UnknownStrategy { name, known })?;
+        let preset = lookup(&Preset::ALL, &self.preset)
+            .map_err(|(name, known)| SearchError::UnknownPreset { name, known })?;
+        if layers == 0 {
+            return Err(SearchError::NoLayers);
+        }
+        let mut params = SearchParams::preset(preset, layers);
+        params.simulations = self.simulations.unwrap_or(params.simulations);
+        if params.simulations == 0 {
+            return Err(SearchError::NoSimulations);
+        }
+        let listing = match strategy {
+            StrategyKind::Exhaustive => Some(exhaustive::list(&params)?),
+            StrategyKind::Mcts | StrategyKind::Random => None,
+        };
+        Ok(ResolvedSearch {
+            strategy,
+            preset,
+            params,
+            covers: listing.as_ref().map(|listing| listing.what.clone()),
+            listing,
+        })
+    }
+}
+
+impl ResolvedSearch {
+    /// The search of one sample; its seed comes from [`seed_for`](super::seed_for).
+    pub fn build(&self, seed: u64) -> Box<dyn Strategy> {
+        let params = self.params.clone();
+        match (&self.listing, self.strategy) {
+            (Some(listing), _) => Box::new(Exhaustive::new(listing)),
+            (None, StrategyKind::Random) => Box::new(RandomChains::new(params, seed)),
+            (None, _) => Box::new(Mcts::new(params, seed)),
+        }
+    }
+}
+
+fn lookup<T: Copy>(all: &[(&'static str, T)], name: &str) -> Result<T, (String, String)> {
+    match all.iter().find(|(known, _)| *known == name) {
+        Some(&(_, found)) => Ok(found),
+        None => {
+            let known: Vec<&str> = all.iter().map(|(known, _)| *known).collect();
+            Err((name.to_owned(), known.join(", ")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(strategy: &str, preset: &str, simulations: Option<usize>) -> SearchConfig {
+        SearchConfig {
+            strategy: strategy.to_owned(),
+            preset: preset.to_owned(),
+            simulations,
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_refused_with_the_known_ones() {
+        let error = |strategy, preset, simulations| {
+            let resolved = config(strategy, preset, simulations).resolve(8);
+            resolved.unwrap_err().to_string()
+        };
+        assert_eq!(
+            error("mtcs", "default", None),
+            "unknown strategy \"mtcs\"; known: mcts, random, exhaustive"
+        );
+        assert_eq!(
+            error("mcts", "polar", None),
+            "unknown preset \"polar\"; known: default, cola-paper, polar-release, dr-llm, re-polar"
+        );
+        assert!(error("mcts", "default", Some(0)).contains("--simulations 0"));
+        assert!(error("exhaustive", "default", Some(50)).contains("more than --simulations 50"));
+    }
+
+    #[test]
+    fn the_command_line_overrides_a_presets_simulations() {
+        let simulations = |preset, given| {
+            config("mcts", preset, given)
+                .resolve(28)
+                .unwrap()
+                .params
+                .simulations
+        };
+        assert_eq!(simulations("cola-paper", None), 200);
+        assert_eq!(simulations("polar-release", None), 100);
+        assert_eq!(simulations("dr-llm", None), 50);
+        assert_eq!(simulations("dr-llm", Some(7)), 7);
+    }
+
+    #[test]
+    fn an_exhaustive_search_says_what_it_covers() {
+        let covers = |layers, simulations| {
+            let config = config("exhaustive", "default", Some(simulations));
+            config.resolve(layers).unwrap().covers.unwrap()
+        };
+        assert_eq!(covers(3, 39), "all chains of at most 3 layers");
+        assert_eq!(covers(8, 400), "all chains of at most 1 edits");
+    }
+}

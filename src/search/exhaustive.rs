@@ -1,0 +1,158 @@
+//! Every chain of a small space, shortest first.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
+
+use super::{Ask, Feedback, Health, SearchError, SearchParams, Strategy};
+use crate::chain::{Chain, Layer};
+
+/// The chains an exhaustive search runs.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Listing {
+    /// The identity, then the others, shortest first, of one length in lexicographic order.
+    pub chains: Arc<[Chain]>,
+    /// What they are all of, for the record.
+    pub what: String,
+}
+
+/// The largest complete set of chains the budget allows: all chains up to the model's length where
+/// they fit, otherwise all compositions of as many edits as fit. Refused where not even every
+/// single edit fits.
+pub(super) fn list(params: &SearchParams) -> Result<Listing, SearchError> {
+    if let Some(chains) = all_chains(params) {
+        let what = format!("all chains of at most {} layers", params.layers);
+        return Ok(Listing { chains, what });
+    }
+    let mut listing = None;
+    let mut reached = BTreeSet::from([Chain::identity(params.layers)]);
+    let mut edge: Vec<Chain> = reached.iter().cloned().collect();
+    for edits in 1.. {
+        let fresh = edited_once(params, &edge, &reached, edits);
+        if fresh.is_empty() {
+            break;
+        }
+        reached.extend(fresh.iter().cloned());
+        if reached.len() > params.simulations {
+            break;
+        }
+        listing = Some((edits, reached.clone()));
+        edge = fresh;
+    }
+    let (edits, chains) = listing.ok_or(SearchError::SpaceTooLarge {
+        chains: reached.len(),
+        simulations: params.simulations,
+    })?;
+    Ok(Listing {
+        chains: shortest_first(params.layers, chains),
+        what: format!("all chains of at most {edits} edits"),
+    })
+}
+
+/// Chains not reached yet, one edit from those of `edge`. From the second edit on it stops as soon
+/// as the budget is passed, which it then is not used for.
+fn edited_once(
+    params: &SearchParams,
+    edge: &[Chain],
+    reached: &BTreeSet<Chain>,
+    edits: u32,
+) -> Vec<Chain> {
+    let space = params.edits_at(edits - 1);
+    let mut fresh = Vec::new();
+    let mut seen = HashSet::new();
+    for chain in edge {
+        for edit in space.edits(chain) {
+            let Some(edited) = edit.apply(chain) else {
+                continue;
+            };
+            if !reached.contains(&edited) && seen.insert(edited.clone()) {
+                fresh.push(edited);
+            }
+        }
+        if edits > 1 && reached.len() + fresh.len() > params.simulations {
+            break;
+        }
+    }
+    fresh
+}
+
+/// All chains of `min..=L` layers (and the identity), or `None` where they exceed the budget.
+fn all_chains(params: &SearchParams) -> Option<Arc<[Chain]>> {
+    let shortest = params.root_edits.lengths.min;
+    let mut chains = BTreeSet::new();
+    let mut grown: Vec<Vec<Layer>> = vec![Vec::new()];
+    for len in 1..=params.layers {
+        if grown.len().saturating_mul(params.layers) + chains.len() > params.simulations {
+            return None;
+        }
+        grown = grown
+            .iter()
+            .flat_map(|chain| {
+                (0..params.layers as Layer).map(move |layer| [chain.as_slice(), &[layer]].concat())
+            })
+            .collect();
+        if len >= shortest {
+            chains.extend(grown.iter().cloned().map(Chain::new));
+        }
+    }
+    Some(shortest_first(params.layers, chains))
+}
+
+fn shortest_first(layers: usize, mut chains: BTreeSet<Chain>) -> Arc<[Chain]> {
+    let identity = Chain::identity(layers);
+    chains.remove(&identity);
+    let mut sorted: Vec<Chain> = chains.into_iter().collect();
+    sorted.sort_by_key(Chain::len); // stable: lexicographic within a length
+    std::iter::once(identity).chain(sorted).collect()
+}
+
+/// Asks for the chains of a [`Listing`], the identity first.
+pub(super) struct Exhaustive {
+    chains: Arc<[Chain]>,
+    asked: usize,
+    outstanding: Vec<Chain>,
+}
+
+impl Exhaustive {
+    pub(super) fn new(listing: &Listing) -> Self {
+        Self {
+            chains: listing.chains.clone(),
+            asked: 0,
+            outstanding: Vec::new(),
+        }
+    }
+}
+
+impl Strategy for Exhaustive {
+    fn ask(&mut self) -> Ask {
+        match self.chains.get(self.asked) {
+            Some(chain) => {
+                self.asked += 1;
+                self.outstanding.push(chain.clone());
+                Ask::Evaluate(chain.clone())
+            }
+            None if self.outstanding.is_empty() => Ask::Done,
+            None => Ask::Wait,
+        }
+    }
+
+    fn tell(&mut self, chain: &Chain, _: Feedback) {
+        self.outstanding.retain(|outstanding| outstanding != chain);
+    }
+
+    fn health(&self) -> Health {
+        let told = self.asked - self.outstanding.len();
+        Health {
+            simulations: told,
+            distinct_chains: told,
+            re_asked: 0,
+            max_depth: 0,
+            mean_depth: 0.0,
+            root_coverage: 0.0,
+            tree_policy_share: 0.0,
+            exhausted: told == self.chains.len(),
+            degenerate: None,
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Monte Carlo graph search over chains: one engine for every preset.
+//!
+//! An iteration:
+//! 1. *Shrink*, when it is its turn: a deletion around the shortest right chain ([`super::shrink`]).
+//! 2. Otherwise *walk* from the root to a chain ([`super::select`]).
+//! 3. *Ask* for its verdict, unless it is known.
+//! 4. *Back-propagate* its reward to every node of the walk.
+
+use std::{collections::HashMap, sync::Arc};
+
+use petgraph::graph::NodeIndex;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{
+    Ask, Feedback, Health, SearchParams, Strategy,
+    graph::{SearchGraph, Step, Verdict},
+    proposals::{Order, Proposals},
+    reward,
+    select::Leaf,
+    shrink::{Known, Shrinker},
+};
+use crate::chain::{Chain, Layer};
+
+/// Walks onto outstanding chains before `ask` says wait.
+const TRIES: usize = 16;
+
+/// How much longer than the shortest right chain another may be to be searched near.
+const NEAR: usize = 3;
+
+/// The search of one sample.
+pub(super) struct Mcts {
+    pub(super) params: SearchParams,
+    pub(super) graph: SearchGraph,
+    pub(super) root: NodeIndex,
+    pub(super) rng: ChaCha8Rng,
+    /// Edits that fit a chain, by (its length, whether it is the root, their order).
+    pub(super) proposals: HashMap<(usize, bool, Order), Arc<Proposals>>,
+    /// Selections made by score, and at random.
+    pub(super) policy_choices: u64,
+    pub(super) random_choices: u64,
+    /// Walks whose last chain is outstanding.
+    pending: Vec<Vec<NodeIndex>>,
+    /// Right chains, in the order they were told.
+    right: Vec<NodeIndex>,
+    shrinker: Option<Shrinker>,
+    /// Grows by the share of local simulations; one is due whenever it reaches 1.
+    local_credit: f64,
+    /// Simulations begun, and those of them on known chains.
+    begun: usize,
+    re_asked: usize,
+    stopped: bool,
+}
+
+impl Mcts {
+    pub(super) fn new(params: SearchParams, seed: u64) -> Self {
+        let mut graph = SearchGraph::default();
+        let root = graph.add(Chain::identity(params.layers), None);
+        Self {
+            params,
+            graph,
+            root,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            proposals: HashMap::new(),
+            policy_choices: 0,
+            random_choices: 0,
+            pending: Vec::new(),
+            right: Vec::new(),
+            shrinker: None,
+            local_credit: 0.0,
+            begun: 0,
+            re_asked: 0,
+            stopped: false,
+        }
+    }
+
+    fn over(&self) -> bool {
+        self.stopped || self.begun >= self.params.simulations || self.graph.node(self.root).closed
+    }
+
+    /// Begins a simulation that ends on a chain to evaluate.
+    fn evaluate(&mut self, path: Vec<NodeIndex>) -> Ask {
+        self.begun += 1;
+        for &node in &path {
+            self.graph.node_mut(node).in_flight += 1;
+        }
+        let leaf = path[path.len() - 1]; // a walk holds at least the root
+        self.graph.node_mut(leaf).verdict = Verdict::Pending;
+        self.pending.push(path);
+        Ask::Evaluate(self.graph.node(leaf).chain.clone())
+    }
+
+    fn back_propagate(&mut self, path: &[NodeIndex], reward: f64) {
+        for &node in path {
+            let node = self.graph.node_mut(node);
+            node.visits += 1;
+            node.total += reward;
+        }
+    }
+
+    /// The walk of a simulation near the shortest right chain, when one is due.
+    fn local(&mut self) -> Option<Vec<NodeIndex>> {
+        let proven = self.shrinker.as_ref()?.proven();
+        self.local_credit += match proven {
+            true => self.params.nearby_share,
+            false => self.params.shrink_share,
+        };
+        if self.local_credit < 1.0 {
+            return None;
+        }
+        self.local_credit -= 1.0;
+        self.shrink().or_else(|| self.nearby())
+    }
+
+    /// The next deletion around the shortest right chain.
+    fn shrink(&mut self) -> Option<Vec<NodeIndex>> {
+        let graph = &self.graph;
+        let deletion = self.shrinker.as_mut()?.next(|chain| {
+            match graph.find(chain).map(|node| graph.node(node).verdict) {
+                None | Some(Verdict::Unasked) => Known::Unasked,
+                Some(Verdict::Pending) => Known::Pending,
+                Some(Verdict::Told { correct: true, .. }) => Known::Right,
+                Some(Verdict::Told { .. }) => Known::Wrong,
+            }
+        })?;
+        let from = self.graph.find(&deletion.from)?;
+        let step = Step {
+            edit: Some(deletion.edit),
+            prior: 0.0,
+        };
+        Some(self.jump(from, deletion.chain, step))
+    }
+
+    /// A right chain hardly longer than the shortest, less so many layers that it would be shorter.
+    fn nearby(&mut self) -> Option<Vec<NodeIndex>> {
+        let best = self.shrinker.as_ref()?.target().len();
+        let near: Vec<NodeIndex> = self
+            .right
+            .iter()
+            .copied()
+            .filter(|&node| self.graph.node(node).chain.len() <= best + NEAR)
+            .collect();
+        for _ in 0..TRIES {
+            let from = near[self.rng.random_range(0..near.len())];
+            let mut layers: Vec<Layer> = self.graph.node(from).chain.layers().to_vec();
+            let drop = (layers.len() + 1 - best).max(2);
+            if layers.len() < drop + self.params.deep_edits.lengths.min {
+                continue;
+            }
+            for _ in 0..drop {
+                layers.remove(self.rng.random_range(0..layers.len()));
+            }
+            let chain = Chain::new(layers);
+            if self.graph.find(&chain).is_none() {
+                let step = Step {
+                    edit: None,
+                    prior: 0.0,
+                };
+                return Some(self.jump(from, chain, step));
+            }
+        }
+        None
+    }
+
+    /// The walk to a chain made from a known one.
+    fn jump(&mut self, from: NodeIndex, chain: Chain, step: Step) -> Vec<NodeIndex> {
+        let child = match self.graph.find(&chain) {
+            Some(child) => child,
+            None => self.graph.add(chain, Some((from, step))),
+        };
+        self.graph.lineage(child)
+    }
+
+    /// Draws conclusions from a right chain.
+    fn learn_right(&mut self, leaf: NodeIndex) {
+        self.right.push(leaf);
+        let chain = self.graph.node(leaf).chain.clone();
+        if self.params.stop_early {
+            let baseline_right = self.graph.node(self.root).right();
+            self.stopped |= !baseline_right || chain.len() < self.params.layers;
+        }
+        if self.params.shrink_share > 0.0 {
+            let edits = self.params.deep_edits;
+            match &mut self.shrinker {
+                Some(shrinker) => shrinker.right(&chain),
+                none => *none = Some(Shrinker::new(chain, edits.skip_block, edits.lengths.min)),
+            }
+        }
+    }
+}
+
+impl Strategy for Mcts {
+    fn ask(&mut self) -> Ask {
+        let mut tries = 0;
+        while !self.over() {
+            if self.begun == 0 {
+                return self.evaluate(vec![self.root]);
+            }
+            if self.graph.node(self.root).verdict == Verdict::Pending {
+                return Ask::Wait;
+            }
+            if let Some(path) = self.local() {
+                return self.evaluate(path);
+            }
+            let (path, leaf) = self.walk();
+            match (leaf, self.graph.node(path[path.len() - 1]).verdict) {
+                (Leaf::Known, Verdict::Told { reward, .. }) => {
+                    self.begun += 1;
+                    self.re_asked += 1;
+                    self.back_propagate(&path, reward);
+                }
+                (Leaf::Fresh, _) => return self.evaluate(path),
+                _ => {
+                    tries += 1;
+                    if tries >= TRIES {
+                        return Ask::Wait;
+                    }
+                }
+            }
+        }
+        match self.pending.is_empty() {
+            true => Ask::Done,
+            false => Ask::Wait,
+        }
+    }
+
+    fn tell(&mut self, chain: &Chain, feedback: Feedback) {
+        let outstanding = self.graph.find(chain).and_then(|leaf| {
+            self.pending
+                .iter()
+                .position(|path| path.last() == Some(&leaf))
+        });
+        let Some(at) = outstanding else {
+            return;
+        };
+        let path = self.pending.remove(at);
+        let leaf = path[path.len() - 1]; // a walk holds at least the root
+        let reward = match self.params.shaped_reward {
+            true => reward::shaped(feedback, chain.len(), self.params.deep_edits.lengths.max),
+            false => reward::bare(feedback),
+        };
+        self.graph.node_mut(leaf).verdict = Verdict::Told {
+            correct: feedback.correct,
+            reward,
+        };
+        for &node in &path {
+            self.graph.node_mut(node).in_flight -= 1;
+        }
+        self.back_propagate(&path, reward);
+        if feedback.correct {
+            self.learn_right(leaf);
+        }
+    }
+
+    fn health(&self) -> Health {
+        let told: Vec<_> = self.graph.nodes().filter(|node| node.told()).collect();
+        let depths = || told.iter().map(|node| node.depth as usize);
+        let root_edits = self
+            .params
+            .root_edits
+            .count(&self.graph.node(self.root).chain);
+        let visited = self
+            .graph
+            .children(self.root)
+            .filter(|(child, step)| step.edit.is_some() && self.graph.node(*child).told())
+            .count();
+        let choices = self.policy_choices + self.random_choices;
+        let health = Health {
+            simulations: self.begun - self.pending.len(),
+            distinct_chains: told.len(),
+            re_asked: self.re_asked,
+            max_depth: depths().max().unwrap_or(0),
+            mean_depth: depths().sum::<usize>() as f64 / told.len().max(1) as f64,
+            root_coverage: visited as f64 / root_edits.max(1) as f64,
+            tree_policy_share: self.policy_choices as f64 / choices.max(1) as f64,
+            exhausted: self.graph.node(self.root).closed,
+            degenerate: None,
+        };
+        health.diagnose()
+    }
+}

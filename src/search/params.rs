@@ -1,0 +1,266 @@
+//! Every number of a search, and the presets.
+
+use serde::{Deserialize, Serialize};
+
+use crate::chain::{EditSpace, LengthBounds};
+
+/// A named set of parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// This project's own search.
+    Default,
+    /// CoLa as published (arXiv 2507.07996).
+    ColaPaper,
+    /// The code released with PoLar (arXiv 2606.06574).
+    PolarRelease,
+    /// Dr.LLM's search.
+    DrLlm,
+    /// The re-implementation of PoLar with edit sets as nodes.
+    RePolar,
+}
+
+impl Preset {
+    /// Every preset, with its name on the command line.
+    pub const ALL: [(&'static str, Preset); 5] = [
+        ("default", Preset::Default),
+        ("cola-paper", Preset::ColaPaper),
+        ("polar-release", Preset::PolarRelease),
+        ("dr-llm", Preset::DrLlm),
+        ("re-polar", Preset::RePolar),
+    ];
+}
+
+/// How a node gets children, and with it how selection scores them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Growth {
+    /// PUCT: the best edit not proposed yet competes with the children by its prior, while there
+    /// are fewer children than the widening limit.
+    Prior,
+    /// One more random edit while there are fewer children than the widening limit; scored by UCB.
+    Widening,
+    /// All children at once when a node is first expanded; scored by UCB, unvisited ones last.
+    AllAtOnce,
+}
+
+/// The `V` of the UCB rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VisitTotal {
+    /// All simulations so far (the root's visits).
+    Root,
+    /// The parent's visits.
+    Parent,
+}
+
+/// Every number of a search, resolved for a model. Recorded in the run's manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SearchParams {
+    /// Layers `L` of the model.
+    pub layers: usize,
+    /// Iterations a sample, the identity's evaluation included.
+    pub simulations: usize,
+    /// Legal edits of the identity.
+    pub root_edits: EditSpace,
+    /// Legal edits of every other chain.
+    pub deep_edits: EditSpace,
+    /// How nodes get children and how selection scores them.
+    pub growth: Growth,
+    /// Exploration constant `c`.
+    pub exploration: f64,
+    /// `lambda` of the UCB rule, for a chain as long as the model.
+    pub length_penalty: f64,
+    /// `V` of the UCB rule.
+    pub visit_total: VisitTotal,
+    /// Added to `V` inside the logarithm.
+    pub visit_offset: f64,
+    /// Probability of a random child instead of the best.
+    pub random_child: f64,
+    /// Factor of the widening limit `ceil(factor * visits^exponent)`.
+    pub widening_factor: f64,
+    /// Exponent of the widening limit.
+    pub widening_exponent: f64,
+    /// Whether a chain found twice is a child of both finders, or of the first only.
+    pub shared_nodes: bool,
+    /// Whether the reward grows as a right chain gets shorter and as a wrong one comes closer;
+    /// otherwise 1 for right, 0 for wrong.
+    pub shaped_reward: bool,
+    /// Whether to stop at the first right chain of a wrong sample, or the first shorter right
+    /// chain of a right one.
+    pub stop_early: bool,
+    /// Share of the simulations that shrink the shortest right chain, until it is proven.
+    pub shrink_share: f64,
+    /// Share of the simulations near the shortest right chains, after that one is proven.
+    pub nearby_share: f64,
+    /// Most edits in a chain of the `random` strategy.
+    pub random_edits: usize,
+}
+
+impl SearchParams {
+    /// The parameters of a preset for a model of `layers` layers.
+    ///
+    /// Where a preset deviates from what was published:
+    /// - `cola-paper`: `c` and the lengths are not published: sqrt 2 and `[L/2, 1.25 L]`. Nothing
+    ///   is said of when a node gets another child; with all at once, hundreds of root edits would
+    ///   use up 200 simulations at depth 1, so nodes widen as in `re-polar`.
+    /// - `polar-release`: nothing; lengths of models it has no table for are `[2/3 L, 7/6 L]`. It
+    ///   visits few of the root's edits, by its own rule: see [`Health`](super::Health).
+    /// - `dr-llm`: its loop gives no node a second child and walks one line of 30 to 50 edits;
+    ///   here nodes widen as in `re-polar`. Edits that change nothing are left out.
+    /// - `re-polar`: the number of simulations, `p` and the lengths are not published: those of
+    ///   `cola-paper`. Two edit sets that give the same chain are one node.
+    ///
+    /// All: a chain is evaluated once, and the identity's evaluation is the first simulation.
+    pub fn preset(preset: Preset, layers: usize) -> Self {
+        match preset {
+            Preset::Default => Self::own(layers),
+            Preset::ColaPaper => Self::published(layers),
+            Preset::PolarRelease => Self::polar_release(layers),
+            Preset::DrLlm => Self::dr_llm(layers),
+            Preset::RePolar => {
+                let mut params = Self::published(layers);
+                params.root_edits.untouched_only = true;
+                params.deep_edits.untouched_only = true;
+                params.exploration = 1.414;
+                params
+            }
+        }
+    }
+
+    /// `default`. Blocks reach half the model (a stretch that needs a second pass is rarely one
+    /// layer), at least 8 layers. Chains have at most `L + max(16, L/2)` layers: half the model
+    /// may run again, and the whole of a model of 8 layers twice more. No chain is too short: the
+    /// shortest right one is what is looked for, and the controls, not a bound, say how much of it
+    /// is luck.
+    fn own(layers: usize) -> Self {
+        let block = (layers / 2).max(8);
+        let edits = EditSpace {
+            skip_block: block,
+            repeat_block: block,
+            extra_repeats: 4,
+            swap_block: (layers / 4).max(4),
+            max_uses: None,
+            untouched_only: false,
+            lengths: LengthBounds {
+                min: 1,
+                max: layers + block.max(16),
+            },
+        };
+        Self {
+            root_edits: edits,
+            deep_edits: edits,
+            growth: Growth::Prior,
+            exploration: 0.5,
+            length_penalty: 0.0,
+            random_child: 0.0,
+            widening_factor: 3.0,
+            widening_exponent: 0.7,
+            shaped_reward: true,
+            shrink_share: 0.875,
+            nearby_share: 0.5,
+            ..Self::published(layers)
+        }
+    }
+
+    /// The rule of the CoLa paper, which the others vary.
+    fn published(layers: usize) -> Self {
+        let edits = EditSpace {
+            skip_block: 4,
+            repeat_block: 4,
+            extra_repeats: 4,
+            swap_block: 0,
+            max_uses: None,
+            untouched_only: false,
+            lengths: LengthBounds {
+                min: layers.div_ceil(2),
+                max: layers * 5 / 4,
+            },
+        };
+        Self {
+            layers,
+            simulations: 200,
+            root_edits: edits,
+            deep_edits: edits,
+            growth: Growth::Widening,
+            exploration: std::f64::consts::SQRT_2,
+            length_penalty: 5.0,
+            visit_total: VisitTotal::Root,
+            visit_offset: 0.0,
+            random_child: 0.1,
+            widening_factor: 2.0,
+            widening_exponent: 0.5,
+            shared_nodes: true,
+            shaped_reward: false,
+            stop_early: false,
+            shrink_share: 0.0,
+            nearby_share: 0.0,
+            random_edits: 4,
+        }
+    }
+
+    fn polar_release(layers: usize) -> Self {
+        let (min, max) = match layers {
+            24 => (16, 28),
+            28 => (16, 32),
+            36 => (24, 44),
+            48 => (36, 54),
+            _ => (layers * 2 / 3, (layers * 7).div_ceil(6)),
+        };
+        let root = EditSpace {
+            extra_repeats: 1,
+            max_uses: Some(2),
+            lengths: LengthBounds { min, max },
+            ..Self::published(layers).root_edits
+        };
+        Self {
+            simulations: 100,
+            root_edits: root,
+            deep_edits: EditSpace {
+                skip_block: 1,
+                repeat_block: 1,
+                ..root
+            },
+            growth: Growth::AllAtOnce,
+            visit_offset: 1.0,
+            shared_nodes: false,
+            ..Self::published(layers)
+        }
+    }
+
+    fn dr_llm(layers: usize) -> Self {
+        let edits = EditSpace {
+            skip_block: 2,
+            repeat_block: 1,
+            extra_repeats: 1,
+            lengths: LengthBounds {
+                min: 1,
+                max: layers * 2,
+            },
+            ..Self::published(layers).root_edits
+        };
+        Self {
+            simulations: 50,
+            root_edits: edits,
+            deep_edits: edits,
+            exploration: 1.8,
+            length_penalty: 3.0,
+            visit_total: VisitTotal::Parent,
+            stop_early: true,
+            ..Self::published(layers)
+        }
+    }
+
+    /// Whether the model is so small that the pairs of single skips take a quarter of the budget.
+    pub(super) fn covers_pairs(&self) -> bool {
+        2 * self.layers * (self.layers - 1) <= self.simulations
+    }
+
+    /// The edit space of a chain `depth` edges from the root.
+    pub(super) fn edits_at(&self, depth: u32) -> &EditSpace {
+        match depth {
+            0 => &self.root_edits,
+            _ => &self.deep_edits,
+        }
+    }
+}
