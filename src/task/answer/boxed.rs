@@ -1,0 +1,106 @@
+//! `\boxed{...}`, the way math answers are marked.
+
+/// The content of the first complete `\boxed{...}` in `text`.
+///
+/// Models go on after their answer and echo the prompt's own box, so later boxes do not count. *First* is the box whose
+/// closing brace comes first: text that is added later never changes the answer, so that decoding may stop as soon as
+/// there is one. Braces nest; `\{` and `\}` are characters of the answer, not braces.
+pub fn first_boxed(text: &str) -> Option<&str> {
+    const COMMAND: &str = "boxed";
+    let bytes = text.as_bytes();
+    // For every open brace: where the content of the box it opened begins, or None for a brace of another kind.
+    let mut open: Vec<Option<usize>> = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' => {
+                let after = at + 1 + COMMAND.len();
+                let brace = bytes.get(at + 1..after) == Some(COMMAND.as_bytes());
+                let brace = brace.then(|| after + spaces(&bytes[after..]));
+                match brace {
+                    Some(brace) if bytes.get(brace) == Some(&b'{') => {
+                        open.push(Some(brace + 1));
+                        at = brace + 1;
+                    }
+                    _ => at += 2,
+                }
+                continue;
+            }
+            b'{' => open.push(None),
+            b'}' => {
+                if let Some(Some(start)) = open.pop() {
+                    return Some(&text[start..at]);
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+fn spaces(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|&&b| b == b' ').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_first_complete_box_is_the_answer() {
+        assert_eq!(first_boxed(r"so \boxed{42} or \boxed{ANSWER}"), Some("42"));
+        assert_eq!(first_boxed(r" \boxed{\frac{1}{2}}."), Some(r"\frac{1}{2}"));
+        assert_eq!(first_boxed(r"\boxed {7}"), Some("7"));
+        assert_eq!(first_boxed(r"\boxed{}"), Some(""));
+        assert_eq!(first_boxed(r"\boxed{\{1,2\}}"), Some(r"\{1,2\}"));
+        assert_eq!(first_boxed(r"} {\boxed{5}"), Some("5"));
+    }
+
+    #[test]
+    fn an_open_box_is_no_answer() {
+        for text in [
+            "",
+            r"\boxed",
+            r"\boxed{",
+            r"\boxed{1{2}",
+            r"\boxed 4",
+            "boxed{4}",
+            "\\",
+        ] {
+            assert_eq!(first_boxed(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn of_nested_boxes_the_one_that_closes_first_counts() {
+        assert_eq!(first_boxed(r"\boxed{a \boxed{4}"), Some("4"));
+        assert_eq!(first_boxed(r"\boxed{a \boxed{4}}"), Some("4"));
+    }
+
+    #[test]
+    fn ten_thousand_nested_braces_are_no_problem() {
+        let text = format!("\\boxed{{{}{}}}", "{".repeat(10_000), "}".repeat(10_000));
+        assert_eq!(first_boxed(&text).unwrap().len(), 20_000);
+        assert_eq!(first_boxed(&"\\boxed{".repeat(10_000)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn text_added_later_never_changes_the_answer(
+            before in r"(\\boxed\{|\\|\{|\}|[a-z0-9é ]){0,30}",
+            after in r"(\\boxed\{|\\|\{|\}|[a-z0-9é ]){0,30}",
+        ) {
+            if let Some(answer) = first_boxed(&before) {
+                let longer = format!("{before}{after}");
+                prop_assert_eq!(first_boxed(&longer), Some(answer));
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_without_panic(text in any::<String>()) {
+            let _ = first_boxed(&text);
+        }
+    }
+}

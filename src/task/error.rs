@@ -1,0 +1,55 @@
+//! What can go wrong between a task's name and its samples.
+
+use std::path::PathBuf;
+
+/// An error in a task file or in its data. Every message names the file, the key or row in it, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// Neither a built-in task nor a file.
+    #[error("no task named `{name}`: built in are {known}; or give the path of a YAML file")]
+    UnknownTask { name: String, known: String },
+
+    /// A task file or a data file that cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+
+    /// Not YAML, or not a mapping of keys.
+    #[error("{file}: {message}")]
+    Yaml { file: String, message: String },
+
+    /// A key of a task file that is unknown, has a wrong value, or asks for what is not supported.
+    #[error("{file}: {key}: {message}")]
+    Key {
+        file: String,
+        key: String,
+        message: String,
+    },
+
+    /// The task names no data file, or not for the split it evaluates.
+    #[error("task `{task}`: {message}; give the rows with --data FILE (JSONL or JSON)")]
+    NoData { task: String, message: String },
+
+    /// A data file without rows.
+    #[error("{}: no rows", path.display())]
+    Empty { path: PathBuf },
+
+    /// A data file of a kind that is not read.
+    #[error("{}: {message}", path.display())]
+    Format { path: PathBuf, message: String },
+
+    /// One row that is malformed or does not fit the task. `place` is `file:line`, or `file: row n` in a JSON list.
+    #[error("{place}: {message}")]
+    Row { place: String, message: String },
+}
+
+impl TaskError {
+    pub(super) fn row(place: impl Into<String>, message: impl Into<String>) -> Self {
+        TaskError::Row {
+            place: place.into(),
+            message: message.into(),
+        }
+    }
+}

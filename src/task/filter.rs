@@ -1,0 +1,75 @@
+//! Filters: what happens to a generated text before a metric sees it. Those of lm-evaluation-harness, and `boxed`.
+
+use super::answer::first_boxed;
+use super::python;
+use super::regex::PythonRegex;
+
+/// A named pipeline of filters; its name is the second half of a metric's key (`exact_match,strict-match`).
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// `none` where the task file lists no filters.
+    pub name: String,
+    pub(super) steps: Vec<Filter>,
+}
+
+impl Pipeline {
+    /// The pipeline of a task without `filter_list`.
+    pub(super) fn unnamed() -> Self {
+        Pipeline {
+            name: "none".to_owned(),
+            steps: Vec::new(),
+        }
+    }
+
+    /// What is left of `text`.
+    pub fn apply(&self, text: &str) -> String {
+        let first = text.to_owned();
+        self.steps.iter().fold(first, |text, step| step.apply(text))
+    }
+
+    /// Whether the first thing this pipeline does is to look for a box, so that text after it is of no account.
+    pub(super) fn reads_a_box(&self) -> bool {
+        matches!(self.steps.first(), Some(Filter::Boxed { .. }))
+    }
+}
+
+/// One step of a [`Pipeline`]. A sample has one response, so `take_first` is no step at all.
+#[derive(Debug, Clone)]
+pub(super) enum Filter {
+    /// The `select`-th match of a pattern, or `fallback`.
+    Regex {
+        regex: PythonRegex,
+        select: i64,
+        fallback: String,
+    },
+    /// Leading white space goes; trailing stays, as in lm-evaluation-harness.
+    RemoveWhitespace,
+    Lowercase,
+    Uppercase,
+    /// The first complete `\boxed{...}`, or `fallback`. Ours.
+    Boxed {
+        fallback: String,
+    },
+}
+
+/// What lm-evaluation-harness puts where nothing was found.
+pub(super) const FALLBACK: &str = "[invalid]";
+
+impl Filter {
+    fn apply(&self, text: String) -> String {
+        match self {
+            Filter::Regex {
+                regex,
+                select,
+                fallback,
+            } => regex.find_and_select(&text, *select).map_or_else(
+                || fallback.clone(),
+                |found| python::strip(&found).to_owned(),
+            ),
+            Filter::RemoveWhitespace => python::lstrip(&text).to_owned(),
+            Filter::Lowercase => text.to_lowercase(),
+            Filter::Uppercase => text.to_uppercase(),
+            Filter::Boxed { fallback } => first_boxed(&text).unwrap_or(fallback).trim().to_owned(),
+        }
+    }
+}

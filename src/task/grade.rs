@@ -1,0 +1,173 @@
+//! Verdicts: pure functions of a sample and of what the model made of it.
+
+use super::metric::Metric;
+use super::sample::{Question, Sample};
+
+/// Margins stay within this, so that they are finite numbers in every file.
+pub const MARGIN_LIMIT: f64 = 1e9;
+
+/// The verdict on the log-probabilities of a question's options.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChoiceVerdict {
+    /// The option with the highest sum; ties go to the first.
+    pub picked: usize,
+    /// The option with the highest sum per character.
+    pub picked_norm: usize,
+    /// Right under the deciding metric.
+    pub correct: bool,
+    /// The gold option's score under the deciding metric minus the best other option's.
+    pub margin: f64,
+    /// The values of [`TaskSpec::metric_keys`](super::TaskSpec::metric_keys).
+    pub values: Vec<f64>,
+}
+
+/// The verdict on a generated text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextVerdict {
+    /// Right under the deciding filter and metric.
+    pub correct: bool,
+    /// What the deciding filter leaves of the text.
+    pub answer: String,
+    /// The values of [`TaskSpec::metric_keys`](super::TaskSpec::metric_keys).
+    pub values: Vec<f64>,
+}
+
+impl Sample {
+    /// Grades the sums of log-probabilities of the options' continuations, in order.
+    ///
+    /// NaN, and an option without a value, count as minus infinity, and no option is right whose own score is not
+    /// finite: a broken state answers nothing. Of a question that has no options nothing is right.
+    pub fn grade_choice(&self, logprobs: &[f64]) -> ChoiceVerdict {
+        let gold = match &self.question {
+            Question::MultipleChoice { gold, .. } => *gold,
+            Question::Generate { .. } => usize::MAX,
+        };
+        self.grade_choice_against(logprobs, gold)
+    }
+
+    /// The same with another option as the right one: the control that searches for a wrong answer.
+    pub fn grade_choice_against(&self, logprobs: &[f64], target: usize) -> ChoiceVerdict {
+        let options: &[String] = match &self.question {
+            Question::MultipleChoice { options, .. } => options,
+            Question::Generate { .. } => &[],
+        };
+        let sums: Vec<f64> = (0..options.len())
+            .map(|at| {
+                logprobs
+                    .get(at)
+                    .copied()
+                    .filter(|sum| !sum.is_nan())
+                    .unwrap_or(f64::NEG_INFINITY)
+            })
+            .collect();
+        let normed: Vec<f64> = sums
+            .iter()
+            .zip(options)
+            .map(|(sum, option)| sum / option.chars().count().max(1) as f64)
+            .collect();
+        let (picked, picked_norm) = (first_highest(&sums), first_highest(&normed));
+        let right = |scores: &[f64], picked: usize| {
+            picked == target && scores.get(picked).is_some_and(|s| s.is_finite())
+        };
+        let value = |metric: &Metric| match metric {
+            Metric::Acc => f64::from(right(&sums, picked)),
+            Metric::AccNorm => f64::from(right(&normed, picked_norm)),
+            Metric::ExactMatch(_) | Metric::MathMatch => 0.0,
+        };
+        let pipelines = self.task.filters.len();
+        let values: Vec<f64> = (0..pipelines)
+            .flat_map(|_| self.task.metrics.iter().map(value))
+            .collect();
+        let deciding = match self.task.metrics.first() {
+            Some(Metric::AccNorm) => &normed,
+            _ => &sums,
+        };
+        ChoiceVerdict {
+            picked,
+            picked_norm,
+            correct: values.first() == Some(&1.0),
+            margin: margin(deciding, target),
+            values,
+        }
+    }
+
+    /// Grades a generated text against `target`, normally the gold answer of the question.
+    ///
+    /// The text may run on past a stop text: it is cut there first. Of a multiple-choice question nothing is right.
+    pub fn grade_text(&self, text: &str, target: &str) -> TextVerdict {
+        let (until, asks_text) = match &self.question {
+            Question::Generate { until, .. } => (until.as_slice(), true),
+            Question::MultipleChoice { .. } => (&[][..], false),
+        };
+        let text = truncate_at_stop(text, until);
+        let answers: Vec<String> = self
+            .task
+            .filters
+            .iter()
+            .map(|filter| filter.apply(text))
+            .collect();
+        let values: Vec<f64> = answers
+            .iter()
+            .flat_map(|answer| {
+                self.task
+                    .metrics
+                    .iter()
+                    .map(move |metric| f64::from(asks_text && metric.matches(answer, target)))
+            })
+            .collect();
+        TextVerdict {
+            correct: values.first() == Some(&1.0),
+            answer: answers.into_iter().next().unwrap_or_default(),
+            values,
+        }
+    }
+
+    /// Whether decoding may stop: no further text changes the verdict or any reported value.
+    ///
+    /// True at a stop text, and at the first complete box where every filter of the task begins by reading a box.
+    pub fn is_complete(&self, text: &str) -> bool {
+        let Question::Generate { until, .. } = &self.question else {
+            return false;
+        };
+        let stopped = until
+            .iter()
+            .any(|stop| !stop.is_empty() && text.contains(stop.as_str()));
+        let reads_boxes = self.task.filters.iter().all(|filter| filter.reads_a_box());
+        stopped || (reads_boxes && super::answer::first_boxed(text).is_some())
+    }
+}
+
+/// The text before the first of the stop texts, cut by one after the other as lm-evaluation-harness does.
+pub fn truncate_at_stop<'t>(text: &'t str, until: &[String]) -> &'t str {
+    let stops = until.iter().filter(|stop| !stop.is_empty());
+    stops.fold(text, |text, stop| {
+        text.split(stop.as_str()).next().unwrap_or(text)
+    })
+}
+
+/// The index of the highest score; of equal ones the first. 0 of none.
+fn first_highest(scores: &[f64]) -> usize {
+    let mut best = 0;
+    for (at, score) in scores.iter().enumerate() {
+        if *score > scores[best] {
+            best = at;
+        }
+    }
+    best
+}
+
+/// How far the target is ahead of the best other option.
+fn margin(scores: &[f64], target: usize) -> f64 {
+    let own = scores.get(target).copied().unwrap_or(f64::NEG_INFINITY);
+    let others = scores
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| *at != target)
+        .map(|(_, score)| *score);
+    let best = others.fold(f64::NEG_INFINITY, f64::max);
+    match own - best {
+        // Both minus infinity: nothing is known in the target's favour.
+        margin if margin.is_nan() => -MARGIN_LIMIT,
+        margin => margin.clamp(-MARGIN_LIMIT, MARGIN_LIMIT),
+    }
+}

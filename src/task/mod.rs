@@ -1,0 +1,54 @@
+//! What is asked: task files, rows, prompts, scoring and grading.
+//!
+//! A task file is YAML in lm-evaluation-harness's dialect; [`resolve`] turns a built-in name or a path into a
+//! [`TaskSpec`], [`load_samples`] renders its rows into [`Sample`]s, and a sample grades what a model made of it:
+//! log-probabilities of options ([`Sample::grade_choice`]) or a generated text ([`Sample::grade_text`]). Grading is pure,
+//! so the same output has the same verdict however it was computed.
+//!
+//! Numbers must equal those of lm-evaluation-harness 0.4.9 on the same model and rows; what it decides in passing (Python's
+//! spelling of a list, the order of filters, a label that is a string of digits) is decided the same way here. What is not
+//! understood is refused by file and key, never ignored.
+//!
+//! ```text
+//! resolve ── yaml (keys, includes) ── parse, parse_scoring ──> TaskSpec
+//! load_samples ── data (rows) ── template, target, fewshot ──> Sample
+//! Sample ── grade (filter, metric, answer) ──> ChoiceVerdict | TextVerdict;   wrong ──> WrongTarget
+//! ```
+
+mod answer;
+mod data;
+mod error;
+mod fewshot;
+mod filter;
+mod grade;
+mod load;
+mod mersenne;
+mod metric;
+mod parse;
+mod parse_scoring;
+mod probe;
+mod python;
+mod regex;
+mod resolve;
+mod sample;
+mod spec;
+pub mod synth;
+mod target;
+mod template;
+mod wrong;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use answer::{Number, first_boxed, math_equal, parse_number};
+pub use error::TaskError;
+pub use filter::Pipeline;
+pub use grade::{ChoiceVerdict, MARGIN_LIMIT, TextVerdict, truncate_at_stop};
+pub use load::{LoadOptions, load_samples};
+pub use probe::{Answer, Asking, Probe, Target, Verdict};
+pub use metric::{ExactMatch, Mean, Metric, standard_error_key};
+pub use resolve::{built_in_names, resolve};
+pub use sample::{Question, Sample};
+pub use spec::{DataSource, Output, TaskSpec};
+pub use wrong::WrongTarget;

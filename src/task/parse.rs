@@ -1,0 +1,283 @@
+//! From the keys of a task file to a [`TaskSpec`]. What is not understood is refused, never ignored.
+
+use std::path::PathBuf;
+
+use serde_yaml_ng::Value;
+
+use super::error::TaskError;
+use super::filter::Pipeline;
+use super::parse_scoring::{filters, metrics};
+use super::spec::{DataSource, Field, Output, TaskSpec};
+use super::template;
+use super::yaml::{Entry, Keys, scalar};
+
+/// Keys that change neither prompt nor score.
+const IGNORED: [&str; 6] = [
+    "tag",
+    "group",
+    "task_alias",
+    "group_alias",
+    "should_decontaminate",
+    "doc_to_decontamination_query",
+];
+
+/// What lm-evaluation-harness generates at most where a task does not say.
+const DEFAULT_MAX_TOKENS: usize = 256;
+
+/// Builds the task; `directory` is where its relative paths start.
+pub(super) fn task(mut keys: Keys, directory: Option<PathBuf>) -> Result<TaskSpec, TaskError> {
+    for key in IGNORED {
+        keys.take(key);
+    }
+    let name = match keys.take("task") {
+        Some(entry) if entry.value.is_sequence() => {
+            return Err(entry.error("a group of tasks: name one task"));
+        }
+        Some(entry) => entry.text()?,
+        None => return Err(keys.missing("task", "missing: the name of the task")),
+    };
+    let version = match keys.take("metadata") {
+        Some(entry) => entry.value.get("version").and_then(scalar),
+        None => None,
+    };
+    let fewshot_delimiter = text_or(&mut keys, "fewshot_delimiter", "\n\n")?;
+    let output = output(&mut keys, &fewshot_delimiter)?;
+    let multiple_choice = output == Output::MultipleChoice;
+    let spec = TaskSpec {
+        name,
+        version,
+        file: keys.file.clone(),
+        source: data_source(&mut keys, directory)?,
+        description: description(&mut keys)?,
+        target_delimiter: text_or(&mut keys, "target_delimiter", " ")?,
+        fewshot_delimiter,
+        num_fewshot: keys
+            .take("num_fewshot")
+            .map_or(Ok(0), |entry| entry.count())?,
+        first_examples: false,
+        examples: None,
+        metrics: metrics(&mut keys, multiple_choice)?,
+        filters: match keys.take("filter_list") {
+            Some(entry) => filters(&entry, multiple_choice)?,
+            None => vec![Pipeline::unnamed()],
+        },
+        prompt: required(&mut keys, "doc_to_text")?,
+        target: required(&mut keys, "doc_to_target")?,
+        choices: choices(&mut keys, multiple_choice)?,
+        answer_prefix: keys
+            .take("gen_prefix")
+            .map(|entry| field(&entry))
+            .transpose()?,
+        output,
+    };
+    if let Some(entry) = keys.take("repeats")
+        && entry.count()? != 1
+    {
+        return Err(
+            entry.error("only 1 is supported: decoding is greedy, every repeat would be the same")
+        );
+    }
+    let spec = fewshot(&mut keys, spec)?;
+    keys.finish()?;
+    Ok(spec)
+}
+
+fn text_or(keys: &mut Keys, key: &str, default: &str) -> Result<String, TaskError> {
+    keys.take(key)
+        .map_or_else(|| Ok(default.to_owned()), |entry| entry.text())
+}
+
+fn description(keys: &mut Keys) -> Result<String, TaskError> {
+    let Some(entry) = keys.take("description") else {
+        return Ok(String::new());
+    };
+    let text = entry.text()?;
+    template::check(&text).map_err(|reason| entry.error(reason))?;
+    Ok(text)
+}
+
+/// `output_type` and `generation_kwargs`.
+fn output(keys: &mut Keys, fewshot_delimiter: &str) -> Result<Output, TaskError> {
+    let kind = keys.take("output_type");
+    let generation = keys.take("generation_kwargs");
+    match kind.as_ref().map(Entry::text).transpose()?.as_deref() {
+        // Generation options of a task that generates nothing are of no account to lm-evaluation-harness either.
+        Some("multiple_choice") => Ok(Output::MultipleChoice),
+        Some("generate_until") | None => generate(generation.as_ref(), fewshot_delimiter),
+        Some(other) => {
+            let message =
+                format!("`{other}` is not supported: only multiple_choice and generate_until");
+            Err(kind.map_or_else(
+                || keys.missing("output_type", &message),
+                |entry| entry.error(&message),
+            ))
+        }
+    }
+}
+
+fn generate(entry: Option<&Entry>, fewshot_delimiter: &str) -> Result<Output, TaskError> {
+    let mut until = vec![fewshot_delimiter.to_owned()];
+    let mut max_tokens = DEFAULT_MAX_TOKENS;
+    let Some(entry) = entry else {
+        return Ok(Output::Generate { until, max_tokens });
+    };
+    let Value::Mapping(options) = &entry.value else {
+        return Err(entry.error("expected `key: value` lines"));
+    };
+    for (key, value) in options {
+        let key = scalar(key).unwrap_or_default();
+        let refuse = |message: &str| entry.error_at(&format!(".{key}"), message);
+        match key.as_str() {
+            "until" => until = entry.texts_in(".until", value)?,
+            "max_gen_toks" => {
+                let count = value
+                    .as_u64()
+                    .and_then(|n| usize::try_from(n).ok())
+                    .filter(|&n| n > 0);
+                max_tokens = count.ok_or_else(|| refuse("expected a whole number from 1"))?;
+            }
+            "do_sample" if value.as_bool() == Some(false) => {}
+            "do_sample" => return Err(refuse("only false is supported: decoding is greedy")),
+            "temperature" if value.as_f64() == Some(0.0) => {}
+            "temperature" => return Err(refuse("only 0 is supported: decoding is greedy")),
+            "max_new_tokens" | "max_tokens" | "max_length" => {
+                return Err(refuse("write max_gen_toks"));
+            }
+            _ => {
+                return Err(refuse(
+                    "unknown option: until, max_gen_toks, do_sample and temperature are read",
+                ));
+            }
+        }
+    }
+    until.retain(|stop| !stop.is_empty());
+    Ok(Output::Generate { until, max_tokens })
+}
+
+/// `dataset_*` and the split keys.
+fn data_source(keys: &mut Keys, directory: Option<PathBuf>) -> Result<DataSource, TaskError> {
+    let mut text = |key: &str| keys.take(key).map(|entry| entry.text()).transpose();
+    let mut source = DataSource {
+        path: text("dataset_path")?,
+        name: text("dataset_name")?,
+        training: text("training_split")?,
+        validation: text("validation_split")?,
+        test: text("test_split")?,
+        fewshot: text("fewshot_split")?,
+        directory,
+        files: Vec::new(),
+    };
+    let Some(entry) = keys.take("dataset_kwargs") else {
+        return Ok(source);
+    };
+    let Value::Mapping(options) = &entry.value else {
+        return Err(entry.error("expected `key: value` lines"));
+    };
+    for (key, value) in options {
+        match scalar(key).unwrap_or_default().as_str() {
+            "data_files" => source.files = data_files(&entry, value)?,
+            // Whether the hub's script may run: there is none here.
+            "trust_remote_code" => {}
+            other => {
+                return Err(entry.error_at(
+                    &format!(".{other}"),
+                    "unknown option: only data_files is read",
+                ));
+            }
+        }
+    }
+    Ok(source)
+}
+
+/// Files by split; without splits they are the split `train`, as for the datasets library.
+fn data_files(entry: &Entry, value: &Value) -> Result<Vec<(String, Vec<String>)>, TaskError> {
+    let Value::Mapping(splits) = value else {
+        return Ok(vec![(
+            "train".to_owned(),
+            entry.texts_in(".data_files", value)?,
+        )]);
+    };
+    let mut files = Vec::new();
+    for (split, value) in splits {
+        let split = scalar(split).unwrap_or_default();
+        let names = entry.texts_in(&format!(".data_files.{split}"), value)?;
+        files.push((split, names));
+    }
+    Ok(files)
+}
+
+/// `fewshot_config`, and whether the few-shot keys fit together.
+fn fewshot(keys: &mut Keys, mut spec: TaskSpec) -> Result<TaskSpec, TaskError> {
+    let Some(entry) = keys.take("fewshot_config") else {
+        return Ok(spec);
+    };
+    let Value::Mapping(options) = &entry.value else {
+        return Err(entry.error("expected `key: value` lines"));
+    };
+    for (key, value) in options {
+        let key = scalar(key).unwrap_or_default();
+        match (key.as_str(), scalar(value).as_deref()) {
+            ("sampler", Some("default")) => {}
+            ("sampler", Some("first_n")) => spec.first_examples = true,
+            ("sampler", _) => {
+                return Err(entry.error_at(".sampler", "only default and first_n are supported"));
+            }
+            ("samples", _) => {
+                let rows = serde_yaml_ng::from_value(value.clone());
+                let rows = rows.map_err(|error| {
+                    entry.error_at(".samples", format!("expected a list of rows: {error}"))
+                })?;
+                spec.examples = Some(rows);
+            }
+            _ => {
+                return Err(entry.error_at(
+                    &format!(".{key}"),
+                    "unknown option: sampler and samples are read",
+                ));
+            }
+        }
+    }
+    Ok(spec)
+}
+
+fn required(keys: &mut Keys, key: &str) -> Result<Field, TaskError> {
+    match keys.take(key) {
+        Some(entry) => field(&entry),
+        None => Err(keys.missing(key, "missing: a Jinja2 template or the name of a column")),
+    }
+}
+
+fn choices(keys: &mut Keys, multiple_choice: bool) -> Result<Option<Field>, TaskError> {
+    match keys.take("doc_to_choice") {
+        Some(entry) => match field(&entry)? {
+            Field::Index(_) => {
+                Err(entry.error("expected a template, the name of a column, or a list"))
+            }
+            field => Ok(Some(field)),
+        },
+        None if multiple_choice => Err(keys.missing(
+            "doc_to_choice",
+            "missing: a multiple_choice task lists its options",
+        )),
+        None => Ok(None),
+    }
+}
+
+fn field(entry: &Entry) -> Result<Field, TaskError> {
+    match &entry.value {
+        Value::Sequence(_) => Ok(Field::List(entry.texts()?)),
+        // A mapping of options means its values.
+        Value::Mapping(options) => {
+            let values = options.values().map(scalar).collect::<Option<Vec<_>>>();
+            values
+                .map(Field::List)
+                .ok_or_else(|| entry.error("expected texts"))
+        }
+        Value::Number(_) => entry.count().map(Field::Index),
+        _ => {
+            let text = entry.text()?;
+            template::check(&text).map_err(|reason| entry.error(reason))?;
+            Ok(Field::Text(text))
+        }
+    }
+}

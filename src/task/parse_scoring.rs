@@ -1,0 +1,230 @@
+//! The keys that say how an answer is scored: `metric_list` and `filter_list`.
+
+use serde_yaml_ng::{Mapping, Value};
+
+use super::error::TaskError;
+use super::filter::{FALLBACK, Filter, Pipeline};
+use super::metric::{ExactMatch, Metric};
+use super::regex::PythonRegex;
+use super::yaml::{Entry, Keys, scalar};
+
+/// One mapping inside a key, whose options are taken one by one; what is left is unknown.
+struct Options<'e> {
+    entry: &'e Entry,
+    /// How the mapping is called in messages: `metric_list[0]` without the key itself.
+    place: String,
+    left: Mapping,
+}
+
+impl<'e> Options<'e> {
+    fn of(entry: &'e Entry, place: String, value: &Value) -> Result<Self, TaskError> {
+        match value {
+            Value::Mapping(left) => Ok(Options {
+                entry,
+                place,
+                left: left.clone(),
+            }),
+            _ => Err(entry.error_at(&place, "expected `key: value` lines")),
+        }
+    }
+
+    fn take(&mut self, key: &str) -> Option<Value> {
+        self.left.remove(key)
+    }
+
+    fn error(&self, key: &str, message: impl Into<String>) -> TaskError {
+        self.entry
+            .error_at(&format!("{}.{key}", self.place), message)
+    }
+
+    fn text(&mut self, key: &str) -> Result<Option<String>, TaskError> {
+        match self.take(key) {
+            Some(value) => match scalar(&value) {
+                Some(text) => Ok(Some(text)),
+                None => Err(self.error(key, "expected a text")),
+            },
+            None => Ok(None),
+        }
+    }
+
+    fn flag(&mut self, key: &str) -> Result<bool, TaskError> {
+        match self.take(key) {
+            Some(value) => value
+                .as_bool()
+                .ok_or_else(|| self.error(key, "expected true or false")),
+            None => Ok(false),
+        }
+    }
+
+    fn regex(&self, key: &str, pattern: &str) -> Result<PythonRegex, TaskError> {
+        PythonRegex::new(pattern).map_err(|reason| self.error(key, reason))
+    }
+
+    fn finish(self) -> Result<(), TaskError> {
+        match self.left.keys().next() {
+            Some(key) => Err(self.error(
+                &scalar(key).unwrap_or_default(),
+                "unknown or unsupported option",
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+fn list(entry: &Entry) -> Result<&[Value], TaskError> {
+    match &entry.value {
+        Value::Sequence(items) if !items.is_empty() => Ok(items),
+        _ => Err(entry.error("expected a list")),
+    }
+}
+
+/// `metric_list`, or what lm-evaluation-harness takes without one.
+pub(super) fn metrics(keys: &mut Keys, multiple_choice: bool) -> Result<Vec<Metric>, TaskError> {
+    let Some(entry) = keys.take("metric_list") else {
+        return Ok(match multiple_choice {
+            true => vec![Metric::Acc, Metric::AccNorm],
+            false => vec![Metric::ExactMatch(ExactMatch::default())],
+        });
+    };
+    let mut metrics: Vec<Metric> = Vec::new();
+    for (at, value) in list(&entry)?.iter().enumerate() {
+        let mut options = Options::of(&entry, format!("[{at}]"), value)?;
+        let metric = metric(&mut options, multiple_choice)?;
+        if metrics.iter().any(|known| known.name() == metric.name()) {
+            return Err(options.error("metric", format!("`{}` is listed twice", metric.name())));
+        }
+        options.finish()?;
+        metrics.push(metric);
+    }
+    Ok(metrics)
+}
+
+fn metric(options: &mut Options<'_>, multiple_choice: bool) -> Result<Metric, TaskError> {
+    let name = options
+        .text("metric")?
+        .ok_or_else(|| options.error("metric", "missing"))?;
+    if let Some(aggregation) = options.text("aggregation")?
+        && aggregation != "mean"
+    {
+        return Err(options.error(
+            "aggregation",
+            format!("`{aggregation}` is not supported: only mean"),
+        ));
+    }
+    // Neither changes a mean over samples.
+    for key in ["higher_is_better", "weight_by_size"] {
+        options.take(key);
+    }
+    if options.flag("hf_evaluate")? {
+        return Err(options.error("hf_evaluate", "only false is supported"));
+    }
+    match (name.as_str(), multiple_choice) {
+        ("acc", true) => Ok(Metric::Acc),
+        ("acc_norm", true) => Ok(Metric::AccNorm),
+        ("exact_match", false) => exact_match(options),
+        ("math_match", false) => Ok(Metric::MathMatch),
+        (_, true) => Err(options.error(
+            "metric",
+            format!("`{name}` is not supported: acc and acc_norm are"),
+        )),
+        (_, false) => Err(options.error(
+            "metric",
+            format!("`{name}` is not supported: exact_match and math_match are"),
+        )),
+    }
+}
+
+fn exact_match(options: &mut Options<'_>) -> Result<Metric, TaskError> {
+    const PATTERNS: &str = "regexes_to_ignore";
+    let mut regexes_to_ignore = Vec::new();
+    if let Some(patterns) = options.take(PATTERNS) {
+        let inside = format!("{}.{PATTERNS}", options.place);
+        for pattern in options.entry.texts_in(&inside, &patterns)? {
+            regexes_to_ignore.push(options.regex(PATTERNS, &pattern)?);
+        }
+    }
+    Ok(Metric::ExactMatch(ExactMatch {
+        regexes_to_ignore,
+        ignore_case: options.flag("ignore_case")?,
+        ignore_punctuation: options.flag("ignore_punctuation")?,
+        ignore_numbers: options.flag("ignore_numbers")?,
+    }))
+}
+
+/// `filter_list`.
+pub(super) fn filters(entry: &Entry, multiple_choice: bool) -> Result<Vec<Pipeline>, TaskError> {
+    let mut pipelines: Vec<Pipeline> = Vec::new();
+    for (at, value) in list(entry)?.iter().enumerate() {
+        let mut options = Options::of(entry, format!("[{at}]"), value)?;
+        let name = options
+            .text("name")?
+            .ok_or_else(|| options.error("name", "missing"))?;
+        if pipelines.iter().any(|known| known.name == name) {
+            return Err(options.error("name", format!("`{name}` is listed twice")));
+        }
+        let steps = match options.take("filter") {
+            Some(Value::Sequence(items)) => items,
+            _ => return Err(options.error("filter", "expected a list of functions")),
+        };
+        options.finish()?;
+        let steps = steps.iter().enumerate().map(|(step, value)| {
+            filter(Options::of(entry, format!("[{at}].filter[{step}]"), value)?)
+        });
+        let steps: Vec<Filter> = steps
+            .filter_map(Result::transpose)
+            .collect::<Result<_, _>>()?;
+        if multiple_choice && !steps.is_empty() {
+            return Err(entry.error(
+                "a multiple_choice task has no text to filter: only take_first is supported",
+            ));
+        }
+        pipelines.push(Pipeline { name, steps });
+    }
+    Ok(pipelines)
+}
+
+/// One filter; None for those that choose among several responses, of which there is one.
+fn filter(mut options: Options<'_>) -> Result<Option<Filter>, TaskError> {
+    let function = options
+        .text("function")?
+        .ok_or_else(|| options.error("function", "missing"))?;
+    let filter = match function.as_str() {
+        "take_first" | "majority_vote" => None,
+        "remove_whitespace" => Some(Filter::RemoveWhitespace),
+        "lowercase" => Some(Filter::Lowercase),
+        "uppercase" => Some(Filter::Uppercase),
+        "boxed" => Some(Filter::Boxed {
+            fallback: options
+                .text("fallback")?
+                .unwrap_or_else(|| FALLBACK.to_owned()),
+        }),
+        "regex" => {
+            let pattern = options
+                .text("regex_pattern")?
+                .unwrap_or_else(|| r"#### (\-?[0-9\.\,]+)".to_owned());
+            let select = match options.take("group_select") {
+                Some(value) => value
+                    .as_i64()
+                    .ok_or_else(|| options.error("group_select", "expected a whole number"))?,
+                None => 0,
+            };
+            let fallback = options
+                .text("fallback")?
+                .unwrap_or_else(|| FALLBACK.to_owned());
+            Some(Filter::Regex {
+                regex: options.regex("regex_pattern", &pattern)?,
+                select,
+                fallback,
+            })
+        }
+        _ => {
+            let known = "regex, take_first, remove_whitespace, lowercase, uppercase, majority_vote and boxed are";
+            return Err(options.error(
+                "function",
+                format!("`{function}` is not supported: {known}"),
+            ));
+        }
+    };
+    options.finish()?;
+    Ok(filter)
+}

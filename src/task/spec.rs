@@ -1,0 +1,126 @@
+//! What a task is: prompts, targets and scoring, resolved from a task file.
+
+use std::path::PathBuf;
+
+use super::filter::Pipeline;
+use super::metric::Metric;
+use super::template::Columns;
+
+/// A task: how a row of a dataset becomes a prompt and how an answer to it is scored.
+#[derive(Debug, Clone)]
+pub struct TaskSpec {
+    /// The name in results.
+    pub name: String,
+    /// `metadata.version` as it is written.
+    pub version: Option<String>,
+    /// The task file, for messages and manifests.
+    pub file: String,
+    /// Where the rows are.
+    pub source: DataSource,
+    /// What is asked of the model.
+    pub output: Output,
+    /// Rendered over the row and put before everything else, without a delimiter.
+    pub description: String,
+    /// Between the prompt and an answer.
+    pub target_delimiter: String,
+    /// After every example of a few-shot prompt.
+    pub fewshot_delimiter: String,
+    /// How many solved examples stand before the question.
+    pub num_fewshot: usize,
+    /// Whether the examples are the first of their split, rather than drawn.
+    pub first_examples: bool,
+    /// Solved examples written in the task file, instead of a split.
+    pub(super) examples: Option<Vec<Columns>>,
+    /// The metrics, the deciding one first.
+    pub metrics: Vec<Metric>,
+    /// The filters before the metrics, the deciding one first; never empty.
+    pub filters: Vec<Pipeline>,
+    pub(super) prompt: Field,
+    pub(super) target: Field,
+    pub(super) choices: Option<Field>,
+    /// Follows the prompt after the target delimiter (`gen_prefix`).
+    pub(super) answer_prefix: Option<Field>,
+}
+
+impl TaskSpec {
+    /// The keys of the values in a verdict, in their order, as in lm-evaluation-harness's results: `acc,none`,
+    /// `exact_match,strict-match`. The first decides whether an answer is right.
+    pub fn metric_keys(&self) -> Vec<String> {
+        let keys = self.filters.iter().flat_map(|filter| {
+            self.metrics
+                .iter()
+                .map(move |metric| format!("{},{}", metric.name(), filter.name))
+        });
+        keys.collect()
+    }
+
+    /// Whether options are scored, rather than text generated.
+    pub fn is_multiple_choice(&self) -> bool {
+        self.output == Output::MultipleChoice
+    }
+}
+
+/// `output_type`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// The log-probability of every option is asked.
+    MultipleChoice,
+    /// Text is generated greedily.
+    Generate {
+        /// Texts that end an answer and are not part of it.
+        until: Vec<String>,
+        /// The most tokens to generate.
+        max_tokens: usize,
+    },
+}
+
+/// Where the rows of a task are. Nothing is fetched: the hub's names are kept for messages and for later.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DataSource {
+    /// `dataset_path`: the hub's name of the dataset.
+    pub path: Option<String>,
+    /// `dataset_name`: its subset.
+    pub name: Option<String>,
+    /// `dataset_kwargs.data_files`: split and files.
+    pub files: Vec<(String, Vec<String>)>,
+    /// The directory of the task file; None for a built-in one.
+    pub directory: Option<PathBuf>,
+    /// `training_split`.
+    pub training: Option<String>,
+    /// `validation_split`.
+    pub validation: Option<String>,
+    /// `test_split`.
+    pub test: Option<String>,
+    /// `fewshot_split`.
+    pub fewshot: Option<String>,
+}
+
+impl DataSource {
+    /// The split that is evaluated: test, else validation.
+    pub fn evaluated(&self) -> Option<&str> {
+        self.test.as_deref().or(self.validation.as_deref())
+    }
+
+    /// The split that examples come from.
+    pub(super) fn examples(&self) -> Option<&str> {
+        let named = self.fewshot.as_deref().or(self.training.as_deref());
+        named.or_else(|| self.evaluated())
+    }
+
+    /// The files of a split, as the task file names them.
+    pub(super) fn files_of(&self, split: &str) -> Option<&[String]> {
+        let entry = self.files.iter().find(|(name, _)| name == split)?;
+        Some(&entry.1)
+    }
+}
+
+/// A `doc_to_*` key.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Field {
+    /// A Jinja2 template, or the name of a column.
+    Text(String),
+    /// A fixed index.
+    Index(usize),
+    /// Fixed options.
+    List(Vec<String>),
+}

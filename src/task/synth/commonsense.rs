@@ -1,0 +1,265 @@
+//! `commonsense`: multiple choice over the small closed world of [`super::world`].
+//!
+//! Level 1 asks one stored fact: what a robin is, or where a bird is found. Level 2 asks what
+//! follows from two: where a robin is found. Wrong options are what the same relation says of other
+//! categories.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
+
+use super::split::Split;
+use super::world::{Category, MEMBERS, WORLD};
+use super::{Choices, Item, Kind, Solution};
+
+/// Options of a question.
+pub(super) const OPTIONS: usize = 4;
+/// One level-1 item in this many is a test item.
+const TEST_SHARE_ITEMS: u64 = 8;
+/// Of level 2, one (member, relation) pair in this many is held out, whatever the options.
+const TEST_SHARE_PAIRS: u64 = 4;
+
+/// Subject, relation, value, and how many stored facts it takes to know it.
+type Fact = (&'static str, Relation, &'static str, u32);
+
+/// Everything that is true in the closed world.
+static CONCLUSIONS: LazyLock<HashSet<Fact>> = LazyLock::new(conclusions);
+
+/// What can be asked of a subject.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Relation {
+    Kind,
+    Place,
+    Part,
+    Act,
+}
+
+const PROPERTIES: [Relation; 3] = [Relation::Place, Relation::Part, Relation::Act];
+const RELATIONS: [Relation; 4] = [
+    Relation::Kind,
+    Relation::Place,
+    Relation::Part,
+    Relation::Act,
+];
+
+impl Relation {
+    fn value(self, category: &Category) -> &'static str {
+        match self {
+            Relation::Kind => category.name,
+            Relation::Place => category.place,
+            Relation::Part => category.part,
+            Relation::Act => category.act,
+        }
+    }
+
+    /// The words before and after the subject.
+    fn frame(self) -> (&'static str, &'static str) {
+        match self {
+            Relation::Kind => ("What is ", "?"),
+            Relation::Place => ("Where is ", " found?"),
+            Relation::Part => ("What does ", " have?"),
+            Relation::Act => ("What can ", " do?"),
+        }
+    }
+
+    fn question(self, subject: &str) -> String {
+        let (before, after) = self.frame();
+        format!("{before}{} {subject}{after}", article(subject))
+    }
+}
+
+fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    }
+}
+
+/// Draws one item of `level`, with the right option at place `gold`.
+pub(super) fn draw(level: u32, gold: usize, random: &mut impl Rng) -> Item {
+    let mut categories: Vec<usize> = (0..WORLD.len()).collect();
+    let (chosen, _) = categories.partial_shuffle(random, OPTIONS);
+    let chosen: Vec<&Category> = chosen.iter().map(|index| &WORLD[*index]).collect();
+    let right = chosen[gold];
+    let member = right.members[random.random_range(0..MEMBERS)];
+    let property = PROPERTIES[random.random_range(0..PROPERTIES.len())];
+    let (subject, relation) = match level {
+        1 if random.random() => (member, Relation::Kind),
+        1 => (right.name, property),
+        _ => (member, property),
+    };
+    let choices = Choices {
+        text: chosen
+            .iter()
+            .map(|category| relation.value(category).to_owned())
+            .collect(),
+        label: (0..OPTIONS).map(letter).collect(),
+    };
+    let solution = Solution::Choice {
+        choices,
+        answer_key: letter(gold),
+    };
+    Item::new(
+        Kind::Commonsense,
+        level,
+        relation.question(subject),
+        solution,
+    )
+}
+
+fn letter(place: usize) -> String {
+    char::from(b'A' + place as u8).to_string()
+}
+
+/// The side an item falls on: of level 1 by question and options, of level 2 by the question alone,
+/// which is the (member, relation) pair in words.
+pub(super) fn split(item: &Item) -> Split {
+    match item.level {
+        1 => Split::of(&item.content(), TEST_SHARE_ITEMS),
+        _ => Split::of(&item.question, TEST_SHARE_PAIRS),
+    }
+}
+
+/// Answers the question by drawing every conclusion the table's facts allow, and demands that
+/// exactly one option is right and is the key. The error says what is wrong.
+pub(super) fn check(
+    level: u32,
+    question: &str,
+    choices: &Choices,
+    key: &str,
+) -> Result<(), String> {
+    if choices.text.len() != OPTIONS || !choices.label.iter().eq(["A", "B", "C", "D"].iter()) {
+        return Err(format!("it wants {OPTIONS} options labelled A to D"));
+    }
+    let (subject, relation) = parse(question).ok_or("the question is in no known form")?;
+    let says = |option: &str| {
+        CONCLUSIONS
+            .iter()
+            .find(|fact| fact.0 == subject && fact.1 == relation && fact.2 == option)
+    };
+    let true_options: Vec<usize> = (0..OPTIONS)
+        .filter(|place| says(&choices.text[*place]).is_some())
+        .collect();
+    let [right] = true_options[..] else {
+        return Err(format!("{} options are right", true_options.len()));
+    };
+    if let Some(fact) = says(&choices.text[right]).filter(|fact| fact.3 != level) {
+        return Err(format!("it takes {} facts, not {level}", fact.3));
+    }
+    match choices.label.iter().position(|label| label == key) {
+        Some(place) if place == right => Ok(()),
+        _ => Err(format!(
+            "option {} is right, not {key}",
+            choices.label[right]
+        )),
+    }
+}
+
+/// The subject and the relation of a question.
+fn parse(question: &str) -> Option<(&str, Relation)> {
+    RELATIONS.into_iter().find_map(|relation| {
+        let (before, after) = relation.frame();
+        let named = question.strip_prefix(before)?.strip_suffix(after)?;
+        let (given, subject) = named.split_once(' ')?;
+        (given == article(subject) && !subject.contains(' ')).then_some((subject, relation))
+    })
+}
+
+/// Draws every conclusion the table allows.
+fn conclusions() -> HashSet<Fact> {
+    let mut known = HashSet::new();
+    for category in &WORLD {
+        known.extend(
+            category
+                .members
+                .map(|member| (member, Relation::Kind, category.name, 1)),
+        );
+        known.extend(
+            PROPERTIES.map(|relation| (category.name, relation, relation.value(category), 1)),
+        );
+    }
+    let inherited: Vec<_> = known
+        .iter()
+        .filter(|fact| fact.1 == Relation::Kind)
+        .flat_map(|is| {
+            known
+                .iter()
+                .filter(|fact| fact.0 == is.2)
+                .map(|fact| (is.0, fact.1, fact.2, is.3 + fact.3))
+        })
+        .collect();
+    known.extend(inherited);
+    known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(text: [&str; OPTIONS]) -> Choices {
+        Choices {
+            text: text.map(str::to_owned).to_vec(),
+            label: (0..OPTIONS).map(letter).collect(),
+        }
+    }
+
+    #[test]
+    fn the_world_closes_over_exactly_its_one_and_two_fact_conclusions() {
+        let facts = conclusions();
+        let members = WORLD.len() * MEMBERS;
+        assert_eq!(
+            facts.iter().filter(|fact| fact.3 == 1).count(),
+            members + 3 * WORLD.len()
+        );
+        assert_eq!(facts.iter().filter(|fact| fact.3 == 2).count(), 3 * members);
+        assert!(facts.contains(&("owl", Relation::Act, "fly", 2)));
+    }
+
+    #[test]
+    fn the_solver_accepts_one_right_option_only() {
+        let nest = options(["mine", "nest", "road", "stage"]);
+        assert_eq!(check(2, "Where is a robin found?", &nest, "B"), Ok(()));
+        assert_eq!(check(1, "Where is a bird found?", &nest, "B"), Ok(()));
+        assert_eq!(
+            check(
+                1,
+                "What is an owl?",
+                &options(["bird", "dog", "gem", "seat"]),
+                "A"
+            ),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn the_solver_refuses_wrong_keys_levels_options_and_questions() {
+        let nest = options(["mine", "nest", "road", "stage"]);
+        assert!(check(2, "Where is a robin found?", &nest, "A").is_err());
+        assert!(check(2, "Where is a robin found?", &nest, "E").is_err());
+        assert!(check(1, "Where is a robin found?", &nest, "B").is_err());
+        assert!(check(2, "Where is an robin found?", &nest, "B").is_err());
+        assert!(check(2, "Where is a griffin found?", &nest, "B").is_err());
+        assert!(check(2, "Why is a robin found?", &nest, "B").is_err());
+        assert!(
+            check(
+                2,
+                "Where is a robin found?",
+                &options(["nest", "nest", "road", "stage"]),
+                "B"
+            )
+            .is_err()
+        );
+        assert!(
+            check(
+                2,
+                "Where is a robin found?",
+                &options(["mine", "water", "road", "stage"]),
+                "B"
+            )
+            .is_err()
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! What a row's `doc_to_*` keys say: the prompt, the options and the right one, resolved as lm-evaluation-harness does.
+//!
+//! Errors are reasons in words; the caller knows the row.
+
+use serde_json::Value;
+
+use super::python;
+use super::spec::{Field, TaskSpec};
+use super::template::{self, Row};
+
+/// `doc_to_target` of one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Target {
+    /// An index into the options.
+    Index(usize),
+    /// An answer, or the text of an option.
+    Text(String),
+}
+
+/// The prompt of a row alone: no description, no examples.
+pub(super) fn prompt(spec: &TaskSpec, row: &Row<'_>) -> Result<String, String> {
+    let text = match &spec.prompt {
+        Field::Text(source) => match column(source, row)? {
+            Some(value) => python::to_str(value),
+            None => template::render(source, row)?,
+        },
+        Field::Index(index) => index.to_string(),
+        Field::List(_) => {
+            return Err("doc_to_text is a list: one prompt a row is supported".to_owned());
+        }
+    };
+    // There, a prompt that is a number chooses the option to put into the prompt (winogrande's partial scoring).
+    if spec.choices.is_some() && is_digits(&text) {
+        return Err(format!(
+            "doc_to_text gives `{text}`, the index of an option: options as prompts are not supported"
+        ));
+    }
+    Ok(text)
+}
+
+/// `gen_prefix`, which may be a constant that looks like a column's name.
+pub(super) fn answer_prefix(spec: &TaskSpec, row: &Row<'_>) -> Result<Option<String>, String> {
+    match &spec.answer_prefix {
+        Some(Field::Text(source)) => match row.columns.get(source) {
+            Some(value) => Ok(Some(python::to_str(value))),
+            None => template::render(source, row).map(Some),
+        },
+        Some(_) => Err("gen_prefix is not a text".to_owned()),
+        None => Ok(None),
+    }
+}
+
+/// The options of a row; None where the task has none.
+pub(super) fn options(spec: &TaskSpec, row: &Row<'_>) -> Result<Option<Vec<String>>, String> {
+    let value = match &spec.choices {
+        None => return Ok(None),
+        Some(Field::List(options)) => return Ok(Some(options.clone())),
+        Some(Field::Index(_)) => return Err("doc_to_choice is a number".to_owned()),
+        Some(Field::Text(source)) => match column(source, row)? {
+            Some(value) => value.clone(),
+            None => template::evaluate(source, row)?,
+        },
+    };
+    match value {
+        Value::Array(items) if items.is_empty() => Err("doc_to_choice gives no options".to_owned()),
+        Value::Array(items) => Ok(Some(items.iter().map(python::to_str).collect())),
+        other => Err(format!(
+            "doc_to_choice gives {}, which is no list",
+            python::repr(&other)
+        )),
+    }
+}
+
+/// The target of a row. A template's digits are an index where there are options; a column's text stays text.
+pub(super) fn target(spec: &TaskSpec, row: &Row<'_>) -> Result<Target, String> {
+    let has_options = spec.choices.is_some();
+    let source = match &spec.target {
+        Field::Index(index) if has_options => return Ok(Target::Index(*index)),
+        Field::Index(index) => return Ok(Target::Text(index.to_string())),
+        Field::List(texts) => {
+            return one_of(
+                texts.len(),
+                texts.first().map(|text| Ok(Target::Text(text.clone()))),
+            );
+        }
+        Field::Text(source) => source,
+    };
+    if let Some(value) = column(source, row)? {
+        return from_value(value, has_options);
+    }
+    let text = match template::lone_value(source, row) {
+        Some(Ok(Value::Array(items))) => {
+            return one_of(
+                items.len(),
+                items.first().map(|item| from_value(item, has_options)),
+            );
+        }
+        Some(value) => python::to_str(&value?),
+        None => template::render(source, row)?,
+    };
+    match text.parse() {
+        Ok(index) if has_options && is_digits(&text) => Ok(Target::Index(index)),
+        _ => Ok(Target::Text(text)),
+    }
+}
+
+/// A typed value: only real numbers (and truth values, which are numbers to Python) are indices.
+fn from_value(value: &Value, has_options: bool) -> Result<Target, String> {
+    match value {
+        Value::Array(items) => one_of(
+            items.len(),
+            items.first().map(|item| from_value(item, has_options)),
+        ),
+        Value::Bool(bool) if has_options => Ok(Target::Index(usize::from(*bool))),
+        Value::Number(number) if has_options => {
+            match number.as_u64().and_then(|n| usize::try_from(n).ok()) {
+                Some(index) => Ok(Target::Index(index)),
+                None => Err(format!(
+                    "the gold label {number} is not the index of an option (hidden labels are often -1)"
+                )),
+            }
+        }
+        other => Ok(Target::Text(python::to_str(other))),
+    }
+}
+
+fn one_of(count: usize, first: Option<Result<Target, String>>) -> Result<Target, String> {
+    match first {
+        Some(target) if count == 1 => target,
+        Some(_) => Err(format!(
+            "doc_to_target gives {count} right answers: only one is supported"
+        )),
+        None => Err("doc_to_target gives an empty list".to_owned()),
+    }
+}
+
+/// The index of the gold option.
+pub(super) fn gold_index(target: &Target, options: &[String]) -> Result<usize, String> {
+    let listed = || {
+        options
+            .iter()
+            .map(|option| format!("`{option}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    match target {
+        Target::Index(index) if *index < options.len() => Ok(*index),
+        Target::Index(index) => Err(format!(
+            "the gold label is option {index} (from 0), but there are {}",
+            options.len()
+        )),
+        Target::Text(text) => options
+            .iter()
+            .position(|option| option == text)
+            .ok_or_else(|| {
+                let hint = if is_digits(text) {
+                    "; if it is an index, write it as a template: \"{{column}}\""
+                } else {
+                    ""
+                };
+                format!(
+                    "the gold label `{text}` is not among the choices {}{hint}",
+                    listed()
+                )
+            }),
+    }
+}
+
+/// The column a key names, if it names one; an identifier that is no column is a mistake, not a prompt.
+fn column<'r>(source: &str, row: &Row<'r>) -> Result<Option<&'r Value>, String> {
+    let identifier = source
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    match row.columns.get(source) {
+        Some(value) => Ok(Some(value)),
+        None if identifier && !source.is_empty() => Err(template::no_column(source, row)),
+        None => Ok(None),
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}

@@ -1,0 +1,202 @@
+//! Prompts, options and targets of the shipped tasks, against those of lm-evaluation-harness 0.4.9 on the same rows.
+
+use super::*;
+
+fn choice(sample: &Sample) -> (&[String], &[String], usize) {
+    match &sample.question {
+        Question::MultipleChoice {
+            options,
+            continuations,
+            gold,
+        } => (options, continuations, *gold),
+        Question::Generate { .. } => panic!("multiple choice"),
+    }
+}
+
+const ARC_ROW: &str = r#"{"id": "Mercury_1", "question": "Which is a gas?", "choices": {"text": ["ice", "steam", "rock"], "label": ["1", "2", "3"]}, "answerKey": "2"}"#;
+
+#[test]
+fn arc_asks_the_question_and_scores_option_texts() {
+    for task in ["arc_easy", "arc_challenge"] {
+        let samples = built_in_samples(task, ARC_ROW);
+        assert_eq!(samples[0].context, "Question: Which is a gas?\nAnswer:");
+        assert_eq!(samples[0].task.name, task);
+        assert_eq!(samples[0].task.metric_keys(), ["acc,none", "acc_norm,none"]);
+        let (options, continuations, gold) = choice(&samples[0]);
+        assert_eq!(options, ["ice", "steam", "rock"]);
+        assert_eq!(continuations, [" ice", " steam", " rock"]);
+        assert_eq!(gold, 1);
+    }
+}
+
+#[test]
+fn openbookqa_asks_the_stem_alone() {
+    let row = r#"{"id": "7-980", "question_stem": "The sun is responsible for", "choices": {"text": ["puppies", "plants"], "label": ["A", "B"]}, "answerKey": " B"}"#;
+    let samples = built_in_samples("openbookqa", row);
+    assert_eq!(samples[0].context, "The sun is responsible for");
+    assert_eq!(choice(&samples[0]).1, [" puppies", " plants"]);
+    assert_eq!(choice(&samples[0]).2, 1);
+}
+
+#[test]
+fn commonsense_qa_lists_the_options_and_scores_letters() {
+    let row = r#"{"id": "x", "question": " Where? ", "choices": {"label": ["A", "B", "C", "D", "E"], "text": ["bank", "library", "shop", "mall", "new york"]}, "answerKey": "E"}"#;
+    let samples = built_in_samples("commonsense_qa", row);
+    assert_eq!(
+        samples[0].context,
+        "Question: Where?\nA. bank\nB. library\nC. shop\nD. mall\nE. new york\nAnswer:"
+    );
+    assert_eq!(choice(&samples[0]).0, ["A", "B", "C", "D", "E"]);
+    assert_eq!(choice(&samples[0]).2, 4);
+    assert_eq!(samples[0].task.metric_keys(), ["acc,none"]);
+}
+
+#[test]
+fn math_is_asked_in_the_polar_prompt() {
+    let expected = "Solve the following math problem and output ONLY the final answer directly, formatted strictly as \\boxed{ANSWER}.\n### Problem Start\nWhat is $1{,}000+1$?\n### Problem End\nAnswer:";
+    let dart = built_in_samples(
+        "dart_math",
+        r#"{"query": "What is $1{,}000+1$?", "gt_ans": "1001", "query_id": 12}"#,
+    );
+    let gsm8k = built_in_samples(
+        "gsm8k",
+        r#"{"question": "What is $1{,}000+1$?", "answer": "so <<1000+1=1001>>\n#### 1,001"}"#,
+    );
+    for (samples, id) in [(&dart, "12"), (&gsm8k, "1")] {
+        assert_eq!(samples[0].context, expected);
+        assert_eq!(samples[0].id, id);
+        assert_eq!(samples[0].task.metric_keys(), ["math_match,boxed"]);
+        let question = Question::Generate {
+            until: vec![],
+            max_tokens: 50,
+            gold: "1001".to_owned(),
+        };
+        assert_eq!(samples[0].question, question);
+    }
+}
+
+#[test]
+fn the_bundled_data_is_asked_as_the_bundled_model_was_taught() {
+    let arith = built_in_samples(
+        "arith",
+        r#"{"id": "a1", "kind": "arith", "level": 2, "question": "Dial 47 up 12 down 5.", "answer": "54"}"#,
+    );
+    assert_eq!(arith[0].context, "Dial 47 up 12 down 5.\nAnswer:");
+    let until = vec!["\n".to_owned()];
+    assert_eq!(
+        arith[0].question,
+        Question::Generate {
+            until,
+            max_tokens: 4,
+            gold: "54".to_owned()
+        }
+    );
+
+    let row = r#"{"id": "c1", "kind": "commonsense", "level": 1, "question": "Where is a robin found?", "choices": {"text": ["mine", "nest"], "label": ["A", "B"]}, "answerKey": "B"}"#;
+    let commonsense = built_in_samples("commonsense", row);
+    assert_eq!(
+        commonsense[0].context,
+        "Where is a robin found?\nChoices: mine, nest\nAnswer:"
+    );
+    assert_eq!(choice(&commonsense[0]).1, [" mine", " nest"]);
+    assert_eq!(choice(&commonsense[0]).2, 1);
+}
+
+#[test]
+fn a_target_is_an_index_digits_of_a_template_or_the_text_of_an_option() {
+    let gold = |target: &str, row: &str| {
+        let yaml = CHOICE.replace("doc_to_target: gold", &format!("doc_to_target: {target}"));
+        sample(&yaml, row).map(|sample| choice(&sample).2)
+    };
+    let row =
+        |gold: &str| format!(r#"{{"q": "?", "options": ["no", "yes", "2"], "gold": {gold}}}"#);
+    assert_eq!(gold("gold", &row("1")).unwrap(), 1);
+    assert_eq!(gold("gold", &row("true")).unwrap(), 1);
+    assert_eq!(gold("gold", &row("\"yes\"")).unwrap(), 1);
+    assert_eq!(gold("gold", &row("[0]")).unwrap(), 0);
+    assert_eq!(gold("\"{{gold}}\"", &row("\"1\"")).unwrap(), 1);
+    assert_eq!(gold("\"{{gold}}\"", &row("1")).unwrap(), 1);
+    assert_eq!(gold("\"{{gold}}\"", &row("\"no\"")).unwrap(), 0);
+    assert_eq!(gold("1", &row("0")).unwrap(), 1);
+    // A column's text stays text: the option that reads "2".
+    assert_eq!(gold("gold", &row("\"2\"")).unwrap(), 2);
+    for (wrong, message) in [
+        ("3", "the gold label is option 3 (from 0), but there are 3"),
+        ("-1", "-1 is not the index of an option"),
+        (
+            "\"maybe\"",
+            "`maybe` is not among the choices `no`, `yes`, `2`",
+        ),
+        ("\"1\"", "write it as a template"),
+        ("[0, 1]", "2 right answers"),
+    ] {
+        let error = gold("gold", &row(wrong)).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+#[test]
+fn description_examples_and_prefix_stand_where_lm_eval_puts_them() {
+    let yaml = "task: t\noutput_type: multiple_choice\ndescription: \"About {{topic}}.\\n\\n\"\ndoc_to_text: \"Q: {{q}}\\nA:\"\ndoc_to_target: \"{{gold}}\"\n\
+                doc_to_choice: [\"no\", \"yes\"]\ngen_prefix: Hm\nnum_fewshot: 2\nfewshot_split: train\ntest_split: test\n\
+                fewshot_config: {sampler: first_n, samples: [{q: a, gold: 0}, {q: b, gold: 1}, {q: c, gold: 1}]}\n";
+    let sample = sample(yaml, r#"{"q": "d", "gold": 1, "topic": "x"}"#).unwrap();
+    assert_eq!(
+        sample.context,
+        "About x.\n\nQ: a\nA: Hm no\n\nQ: b\nA: Hm yes\n\nQ: d\nA: Hm"
+    );
+}
+
+#[test]
+fn examples_are_drawn_as_python_draws_them() {
+    let bench = Bench::new();
+    let train: String = (0..10)
+        .map(|i| format!("{{\"q\": \"q{i}\", \"gold\": \"g{i}\"}}\n"))
+        .collect();
+    bench.file("train.jsonl", &train);
+    let yaml = format!(
+        "{GENERATE}num_fewshot: 4\ntraining_split: train\nfewshot_split: train\ntest_split: test\nfewshot_delimiter: ';'\ndataset_kwargs: {{data_files: {{train: train.jsonl}}}}\n"
+    );
+    let rows = "{\"q\": \"x\", \"gold\": \"\"}\n{\"q\": \"y\", \"gold\": \"\"}\n";
+    let samples = bench
+        .samples(bench.task(&yaml).unwrap(), "rows.jsonl", rows)
+        .unwrap();
+    // random.Random(1234): sample(range(10), 4) twice.
+    assert_eq!(samples[0].context, "q7 g7;q1 g1;q0 g0;q9 g9;x");
+    assert_eq!(samples[1].context, "q9 g9;q0 g0;q1 g1;q8 g8;y");
+}
+
+#[test]
+fn an_include_is_overridden_by_the_including_file() {
+    let bench = Bench::new();
+    bench.file(
+        "base.yaml",
+        &format!("{CHOICE}target_delimiter: ''\ntest_split: test\nvalidation_split: dev\n"),
+    );
+    let task = bench
+        .task("include: base.yaml\ntask: mine\ntest_split: null\n")
+        .unwrap();
+    assert_eq!(
+        (task.name.as_str(), task.target_delimiter.as_str()),
+        ("mine", "")
+    );
+    assert_eq!(task.source.evaluated(), Some("dev"));
+    let task = bench
+        .task("include: arc_easy.yaml\ntask: own_arc\n")
+        .unwrap();
+    assert_eq!(task.source.name.as_deref(), Some("ARC-Easy"));
+    let error = bench.task("include: task.yaml\n").unwrap_err().to_string();
+    assert!(
+        error.contains("include: more than 16 files deep"),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_built_in_task_resolves() {
+    for name in built_in_names() {
+        let task = resolve(name).unwrap();
+        assert_eq!(task.name, name);
+        assert!(!task.metric_keys().is_empty());
+    }
+}
