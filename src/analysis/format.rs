@@ -1,0 +1,86 @@
+//! Numbers as people read them. A number that does not exist is a dash, never "NaN".
+
+use super::statistics::{Mean, Proportion};
+
+/// What stands for a rate or mean of nothing.
+pub const NOTHING: &str = "-";
+
+/// `45.6`: a share in per cent.
+pub fn percent(proportion: Proportion) -> String {
+    proportion
+        .rate()
+        .map_or_else(|| NOTHING.to_owned(), |rate| format!("{:.1}", 100.0 * rate))
+}
+
+/// `45.6 (41-50)`: a share in per cent with its interval.
+pub fn percent_interval(proportion: Proportion) -> String {
+    match proportion.wilson() {
+        None => NOTHING.to_owned(),
+        Some(i) => format!(
+            "{} ({:.0}-{:.0})",
+            percent(proportion),
+            100.0 * i.low,
+            100.0 * i.high
+        ),
+    }
+}
+
+/// `9.4 ±0.3`: a mean with half its interval, or alone where one value has none.
+pub fn mean_interval(mean: Option<Mean>) -> String {
+    match mean {
+        None => NOTHING.to_owned(),
+        Some(Mean {
+            value,
+            interval: None,
+            ..
+        }) => format!("{value:.1}"),
+        Some(Mean {
+            value,
+            interval: Some(i),
+            ..
+        }) => format!("{value:.1} ±{:.1}", i.high - value),
+    }
+}
+
+/// `1,234,567`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Up to six decimals for a file: the same on every machine; empty where there is no number.
+pub fn csv_number(number: impl Into<Option<f64>>) -> String {
+    number
+        .into()
+        .map_or_else(String::new, |n| format!("{n:.6}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(percent_interval(Proportion::new(15, 50)), "30.0 (19-44)");
+        assert_eq!(mean_interval(Mean::of(&[2.0, 4.0, 6.0])), "4.0 ±5.0");
+        assert_eq!(mean_interval(Mean::of(&[2.0])), "2.0");
+    }
+
+    #[test]
+    fn nothing_is_a_dash_or_an_empty_cell() {
+        assert_eq!(percent(Proportion::new(0, 0)), "-");
+        assert_eq!(percent_interval(Proportion::new(0, 0)), "-");
+        assert_eq!(mean_interval(None), "-");
+        assert_eq!(csv_number(None), "");
+    }
+}

@@ -1,0 +1,35 @@
+//! What a run says about the model's depth: the summary table, depth-usage statistics, controls,
+//! CSV files, figures and the report.
+//!
+//! Everything here is derived from the journal's records and can be made again. [`RunRecords`]
+//! checks them once; [`Summary`] holds the numbers of the paper's Table 1 ([`render`] prints it);
+//! [`write_report`] writes the depth-usage statistics. Numbers a search found are *oracle* numbers
+//! and are called so wherever they are shown.
+
+mod controls;
+mod csv_files;
+mod depth;
+mod error;
+mod figures;
+mod format;
+mod html;
+mod layers;
+mod outcome;
+mod report;
+mod runs;
+mod statistics;
+mod summary;
+mod table;
+mod tables;
+mod terminal;
+
+#[cfg(test)]
+pub(crate) mod fixtures;
+
+pub use controls::ControlCounts;
+pub use error::AnalysisError;
+pub use report::write_report;
+pub use runs::RunRecords;
+pub use statistics::{Interval, Mean, Proportion, entropy_bits, percentile};
+pub use summary::{DatasetSummary, Summary};
+pub use terminal::render;

@@ -1,0 +1,195 @@
+//! The few statistics the tables and figures need. Nothing here returns NaN: a statistic of
+//! nothing is `None`.
+
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// 97.5 % quantile of the standard normal distribution.
+const Z_95: f64 = 1.959_963_984_540_054;
+
+/// A two-sided 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// `hits` of `of` samples.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Proportion {
+    /// Samples for which it holds.
+    pub hits: usize,
+    /// Samples it was asked of.
+    pub of: usize,
+}
+
+impl Proportion {
+    /// `hits` of `of`.
+    pub fn new(hits: usize, of: usize) -> Self {
+        Self { hits, of }
+    }
+
+    /// The share, in `0..=1`; `None` of no samples.
+    pub fn rate(self) -> Option<f64> {
+        (self.of > 0).then(|| self.hits as f64 / self.of as f64)
+    }
+
+    /// Wilson's score interval at 95 % (Wilson 1927; Brown, Cai and DasGupta 2001): stays within
+    /// `0..=1` and is honest for few samples and for rates at 0 and 1. `None` of no samples.
+    pub fn wilson(self) -> Option<Interval> {
+        let p = self.rate()?;
+        let n = self.of as f64;
+        let z2 = Z_95 * Z_95;
+        let centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
+        let half = Z_95 / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+        Some(Interval {
+            low: (centre - half).max(0.0),
+            high: (centre + half).min(1.0),
+        })
+    }
+}
+
+/// A mean with Student's t interval at 95 %.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Mean {
+    /// Number of values.
+    pub n: usize,
+    /// Their mean.
+    pub value: f64,
+    /// `value -+ t(0.975, n - 1) * s / sqrt(n)`; `None` of one value.
+    pub interval: Option<Interval>,
+}
+
+impl Mean {
+    /// The mean of `values`; `None` of none.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let n = values.len();
+        if n == 0 {
+            return None;
+        }
+        let value = values.iter().sum::<f64>() / n as f64;
+        Some(Self {
+            n,
+            value,
+            interval: t_half_width(values, value).map(|half| Interval {
+                low: value - half,
+                high: value + half,
+            }),
+        })
+    }
+}
+
+fn t_half_width(values: &[f64], mean: f64) -> Option<f64> {
+    let freedom = values.len().checked_sub(1).filter(|&f| f > 0)? as f64;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / freedom;
+    let t = StudentsT::new(0.0, 1.0, freedom).ok()?.inverse_cdf(0.975);
+    Some(t * (variance / values.len() as f64).sqrt())
+}
+
+/// The `percent`-th percentile (0..=100) of ascending values, interpolated linearly between the
+/// closest ranks: position `percent / 100 * (n - 1)` (numpy's default; Hyndman and Fan's type 7).
+pub fn percentile(ascending: &[f64], percent: f64) -> Option<f64> {
+    let last = ascending.len().checked_sub(1)?;
+    let position = (percent / 100.0).clamp(0.0, 1.0) * last as f64;
+    let below = position.floor() as usize;
+    let above = position.ceil() as usize;
+    let weight = position - below as f64;
+    Some(ascending[below] + weight * (ascending[above] - ascending[below]))
+}
+
+/// Shannon entropy in bits of the distribution proportional to `counts`; `None` where all are 0.
+pub fn entropy_bits(counts: &[u64]) -> Option<f64> {
+    let total = counts.iter().sum::<u64>() as f64;
+    if total == 0.0 {
+        return None;
+    }
+    let bits: f64 = counts
+        .iter()
+        .filter(|&&count| count > 0)
+        .map(|&count| count as f64 / total)
+        .map(|p| p * (1.0 / p).log2())
+        .sum();
+    Some(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn close(a: f64, b: f64) -> bool {
+        (a - b).abs() < 1e-4
+    }
+
+    #[test]
+    fn wilson_equals_hand_computed_intervals() {
+        // Roots of (x/n - p)^2 = z^2 p (1 - p) / n, solved apart from this code.
+        for (hits, of, low, high) in [
+            (0, 10, 0.0, 0.277_54),
+            (10, 10, 0.722_46, 1.0),
+            (5, 10, 0.236_59, 0.763_41),
+            (15, 50, 0.191_03, 0.437_51),
+            (1, 1, 0.206_54, 1.0),
+        ] {
+            let interval = Proportion::new(hits, of).wilson().unwrap();
+            assert!(
+                close(interval.low, low) && close(interval.high, high),
+                "{hits}/{of}: {interval:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn mean_has_the_t_interval() {
+        // 2, 4, 6: mean 4, s = 2, t(0.975, 2) = 4.302653, half width 4.302653 * 2 / sqrt 3
+        let mean = Mean::of(&[2.0, 4.0, 6.0]).unwrap();
+        let interval = mean.interval.unwrap();
+        assert!(close(mean.value, 4.0) && close(interval.low, 4.0 - 4.968_28));
+        assert!(close(interval.high, 4.0 + 4.968_28));
+        // 0, 1: half width t(0.975, 1) * s / sqrt 2 = 12.706205 * 0.5
+        let interval = Mean::of(&[0.0, 1.0]).unwrap().interval.unwrap();
+        assert!(close(interval.high, 0.5 + 6.353_10));
+    }
+
+    #[test]
+    fn statistics_of_nothing_are_none_and_of_one_value_have_no_interval() {
+        assert_eq!(Mean::of(&[]), None);
+        assert_eq!(Mean::of(&[3.0]).unwrap().interval, None);
+        assert_eq!(Proportion::new(0, 0).rate(), None);
+        assert_eq!(Proportion::new(0, 0).wilson(), None);
+        assert_eq!(percentile(&[], 50.0), None);
+        assert_eq!(entropy_bits(&[0, 0]), None);
+        assert_eq!(entropy_bits(&[]), None);
+    }
+
+    #[test]
+    fn percentiles_interpolate_between_ranks() {
+        let values = [1.0, 2.0, 3.0, 4.0];
+        assert_eq!(percentile(&values, 0.0), Some(1.0));
+        assert_eq!(percentile(&values, 50.0), Some(2.5));
+        assert_eq!(percentile(&values, 100.0), Some(4.0));
+        assert!(close(percentile(&values, 5.0).unwrap(), 1.15));
+        assert_eq!(percentile(&[7.0], 20.0), Some(7.0));
+    }
+
+    #[test]
+    fn entropy_is_in_bits() {
+        assert_eq!(entropy_bits(&[1, 1, 1, 1]), Some(2.0));
+        assert_eq!(entropy_bits(&[5, 0]), Some(0.0));
+        // 3/4 log2(4/3) + 1/4 log2(4)
+        assert!(close(entropy_bits(&[3, 1]).unwrap(), 0.811_28));
+    }
+
+    proptest! {
+        #[test]
+        fn wilson_holds_the_rate_and_stays_within_0_and_1(of in 1usize..400, share in 0.0f64..=1.0) {
+            let proportion = Proportion::new((of as f64 * share) as usize, of);
+            let (rate, interval) = (proportion.rate().unwrap(), proportion.wilson().unwrap());
+            prop_assert!(0.0 <= interval.low && interval.low <= rate + 1e-12);
+            prop_assert!(rate <= interval.high + 1e-12 && interval.high <= 1.0);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Per-sample chains for other tools: one file a format, one trait.
+//!
+//! A new format is a file with an [`Exporter`] and a name in [`Format`].
+
+mod csv;
+mod error;
+mod jsonl;
+mod output;
+mod row;
+
+use std::{
+    fmt,
+    io::{self, Write},
+    path::Path,
+    str::FromStr,
+};
+
+pub use error::ExportError;
+pub use output::Output;
+pub use row::Row;
+
+use crate::run::SampleRecord;
+
+/// Writes rows in one format.
+pub trait Exporter {
+    /// Writes all rows, in their order.
+    fn write(&self, rows: &mut dyn Iterator<Item = Row>, out: &mut dyn Write) -> io::Result<()>;
+}
+
+/// A format of `cola export`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Comma-separated values.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+impl Format {
+    /// All formats.
+    pub const ALL: [Self; 2] = [Self::Csv, Self::Jsonl];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Jsonl => "jsonl",
+        }
+    }
+
+    fn exporter(self) -> &'static dyn Exporter {
+        match self {
+            Self::Csv => &csv::Csv,
+            Self::Jsonl => &jsonl::Jsonl,
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Format {
+    type Err = ExportError;
+
+    fn from_str(name: &str) -> Result<Self, ExportError> {
+        let known = Self::ALL.into_iter().find(|format| format.name() == name);
+        known.ok_or_else(|| ExportError::UnknownFormat {
+            name: name.to_owned(),
+            known: Self::ALL.map(Self::name).join(", "),
+        })
+    }
+}
+
+/// Writes the best chain of every sample, by (task, index), to an output opened before, and
+/// finishes it. Returns the number of rows.
+///
+/// # Errors
+/// No records, or a write that failed; the old file then stands.
+pub fn export(
+    records: &[SampleRecord],
+    format: Format,
+    mut output: Output,
+) -> Result<usize, ExportError> {
+    if records.is_empty() {
+        return Err(ExportError::NoRecords);
+    }
+    let mut sorted: Vec<&SampleRecord> = records.iter().collect();
+    sorted.sort_by(|a, b| (&a.task, a.index, &a.id).cmp(&(&b.task, b.index, &b.id)));
+    let mut rows = sorted.into_iter().map(Row::of);
+    let written = format.exporter().write(&mut rows, &mut output);
+    written.map_err(|source| output.error(source))?;
+    output.finish()?;
+    Ok(records.len())
+}
+
+/// [`Output::create`] and [`export`] in one.
+pub fn export_to(
+    records: &[SampleRecord],
+    format: Format,
+    path: &Path,
+) -> Result<usize, ExportError> {
+    export(records, format, Output::create(path)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::fixtures::{sample, small_run};
+
+    fn exported(records: &[SampleRecord], format: Format) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out");
+        let rows = export_to(records, format, &path).unwrap();
+        assert_eq!(rows, records.len());
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn csv_has_a_row_a_sample_in_order_found_or_not() {
+        let mut records = small_run().records().to_vec();
+        records.reverse();
+        insta::assert_snapshot!(exported(&records, Format::Csv), @r#"
+        task,id,index,gold,baseline_correct,baseline_answer,found,chain,layers,length,unique_layers,margin,answer,random_found,random_chain,wrong_target,wrong_target_found,wrong_target_chain,error
+        arith,0,0,42,true,42,true,"0,3",0 3,2,2,1.5,42,,,,,,
+        arith,1,1,42,true,42,true,0-3,0 1 2 3,4,4,1.5,42,true,0-2,13,false,,
+        arith,2,2,42,false,17,true,"0-2,(3)x2",0 1 2 3 3,5,4,1.5,42,true,0-2,13,true,1-3,
+        arith,3,3,42,false,17,false,,,,,,,false,,,,,
+        arith,4,4,42,true,42,false,,,,,,,,,,,,out of memory
+        facts,0,0,42,false,17,true,"0,2,1,3",0 2 1 3,4,4,1.5,42,false,,13,false,,
+        "#);
+    }
+
+    #[test]
+    fn jsonl_has_nulls_and_lists() {
+        let text = exported(small_run().records(), Format::Jsonl);
+        let rows: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(rows.len(), 6);
+        assert_eq!(rows[0]["chain"], "0,3");
+        assert_eq!(rows[0]["layers"], serde_json::json!([0, 3]));
+        assert_eq!(
+            (&rows[3]["found"], &rows[3]["chain"]),
+            (&false.into(), &serde_json::Value::Null)
+        );
+        assert_eq!(rows[4]["error"], "out of memory");
+    }
+
+    #[test]
+    fn the_chain_without_layers_differs_from_no_chain() {
+        let records = [sample("t", 0).best("empty").build(), sample("t", 1).build()];
+        let text = exported(&records, Format::Csv);
+        let rows: Vec<&str> = text.lines().skip(1).collect();
+        assert!(rows[0].contains(",true,empty,,0,0,"), "{text}");
+        assert!(rows[1].contains(",false,,,,,"), "{text}");
+    }
+
+    #[test]
+    fn commas_quotes_and_line_ends_survive_csv() {
+        let gold = "a, \"b\"\nc";
+        let record = sample("t", 0)
+            .with(|record| record.gold = gold.to_owned())
+            .build();
+        let text = exported(&[record], Format::Csv);
+        let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+        assert_eq!(&reader.records().next().unwrap().unwrap()[3], gold);
+    }
+
+    #[test]
+    fn formats_are_named_and_unknown_ones_refused_with_the_known() {
+        for format in Format::ALL {
+            assert_eq!(format.to_string().parse::<Format>().unwrap(), format);
+        }
+        let error = "parquet".parse::<Format>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "unknown export format \"parquet\"; known: csv, jsonl"
+        );
+    }
+
+    #[test]
+    fn no_records_are_an_error_and_the_old_file_stands() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out");
+        std::fs::write(&path, "old").unwrap();
+        let error = export_to(&[], Format::Csv, &path).unwrap_err();
+        assert_eq!(error.to_string(), "no sample records to export");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+    }
+}

@@ -1,0 +1,170 @@
+//! A file that is either the whole export or what it was before.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use tempfile::{NamedTempFile, TempPath};
+
+use super::ExportError;
+
+/// An output file, open and known to be writable, whose old content stands until
+/// [`finish`](Self::finish).
+#[derive(Debug)]
+pub struct Output {
+    path: PathBuf,
+    writer: BufWriter<File>,
+    /// The file beside the output that takes its place; `None` where the output is a device or
+    /// pipe, which is written as it is.
+    temporary: Option<(TempPath, PathBuf)>,
+}
+
+impl Output {
+    /// Opens `path` for writing.
+    ///
+    /// # Errors
+    /// The path is a directory, or its directory is missing or not writable.
+    pub fn create(path: &Path) -> Result<Self, ExportError> {
+        let (file, temporary) = open(path).map_err(|source| write_error(path, source))?;
+        Ok(Self {
+            path: path.to_owned(),
+            writer: BufWriter::new(file),
+            temporary,
+        })
+    }
+
+    /// Writes what is left and puts the file in its place.
+    pub fn finish(mut self) -> Result<(), ExportError> {
+        let flushed = self.writer.flush();
+        let placed = flushed.and_then(|()| match self.temporary {
+            None => Ok(()),
+            Some((temporary, target)) => temporary.persist(target).map_err(|error| error.error),
+        });
+        placed.map_err(|source| write_error(&self.path, source))
+    }
+
+    /// The error of a write to this file.
+    pub fn error(&self, source: io::Error) -> ExportError {
+        write_error(&self.path, source)
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+fn open(path: &Path) -> io::Result<(File, Option<(TempPath, PathBuf)>)> {
+    let target = match fs::metadata(path) {
+        Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        Ok(there) if !there.is_file() => {
+            // Renaming over /dev/stdout would replace the device.
+            return Ok((OpenOptions::new().write(true).open(path)?, None));
+        }
+        // Through a link: the file it names is replaced, not the link.
+        Ok(_) => fs::canonicalize(path)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        Err(error) => return Err(error),
+    };
+    let directory = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let (file, temporary) = beside(directory)?.into_parts();
+    Ok((file, Some((temporary, target))))
+}
+
+/// A temporary file with the rights a new file gets, not the private ones of temporary files.
+fn beside(directory: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".cola-export-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666)); // less the umask
+        builder.tempfile_in(directory)
+    }
+    #[cfg(not(unix))]
+    builder.tempfile_in(directory)
+}
+
+fn write_error(path: &Path, source: io::Error) -> ExportError {
+    ExportError::Write {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(directory: &Path) -> usize {
+        fs::read_dir(directory).unwrap().count()
+    }
+
+    #[test]
+    fn an_output_that_is_not_finished_leaves_the_old_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chains.csv");
+        fs::write(&path, "old").unwrap();
+        let mut output = Output::create(&path).unwrap();
+        output.write_all(b"half").unwrap();
+        drop(output);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(files(directory.path()), 1);
+    }
+
+    #[test]
+    fn a_finished_output_takes_the_place_of_the_old_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chains.csv");
+        fs::write(&path, "old").unwrap();
+        let mut output = Output::create(&path).unwrap();
+        output.write_all(b"new").unwrap();
+        output.finish().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(files(directory.path()), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_named_before_any_work() {
+        let directory = tempfile::tempdir().unwrap();
+        for path in [
+            directory.path().to_owned(),
+            directory.path().join("none/chains.csv"),
+        ] {
+            let error = Output::create(&path).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("cannot write {}", path.display())),
+                "{error}"
+            );
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_are_written_not_replaced_and_links_are_followed() {
+        let mut output = Output::create(Path::new("/dev/null")).unwrap();
+        output.write_all(b"gone").unwrap();
+        output.finish().unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("file"), directory.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let mut output = Output::create(&link).unwrap();
+        output.write_all(b"new").unwrap();
+        output.finish().unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+}

@@ -1,0 +1,88 @@
+//! What is exported of one sample, whatever the format.
+
+use serde::Serialize;
+
+use crate::{
+    chain::{Chain, Layer},
+    run::{ControlOutcome, SampleRecord},
+};
+
+/// One sample. Every sample has a row: without a right chain it is a row with an empty `chain`.
+/// The names of the fields are the columns' names.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// Name of the task.
+    pub task: String,
+    /// Identifier of the sample in its dataset.
+    pub id: String,
+    /// Position in the dataset, from 0.
+    pub index: usize,
+    /// The right answer.
+    pub gold: String,
+    /// Whether the unmodified model answers right; nothing where the sample failed before it ran.
+    pub baseline_correct: Option<bool>,
+    /// What it answers.
+    pub baseline_answer: Option<String>,
+    /// Whether a right chain was found and confirmed. An oracle number.
+    pub found: bool,
+    /// The shortest right chain in canonical notation; `empty` is the chain without layers.
+    pub chain: Option<Chain>,
+    /// Its layers in order: a list, or separated by spaces.
+    pub layers: Option<Vec<Layer>>,
+    /// Its length (layer applications).
+    pub length: Option<usize>,
+    /// Number of different layers in it.
+    pub unique_layers: Option<usize>,
+    /// Its log-probability margin (nats).
+    pub margin: Option<f64>,
+    /// What it answers.
+    pub answer: Option<String>,
+    /// Whether random chains found a right one; nothing where the control did not run.
+    pub random_found: Option<bool>,
+    /// The shortest they found.
+    pub random_chain: Option<Chain>,
+    /// The wrong answer the control search looked for; nothing where it did not run.
+    pub wrong_target: Option<String>,
+    /// Whether it reached it.
+    pub wrong_target_found: Option<bool>,
+    /// The shortest chain that did.
+    pub wrong_target_chain: Option<Chain>,
+    /// Why the sample failed.
+    pub error: Option<String>,
+}
+
+impl Row {
+    /// The row of a sample. A failed sample has no best chain, whatever it recorded before.
+    pub fn of(record: &SampleRecord) -> Self {
+        let best = record.best.as_ref();
+        let best =
+            best.filter(|best| best.correct && record.error.is_none() && record.baseline.is_some());
+        let random = record.controls.as_ref().map(|controls| &controls.random);
+        let wrong = record
+            .controls
+            .as_ref()
+            .and_then(|c| c.wrong_target.as_ref());
+        let found = |outcome: &ControlOutcome| outcome.found.is_some();
+        Self {
+            task: record.task.clone(),
+            id: record.id.clone(),
+            index: record.index,
+            gold: record.gold.clone(),
+            baseline_correct: record.baseline.as_ref().map(|b| b.correct),
+            baseline_answer: record.baseline.as_ref().map(|b| b.answer.clone()),
+            found: best.is_some(),
+            chain: best.map(|b| b.chain.clone()),
+            layers: best.map(|b| b.chain.layers().to_vec()),
+            length: best.map(|b| b.chain.len()),
+            unique_layers: best.map(|b| b.chain.unique_layers()),
+            margin: best.and_then(|b| b.margin),
+            answer: best.map(|b| b.answer.clone()),
+            random_found: random.map(found),
+            random_chain: random.and_then(|outcome| outcome.found.clone()),
+            wrong_target: wrong.map(|outcome| outcome.target.clone()),
+            wrong_target_found: wrong.map(found),
+            wrong_target_chain: wrong.and_then(|outcome| outcome.found.clone()),
+            error: record.error.clone(),
+        }
+    }
+}
