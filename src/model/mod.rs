@@ -37,7 +37,7 @@ pub use error::ModelError;
 pub use frozen::Frozen;
 pub use head::{Asked, Reading};
 pub use layer::{Applied, Layer};
-pub use network::Model;
+pub use network::{Inspection, Model};
 pub use spec::{
     Activation, AttentionSpec, LayerSpec, MlpSpec, ModelSpec, NormSpec, RopeScaling, RopeSpec,
 };

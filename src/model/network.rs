@@ -31,6 +31,19 @@ pub struct Model {
     head: Head,
 }
 
+/// What a model directory holds.
+#[derive(Debug, Clone)]
+pub struct Inspection {
+    /// The resolved architecture.
+    pub spec: ModelSpec,
+    /// Dtype most weights are stored in.
+    pub stored: Option<Kind>,
+    /// The weights files.
+    pub files: Vec<std::path::PathBuf>,
+    /// Their size.
+    pub bytes: usize,
+}
+
 impl Model {
     /// Loads `config.json` and the safetensors files of `directory`.
     pub fn load(directory: &Path, compute: Compute) -> Result<Self, ModelError> {
@@ -50,9 +63,16 @@ impl Model {
         Ok(model)
     }
 
-    /// Reads the resolved spec without loading weights.
-    pub fn read_spec(directory: &Path) -> Result<ModelSpec, ModelError> {
-        Ok(family::resolve(&Config::read(directory, "config.json")?)?.spec)
+    /// What can be known of a model without copying its weights.
+    pub fn inspect(directory: &Path) -> Result<Inspection, ModelError> {
+        let spec = family::resolve(&Config::read(directory, "config.json")?)?.spec;
+        let weights = Weights::open(directory)?;
+        Ok(Inspection {
+            spec,
+            stored: weights.main_kind()?,
+            files: weights.files().map(Path::to_owned).collect(),
+            bytes: weights.bytes(),
+        })
     }
 
     /// The resolved architecture.

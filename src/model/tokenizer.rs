@@ -23,6 +23,7 @@ const FILE: &str = "tokenizer.json";
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     path: PathBuf,
+    hash: String,
     beginning: Option<String>,
     chat: Option<ChatTemplate>,
 }
@@ -50,8 +51,10 @@ impl Tokenizer {
             as_llama_tokenizer(&mut inner, config).map_err(fail)?;
         }
         let chat = ChatTemplate::load(directory, config.as_ref(), &special.named)?;
+        let bytes = std::fs::read(&path).map_err(|error| fail(error.to_string()))?;
         Ok(Self {
             inner,
+            hash: blake3::hash(&bytes).to_hex()[..32].to_owned(),
             beginning: special.text("bos_token"),
             chat,
             path,
@@ -92,9 +95,14 @@ impl Tokenizer {
         self.inner.decode(tokens, true).map_err(|error| self.fail(error))
     }
 
-    /// Id of a token, given as its text.
-    pub fn token(&self, text: &str) -> Option<u32> {
-        self.inner.token_to_id(text)
+    /// The beginning-of-sequence token, if the model has one.
+    pub fn beginning(&self) -> Option<u32> {
+        self.inner.token_to_id(self.beginning.as_deref()?)
+    }
+
+    /// BLAKE3 of `tokenizer.json`.
+    pub fn hash(&self) -> &str {
+        &self.hash
     }
 
     /// Number of token ids, added ones included.

@@ -98,6 +98,11 @@ impl Weights {
         self.shards.iter().map(|shard| shard.path.as_path())
     }
 
+    /// Size of the files.
+    pub fn bytes(&self) -> usize {
+        self.shards.iter().map(|shard| shard.bytes.len()).sum()
+    }
+
     /// Reads a tensor of exactly this shape, converted to `kind` on `device`.
     pub fn read(
         &self,

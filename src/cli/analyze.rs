@@ -1,0 +1,30 @@
+//! `cola analyze`.
+
+use super::{CliError, Ending, args::AnalyzeArgs, output};
+use crate::{
+    analysis::{RunRecords, write_report},
+    run::{Journal, Manifest, wall_seconds},
+};
+
+pub fn run(args: &AnalyzeArgs) -> Result<Ending, CliError> {
+    let out = match (&args.out, args.runs.as_slice()) {
+        (Some(out), _) => out.clone(),
+        (None, [run]) => run.join("analysis"),
+        (None, _) => {
+            return Err(CliError::Usage(
+                "analyze: several runs; say where to write with --out DIR".to_owned(),
+            ));
+        }
+    };
+    let mut runs = Vec::new();
+    for directory in &args.runs {
+        let model = Manifest::read(directory)?.model;
+        let records = Journal::read(directory)?;
+        runs.push(RunRecords::new(model, wall_seconds(&records), records)?);
+    }
+    let files = write_report(&runs, &out)?;
+    for file in files {
+        output::line(&file.display().to_string())?;
+    }
+    Ok(Ending::Done)
+}

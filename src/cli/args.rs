@@ -1,0 +1,338 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Searches, for every sample of a benchmark, for the shortest chain of a frozen LLM's layers
+/// that answers it right.
+#[derive(Debug, Parser)]
+#[command(name = "cola", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Search the bundled datasets with the bundled model: needs no arguments.
+    Demo(DemoArgs),
+    /// Search every sample of a task for the shortest chain that answers it right. Resumable: the
+    /// same command continues.
+    Search(SearchArgs),
+    /// Evaluate one fixed chain on a task (the unmodified model by default), or listed pairs.
+    Eval(EvalArgs),
+    /// Continue a prompt greedily under a chain. Prints the new text.
+    Generate(GenerateArgs),
+    /// Compare logits with a reference file; exit status 1 past the tolerance.
+    Verify(VerifyArgs),
+    /// Show a model's architecture, layers, parameters and memory.
+    Inspect(InspectArgs),
+    /// Depth-usage statistics of finished runs: CSV files, figures and report.html.
+    Analyze(AnalyzeArgs),
+    /// Per-sample chains for other tools.
+    Export(ExportArgs),
+    /// Make seeded, solver-checked questions, one JSON object a line.
+    Synth(SynthArgs),
+}
+
+/// Which model, and where it runs.
+#[derive(Debug, Clone, Args)]
+pub struct ModelArgs {
+    /// Directory in Hugging Face layout: config.json, safetensors weights, tokenizer.json.
+    #[arg(long, value_name = "DIR")]
+    pub model: String,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+}
+
+/// Where a model runs. None of it changes a verdict, but for the dtype.
+#[derive(Debug, Clone, Args)]
+pub struct ComputeArgs {
+    /// cpu or cuda:N.
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    pub device: String,
+    /// Compute dtype; auto is f32 on the CPU and the dtype of the weights on CUDA.
+    #[arg(long, value_enum, default_value_t = Dtype::Auto)]
+    pub dtype: Dtype,
+    /// Bytes of states kept for reuse, with k, M or G; a quarter of the free memory if not given.
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    pub state_budget: Option<usize>,
+    /// Worker threads of the engine (default: a core each on the CPU, 1 on CUDA).
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub workers: Option<usize>,
+    /// libtorch threads in each worker (default: 1).
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub threads: Option<usize>,
+    /// Samples in flight at once (default: 128 on the CPU, 256 on CUDA).
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub in_flight: Option<usize>,
+}
+
+/// Which questions.
+#[derive(Debug, Clone, Args)]
+pub struct TaskArgs {
+    /// Task name or YAML file; several are run one after the other.
+    #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "TASK")]
+    pub task: Vec<String>,
+    /// Rows (JSONL or JSON) instead of the task's own; one for each task, in order.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    pub data: Vec<PathBuf>,
+    /// Rows the few-shot examples are drawn from, instead of the task's own.
+    #[arg(long, value_name = "FILE")]
+    pub fewshot_data: Option<PathBuf>,
+    /// Only the first N samples of each task.
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub limit: Option<usize>,
+    /// Put prompts through the model's chat template, as one user message.
+    #[arg(long)]
+    pub chat: bool,
+}
+
+/// How to search.
+#[derive(Debug, Clone, Args)]
+pub struct StrategyArgs {
+    /// mcts, random or exhaustive.
+    #[arg(long, default_value = "mcts")]
+    pub strategy: String,
+    /// default, cola-paper, polar-release, dr-llm or re-polar.
+    #[arg(long, default_value = "default")]
+    pub preset: String,
+    /// Simulations a sample, instead of the preset's.
+    #[arg(long, value_name = "N")]
+    pub simulations: Option<usize>,
+    /// Seed of the run; every sample's search has its own, made from it.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Samples of each task that also get the control searches, at the same budget; 0 for none.
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub controls: usize,
+    /// Keys and values of repeated layers: clean gives every position of the chain its own, as in
+    /// a model whose layers were copied.
+    #[arg(long, value_enum, default_value_t = Repeat::Clean)]
+    pub repeat: Repeat,
+}
+
+/// Arguments of `cola demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Run directory; results/demo-run in the current directory if not given.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Only the first N samples of each dataset.
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub limit: Option<usize>,
+    #[command(flatten)]
+    pub strategy: StrategyArgs,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+    /// Print the summary as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `cola search`.
+#[derive(Debug, Args)]
+pub struct SearchArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub tasks: TaskArgs,
+    #[command(flatten)]
+    pub strategy: StrategyArgs,
+    /// Run directory: manifest.json, samples.jsonl and what is derived from it.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Print the summary as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `cola eval`.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub tasks: TaskArgs,
+    /// The chain; the unmodified model if not given.
+    #[arg(long, value_name = "CHAIN", conflicts_with = "pairs")]
+    pub chain: Option<String>,
+    /// Evaluate these pairs instead: JSONL of {"id", "chain"}; writes DIR/pairs.jsonl.
+    #[arg(long, value_name = "FILE", requires = "out")]
+    pub pairs: Option<PathBuf>,
+    /// Write results.json and samples_TASK.jsonl (or pairs.jsonl) there.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print the results as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `cola generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The prompt. An empty one starts from the beginning-of-sequence token.
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: String,
+    /// The chain; the unmodified model if not given.
+    #[arg(long, value_name = "CHAIN")]
+    pub chain: Option<String>,
+    /// Most tokens to generate.
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = at_least_one)]
+    pub max_new_tokens: usize,
+    /// Put the prompt through the model's chat template, as one user message.
+    #[arg(long)]
+    pub chat: bool,
+    /// Go on past end-of-sequence tokens.
+    #[arg(long)]
+    pub ignore_eos: bool,
+    /// Print tokens, text and why it ended as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `cola verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Reference file (safetensors), as tests/fixtures/make_references.py writes it.
+    #[arg(long, value_name = "FILE")]
+    pub reference: PathBuf,
+    /// Largest difference of a logit that passes.
+    #[arg(long, default_value_t = 2e-4)]
+    pub tolerance: f64,
+    /// Print the cases as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `cola inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// Directory in Hugging Face layout.
+    #[arg(long, value_name = "DIR")]
+    pub model: String,
+    /// Print everything as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `cola analyze`.
+#[derive(Debug, Args)]
+pub struct AnalyzeArgs {
+    /// Run directories.
+    #[arg(required = true, value_name = "DIR")]
+    pub runs: Vec<PathBuf>,
+    /// Where to write; DIR/analysis of a single run if not given.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Arguments of `cola export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Run directory.
+    #[arg(value_name = "DIR")]
+    pub run: PathBuf,
+    /// csv or jsonl.
+    #[arg(long)]
+    pub format: String,
+    /// File to write.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// Arguments of `cola synth`.
+#[derive(Debug, Args)]
+pub struct SynthArgs {
+    /// arith or commonsense.
+    #[arg(long)]
+    pub kind: String,
+    /// Difficulty: operations in a row (arith, 1-8), facts to combine (commonsense, 1-2).
+    #[arg(long)]
+    pub level: u32,
+    /// Number of questions.
+    #[arg(long)]
+    pub count: usize,
+    /// Seed.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// test or train: disjoint by construction.
+    #[arg(long, default_value = "test")]
+    pub split: String,
+    /// File to write; standard output if not given.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Compute dtypes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Dtype {
+    /// f32 on the CPU, the dtype of the weights on CUDA.
+    Auto,
+    /// 32-bit.
+    F32,
+    /// bfloat16.
+    Bf16,
+    /// 16-bit.
+    F16,
+}
+
+/// What a repeated layer sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Repeat {
+    /// Keys and values for each position of the chain.
+    Clean,
+    /// What a transformers cache shared between visits computes (not available yet).
+    SharedSlot,
+}
+
+fn parse_bytes(text: &str) -> Result<usize, String> {
+    let (digits, unit) = match text.trim().trim_end_matches(['B', 'b']) {
+        t if t.ends_with(['k', 'K']) => (&t[..t.len() - 1], 10),
+        t if t.ends_with(['m', 'M']) => (&t[..t.len() - 1], 20),
+        t if t.ends_with(['g', 'G']) => (&t[..t.len() - 1], 30),
+        t => (t, 0),
+    };
+    let number: usize = digits
+        .trim()
+        .parse()
+        .map_err(|_| "expected bytes, as 1000000, 512M or 4G".to_owned())?;
+    number
+        .checked_mul(1 << unit)
+        .ok_or_else(|| "more bytes than there are".to_owned())
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if n >= 1 => Ok(n),
+        _ => Err("expected a whole number from 1".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn bytes_take_binary_units() {
+        assert_eq!(parse_bytes("0"), Ok(0));
+        assert_eq!(parse_bytes("512M"), Ok(512 << 20));
+        assert_eq!(parse_bytes("4GB"), Ok(4 << 30));
+        assert!(parse_bytes("much").is_err());
+        assert!(parse_bytes("99999999999999G").is_err());
+    }
+}

@@ -1,0 +1,261 @@
+//! `cola eval`: fixed chains on a task.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{CliError, Ending, args::EvalArgs, output, setup};
+use crate::{
+    chain::Chain,
+    run::{Evaluated, Evaluator, Pair, Progress},
+    task::{Answer, Mean, Question, Sample, TaskSpec, standard_error_key},
+};
+
+/// Results in the order of the pairs; `None` was not run.
+type Results = Vec<Option<Result<Evaluated, String>>>;
+
+pub fn run(args: EvalArgs) -> Result<Ending, CliError> {
+    let directory = setup::model_directory(&args.model.model)?;
+    let tasks = setup::load_tasks(&args.tasks)?;
+    let depth = crate::model::Model::inspect(&directory)?.spec.layers.len();
+    let chain = match &args.chain {
+        Some(text) => Chain::parse(text, depth)?,
+        None => Chain::identity(depth),
+    };
+    let samples = tasks.concat();
+    let pairs = match &args.pairs {
+        Some(file) => read_pairs(file, &samples, depth)?,
+        None => (0..samples.len())
+            .map(|sample| Pair {
+                sample,
+                chain: chain.clone(),
+            })
+            .collect(),
+    };
+    if let Some(out) = &args.out {
+        // Before hours of work, not after.
+        std::fs::create_dir_all(out).map_err(|source| CliError::Io {
+            path: out.clone(),
+            source,
+        })?;
+    }
+    let loaded = setup::load(&directory, &args.model.compute)?;
+    let evaluator = Evaluator {
+        engine: &loaded.engine,
+        asking: &loaded.asking(args.tasks.chat, None)?,
+        in_flight: loaded.in_flight,
+    };
+    let mut progress = Progress::new("cola eval", false);
+    let results = evaluator.run(&samples, &pairs, &setup::interrupt_flag(), &mut progress)?;
+    for (pair, result) in pairs.iter().zip(&results) {
+        if let Some(Err(error)) = result {
+            let sample = &samples[pair.sample];
+            eprintln!("cola eval: {}, sample {}: {error}", sample.task.name, sample.id);
+        }
+    }
+    if args.pairs.is_some() {
+        write_pairs(args.out.as_deref(), &samples, &pairs, &results)?;
+    } else {
+        report(&args, &chain, &samples, &results)?;
+    }
+    Ok(match () {
+        () if results.iter().any(Option::is_none) => Ending::Interrupted,
+        () if results.iter().flatten().any(Result::is_err) => Ending::Failures,
+        () => Ending::Done,
+    })
+}
+
+/// A line of `--pairs`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PairLine {
+    id: Value,
+    chain: String,
+    #[serde(default)]
+    task: Option<String>,
+}
+
+fn read_pairs(file: &Path, samples: &[Sample], depth: usize) -> Result<Vec<Pair>, CliError> {
+    let text = std::fs::read_to_string(file).map_err(|source| CliError::Io {
+        path: file.to_owned(),
+        source,
+    })?;
+    let mut by_id: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (at, sample) in samples.iter().enumerate() {
+        by_id.entry(&sample.id).or_default().push(at);
+    }
+    let mut pairs = Vec::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let bad = |reason: String| CliError::Usage(format!("{}:{}: {reason}", file.display(), number + 1));
+        let line: PairLine = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
+        let id = match line.id {
+            Value::String(id) => id,
+            other => other.to_string(),
+        };
+        let named = by_id.get(id.as_str()).map_or(&[][..], Vec::as_slice);
+        let in_task = |at: &&usize| line.task.as_ref().is_none_or(|task| samples[**at].task.name == *task);
+        let found: Vec<usize> = named.iter().filter(in_task).copied().collect();
+        let sample = match found.as_slice() {
+            [sample] => *sample,
+            [] => return Err(bad(format!("no sample has the id {id:?}"))),
+            _ => return Err(bad(format!("several tasks have a sample {id:?}; name one with \"task\""))),
+        };
+        let chain = Chain::parse(&line.chain, depth).map_err(|error| bad(error.to_string()))?;
+        pairs.push(Pair { sample, chain });
+    }
+    match pairs.is_empty() {
+        true => Err(CliError::Usage(format!("{}: no pairs", file.display()))),
+        false => Ok(pairs),
+    }
+}
+
+fn write_pairs(out: Option<&Path>, samples: &[Sample], pairs: &[Pair], results: &Results) -> Result<(), CliError> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        id: &'a str,
+        chain: &'a Chain,
+        correct: bool,
+        margin: Option<f64>,
+        answer: &'a str,
+        steps: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'a str>,
+    }
+    let mut text = String::new();
+    let mut correct = 0;
+    for (pair, result) in pairs.iter().zip(results) {
+        let (id, chain) = (&samples[pair.sample].id, &pair.chain);
+        let line = match result {
+            None => continue,
+            Some(Ok(done)) => Line {
+                id,
+                chain,
+                correct: done.verdict.correct,
+                margin: done.verdict.margin,
+                answer: &done.verdict.answer,
+                steps: done.cost.steps_run + done.cost.decode_steps,
+                error: None,
+            },
+            Some(Err(error)) => Line {
+                id,
+                chain,
+                correct: false,
+                margin: None,
+                answer: "",
+                steps: 0,
+                error: Some(error),
+            },
+        };
+        correct += usize::from(line.correct);
+        text += &to_line(&line)?;
+    }
+    // `--pairs` requires `--out`.
+    let path = out.unwrap_or(Path::new(".")).join("pairs.jsonl");
+    output::file(&path, &text)?;
+    output::line(&format!("{correct} of {} pairs correct; {}", pairs.len(), path.display()))
+}
+
+fn to_line(value: &impl Serialize) -> Result<String, CliError> {
+    let line = serde_json::to_string(value).map_err(|error| CliError::Output(error.into()))?;
+    Ok(line + "\n")
+}
+
+/// Metrics by task, on the terminal and in `--out`.
+fn report(args: &EvalArgs, chain: &Chain, samples: &[Sample], results: &Results) -> Result<(), CliError> {
+    let mut table = String::new();
+    let mut by_task = Map::new();
+    let mut counts = Map::new();
+    for task in tasks_of(samples) {
+        let rows: Vec<(&Sample, Option<&Evaluated>)> = samples
+            .iter()
+            .zip(results)
+            .filter(|(sample, result)| sample.task.name == task.name && result.is_some())
+            .map(|(sample, result)| (sample, result.as_ref().and_then(|r| r.as_ref().ok())))
+            .collect();
+        let metrics = metrics(task, &rows);
+        for (key, value) in metrics.iter().filter(|(key, _)| !key.contains("_stderr")) {
+            let error = metrics.get(&standard_error_key(key)).and_then(Value::as_f64);
+            let error = error.map_or_else(String::new, |e| format!(" ± {e:.4}"));
+            let value = value.as_f64().unwrap_or(0.0);
+            // Writing to a String cannot fail.
+            let _ = writeln!(table, "{:<20} {key:<32} {value:.4}{error}   n = {}", task.name, rows.len());
+        }
+        if let Some(out) = &args.out {
+            write_samples(out, task, &rows)?;
+        }
+        counts.insert(task.name.clone(), json!({ "original": rows.len(), "effective": rows.len() }));
+        by_task.insert(task.name.clone(), Value::Object(metrics));
+    }
+    let object = json!({
+        "model": args.model.model,
+        "chain": chain,
+        "results": by_task,
+        "n-samples": counts,
+        "failed": results.iter().flatten().filter(|r| r.is_err()).count(),
+    });
+    if let Some(out) = &args.out {
+        output::file(&out.join("results.json"), &(output::to_json(&object)? + "\n"))?;
+    }
+    match args.json {
+        true => output::json(&object),
+        false => output::print(&table),
+    }
+}
+
+fn tasks_of(samples: &[Sample]) -> Vec<&TaskSpec> {
+    let mut seen = BTreeSet::new();
+    let first = samples.iter().filter(|sample| seen.insert(&sample.task.name));
+    first.map(|sample| &*sample.task).collect()
+}
+
+/// Means and standard errors under lm-evaluation-harness's keys. A failed sample counts as wrong.
+fn metrics(task: &TaskSpec, rows: &[(&Sample, Option<&Evaluated>)]) -> Map<String, Value> {
+    let mut metrics = Map::new();
+    for (at, key) in task.metric_keys().into_iter().enumerate() {
+        let values: Vec<f64> = rows
+            .iter()
+            .map(|(_, done)| done.and_then(|d| d.verdict.values.get(at).copied()).unwrap_or(0.0))
+            .collect();
+        if let Some(mean) = Mean::of(&values) {
+            metrics.insert(standard_error_key(&key), json!(mean.standard_error));
+            metrics.insert(key, json!(mean.value));
+        }
+    }
+    metrics
+}
+
+fn write_samples(out: &Path, task: &TaskSpec, rows: &[(&Sample, Option<&Evaluated>)]) -> Result<(), CliError> {
+    let mut text = String::new();
+    for (sample, done) in rows {
+        let mut line = json!({
+            "doc_id": sample.index,
+            "id": sample.id,
+            "prompt": sample.context,
+            "target": sample.gold_text(),
+            "correct": done.is_some_and(|d| d.verdict.correct),
+            "margin": done.and_then(|d| d.verdict.margin),
+            "answer": done.map(|d| &d.verdict.answer),
+        });
+        match done.map(|d| &d.answer) {
+            Some(Answer::Choice { log_probs, greedy }) => {
+                let pairs: Vec<(&f64, &bool)> = log_probs.iter().zip(greedy).collect();
+                line["resps"] = json!(pairs);
+            }
+            Some(Answer::Text { text, .. }) => line["resps"] = json!([text]),
+            Some(Answer::NotFinite) | None => {}
+        }
+        if let Question::MultipleChoice { continuations, .. } = &sample.question {
+            line["arguments"] = json!(continuations);
+        }
+        for (key, value) in task.metric_keys().iter().zip(done.map_or(&[][..], |d| &d.verdict.values)) {
+            line[key] = json!(value);
+        }
+        text += &to_line(&line)?;
+    }
+    output::file(&out.join(format!("samples_{}.jsonl", task.name)), &text)
+}

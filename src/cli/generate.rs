@@ -1,0 +1,90 @@
+//! `cola generate`.
+
+use std::{io::IsTerminal, sync::Arc};
+
+use serde_json::json;
+
+use super::{CliError, Ending, args::GenerateArgs, output, setup};
+use crate::{
+    chain::Chain,
+    engine::{DecodePlan, Finish, Generated, Request, Row},
+    model::{Message, stop_tokens},
+};
+
+pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
+    let directory = setup::model_directory(&args.model.model)?;
+    let loaded = setup::load(&directory, &args.model.compute)?;
+    let depth = loaded.engine.model().depth();
+    let chain = match &args.chain {
+        Some(text) => Chain::parse(text, depth)?,
+        None => Chain::identity(depth),
+    };
+    let tokenizer = &loaded.tokenizer;
+    let prompt = match args.chat {
+        true => tokenizer.chat()?.render(&[Message {
+            role: "user".to_owned(),
+            content: args.prompt.clone(),
+        }])?,
+        false => args.prompt.clone(),
+    };
+    let tokens = tokenizer.encode(&prompt)?;
+    let mut builder = Row::builder(&tokens);
+    builder.ask_decoding();
+    let row = loaded.engine.register(builder.build())?;
+    let stop_tokens = match args.ignore_eos {
+        true => Vec::new(),
+        false => stop_tokens(&directory)?,
+    };
+    let outcome = loaded.engine.evaluate(Request {
+        row,
+        chain: chain.clone(),
+        decode: Some(DecodePlan {
+            max_tokens: args.max_new_tokens,
+            stop_tokens: Arc::from(stop_tokens),
+            finished: None,
+        }),
+        alone: false,
+        tag: 0,
+    })?;
+    // A request with a plan always comes back with what was generated.
+    let Some(generated) = outcome.generated else {
+        return Ok(Ending::Failures);
+    };
+    let text = new_text(&loaded, &tokens, &generated)?;
+    if args.json {
+        output::json(&json!({
+            "chain": chain,
+            "prompt_tokens": tokens,
+            "tokens": generated.tokens,
+            "text": text,
+            "finish": finish_name(generated.finish),
+        }))?;
+    } else if std::io::stdout().is_terminal() {
+        output::line(&text)?;
+    } else {
+        output::print(&text)?;
+    }
+    Ok(match generated.finish {
+        Finish::NotFinite => Ending::Failures,
+        _ => Ending::Done,
+    })
+}
+
+/// What the new tokens add to the prompt's text: decoded alone they could lose a leading space.
+fn new_text(loaded: &setup::Loaded, prompt: &[u32], generated: &Generated) -> Result<String, CliError> {
+    let before = loaded.tokenizer.decode(prompt)?;
+    let whole = loaded.tokenizer.decode(&[prompt, &generated.tokens].concat())?;
+    match whole.strip_prefix(&before) {
+        Some(new) => Ok(new.to_owned()),
+        None => Ok(loaded.tokenizer.decode(&generated.tokens)?),
+    }
+}
+
+fn finish_name(finish: Finish) -> &'static str {
+    match finish {
+        Finish::StopToken(_) => "stop",
+        Finish::Complete => "complete",
+        Finish::Length => "length",
+        Finish::NotFinite => "not finite",
+    }
+}

@@ -1,0 +1,27 @@
+//! The end of a search: its summary, on the terminal and in the run directory.
+
+use std::path::Path;
+
+use super::{CliError, output};
+use crate::{
+    analysis::{RunRecords, Summary, render},
+    run::SampleRecord,
+};
+
+/// Prints the summary of a run and writes `summary.json` and `summary.txt` beside the journal.
+pub fn summarise(
+    model: &str,
+    seconds: f64,
+    records: Vec<SampleRecord>,
+    out: &Path,
+    json: bool,
+) -> Result<(), CliError> {
+    let summary = Summary::of(&RunRecords::new(model, seconds, records)?);
+    let table = render(&summary);
+    output::file(&out.join("summary.json"), &(output::to_json(&summary)? + "\n"))?;
+    output::file(&out.join("summary.txt"), &table)?;
+    match json {
+        true => output::json(&summary),
+        false => output::print(&table),
+    }
+}

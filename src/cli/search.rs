@@ -1,0 +1,126 @@
+//! `cola search`.
+
+use std::{path::Path, sync::Arc};
+
+use super::{
+    CliError, Ending,
+    args::{Repeat, SearchArgs, StrategyArgs},
+    results,
+    setup::{self, Loaded},
+};
+use crate::{
+    run::{ControlPlan, Driver, Manifest, Progress, RunOutcome, RunPlan, Searches, wall_seconds},
+    search::SearchConfig,
+    task::Sample,
+};
+
+pub fn run(args: SearchArgs) -> Result<Ending, CliError> {
+    // Everything that can be refused cheaply is, before the weights are read.
+    refuse_repeat(args.strategy.repeat)?;
+    let directory = setup::model_directory(&args.model.model)?;
+    let tasks = setup::load_tasks(&args.tasks)?;
+    let searches = resolve_searches(&args.strategy, crate::model::Model::inspect(&directory)?.spec.layers.len())?;
+    let loaded = setup::load(&directory, &args.model.compute)?;
+    let job = SearchJob {
+        command: "cola search",
+        model: args.model.model,
+        chat: args.tasks.chat,
+        strategy: args.strategy,
+        tasks,
+        searches,
+        json: args.json,
+    };
+    job.run(&loaded, &args.out)
+}
+
+/// A search over tasks, ready to run.
+pub struct SearchJob {
+    pub command: &'static str,
+    pub model: String,
+    pub chat: bool,
+    pub strategy: StrategyArgs,
+    pub tasks: Vec<Vec<Sample>>,
+    pub searches: Searches,
+    pub json: bool,
+}
+
+impl SearchJob {
+    /// Runs it in `out` and prints the summary.
+    pub fn run(self, loaded: &Loaded, out: &Path) -> Result<Ending, CliError> {
+        let outcome = self.drive(loaded, out)?;
+        let failed = outcome.records.iter().any(|record| record.error.is_some());
+        if outcome.records.is_empty() {
+            return Ok(Ending::Interrupted);
+        }
+        let seconds = wall_seconds(&outcome.records);
+        results::summarise(&self.model, seconds, outcome.records, out, self.json)?;
+        Ok(match (outcome.interrupted, failed) {
+            (true, _) => Ending::Interrupted,
+            (false, true) => Ending::Failures,
+            (false, false) => Ending::Done,
+        })
+    }
+
+    fn drive(&self, loaded: &Loaded, out: &Path) -> Result<RunOutcome, CliError> {
+        let controls = self.strategy.controls;
+        let plan = RunPlan {
+            manifest: self.manifest(loaded)?,
+            samples: self.tasks.concat(),
+            asking: loaded.asking(self.chat, (controls > 0).then_some(self.strategy.seed))?,
+            searches: self.searches.clone(),
+            in_flight: loaded.in_flight,
+        };
+        let driver = Driver::new(&loaded.engine, &plan, out)?;
+        let mut progress = Progress::new(self.command, false);
+        Ok(driver.run(&setup::interrupt_flag(), &mut progress)?)
+    }
+
+    fn manifest(&self, loaded: &Loaded) -> Result<Manifest, CliError> {
+        let model = loaded.engine.model();
+        Ok(Manifest {
+            format: crate::run::FORMAT,
+            model: self.model.clone(),
+            model_hash: model.hash().to_owned(),
+            tokenizer_hash: loaded.tokenizer.hash().to_owned(),
+            layers: model.depth(),
+            dtype: setup::dtype_name(model.compute().kind).to_owned(),
+            repeat: "clean".to_owned(),
+            chat: self.chat,
+            seed: self.strategy.seed,
+            search: serde_json::to_value(&*self.searches.main).map_err(|e| CliError::Output(e.into()))?,
+            controls: ControlPlan {
+                samples: self.strategy.controls,
+            },
+            tasks: self.tasks.iter().map(|samples| setup::task_manifest(samples)).collect(),
+        })
+    }
+}
+
+/// Settles the search and its random control for a model of `layers` layers.
+pub fn resolve_searches(args: &StrategyArgs, layers: usize) -> Result<Searches, CliError> {
+    let config = SearchConfig {
+        strategy: args.strategy.clone(),
+        preset: args.preset.clone(),
+        simulations: args.simulations,
+    };
+    let main = config.resolve(layers)?;
+    let random = SearchConfig {
+        strategy: "random".to_owned(),
+        ..config
+    }
+    .resolve(layers)?;
+    Ok(Searches {
+        main: Arc::new(main),
+        random: Arc::new(random),
+    })
+}
+
+/// Refuses what is known but not built yet.
+pub fn refuse_repeat(repeat: Repeat) -> Result<(), CliError> {
+    match repeat {
+        Repeat::Clean => Ok(()),
+        Repeat::SharedSlot => Err(CliError::Usage(
+            "--repeat shared-slot: not available yet; repeats are run clean, as copies of the layer".to_owned(),
+        )),
+    }
+}

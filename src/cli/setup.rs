@@ -1,0 +1,198 @@
+//! From flags to a loaded model, a running engine and samples.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tch::{Device, Kind};
+
+use super::{
+    CliError,
+    args::{ComputeArgs, Dtype, TaskArgs},
+};
+use crate::{
+    engine::{Engine, EngineOptions},
+    model::{Compute, Model, Tokenizer, parse_device, stop_tokens},
+    run::TaskManifest,
+    task::{Asking, LoadOptions, Question, Sample, load_samples, resolve},
+};
+
+/// A loaded model with its engine.
+pub struct Loaded {
+    pub engine: Engine,
+    pub tokenizer: Arc<Tokenizer>,
+    pub directory: PathBuf,
+    /// Samples or pairs in flight.
+    pub in_flight: usize,
+}
+
+/// The directory a `--model` names.
+pub fn model_directory(name: &str) -> Result<PathBuf, CliError> {
+    let path = PathBuf::from(name);
+    if path.is_dir() {
+        return Ok(path);
+    }
+    let reason = match path.exists() {
+        true => "is a file; give the directory that holds config.json",
+        false => "no such directory; models are read from local directories in Hugging Face layout",
+    };
+    Err(CliError::Usage(format!("--model {name}: {reason}")))
+}
+
+/// Loads the model without its tokenizer and starts the engine.
+pub fn start_engine(directory: &Path, args: &ComputeArgs) -> Result<Engine, CliError> {
+    let device = parse_device(&args.device)?;
+    let kind = match (args.dtype, device) {
+        (Dtype::F32, _) | (Dtype::Auto, Device::Cpu) => Kind::Float,
+        (Dtype::Bf16, _) => Kind::BFloat16,
+        (Dtype::F16, _) => Kind::Half,
+        (Dtype::Auto, _) => Model::inspect(directory)?.stored.unwrap_or(Kind::BFloat16),
+    };
+    let model = Arc::new(Model::load(directory, Compute { device, kind })?);
+    let mut options = match device {
+        Device::Cuda(_) => EngineOptions::for_cuda(),
+        _ => EngineOptions::for_cpu(),
+    };
+    options.workers = args.workers.unwrap_or(options.workers);
+    options.threads = args.threads.unwrap_or(options.threads);
+    options.state_budget = match args.state_budget {
+        Some(bytes) => bytes,
+        None if device == Device::Cpu => free_memory().map_or(options.state_budget, |free| free / 4),
+        None => options.state_budget,
+    };
+    // The thread that sets things up runs no large operation itself.
+    tch::set_num_threads(options.threads as i32);
+    Ok(Engine::start(model, options))
+}
+
+/// Loads model and tokenizer and starts the engine.
+pub fn load(directory: &Path, args: &ComputeArgs) -> Result<Loaded, CliError> {
+    let tokenizer = Arc::new(Tokenizer::load(directory)?);
+    let engine = start_engine(directory, args)?;
+    let cuda = engine.model().compute().device != Device::Cpu;
+    Ok(Loaded {
+        engine,
+        tokenizer,
+        directory: directory.to_owned(),
+        in_flight: args.in_flight.unwrap_or(if cuda { 256 } else { 128 }),
+    })
+}
+
+impl Loaded {
+    /// How samples are put to this model.
+    pub fn asking(&self, chat: bool, wrong_targets: Option<u64>) -> Result<Asking, CliError> {
+        if chat {
+            self.tokenizer.chat()?;
+        }
+        Ok(Asking {
+            tokenizer: Arc::clone(&self.tokenizer),
+            stop_tokens: stop_tokens(&self.directory)?.into(),
+            chat,
+            wrong_targets,
+        })
+    }
+}
+
+/// The name of the compute dtype.
+pub fn dtype_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Float => "f32",
+        Kind::BFloat16 => "bf16",
+        Kind::Half => "f16",
+        _ => "other",
+    }
+}
+
+/// Resolves the tasks and loads their samples.
+pub fn load_tasks(args: &TaskArgs) -> Result<Vec<Vec<Sample>>, CliError> {
+    if !args.data.is_empty() && args.data.len() != args.task.len() {
+        return Err(CliError::Usage(format!(
+            "--data: {} files for {} tasks; give one for each, in the same order, or none",
+            args.data.len(),
+            args.task.len()
+        )));
+    }
+    let mut tasks: Vec<Vec<Sample>> = Vec::new();
+    for (at, name) in args.task.iter().enumerate() {
+        let spec = Arc::new(resolve(name)?);
+        if tasks.iter().flatten().any(|sample| sample.task.name == spec.name) {
+            return Err(CliError::Usage(format!("--task: {} is named twice", spec.name)));
+        }
+        tasks.push(load_samples(
+            &spec,
+            &LoadOptions {
+                data: args.data.get(at).cloned(),
+                fewshot_data: args.fewshot_data.clone(),
+                limit: args.limit,
+            },
+        )?);
+    }
+    Ok(tasks)
+}
+
+/// What the manifest says of a task's samples.
+pub fn task_manifest(samples: &[Sample]) -> TaskManifest {
+    let mut hasher = blake3::Hasher::new();
+    let mut eat = |text: &str| {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    for sample in samples {
+        eat(&sample.id);
+        eat(&sample.context);
+        match &sample.question {
+            Question::MultipleChoice {
+                options,
+                continuations,
+                gold,
+            } => {
+                options.iter().chain(continuations).for_each(|text| eat(text));
+                eat(&gold.to_string());
+            }
+            Question::Generate {
+                until,
+                max_tokens,
+                gold,
+            } => {
+                until.iter().for_each(|text| eat(text));
+                eat(&max_tokens.to_string());
+                eat(gold);
+            }
+        }
+        eat(&sample.task.metric_keys().join(","));
+    }
+    TaskManifest {
+        name: samples.first().map_or_else(String::new, |s| s.task.name.clone()),
+        samples: samples.len(),
+        samples_hash: hasher.finalize().to_hex()[..32].to_owned(),
+    }
+}
+
+/// A flag that Ctrl-C sets; a second Ctrl-C ends the process at once.
+pub fn interrupt_flag() -> Arc<AtomicBool> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&flag);
+    let handler = move || {
+        if seen.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+        eprintln!("cola: stopping; finished samples are kept");
+    };
+    // Fails only where a handler is set already, by a caller of this library: theirs stays.
+    if let Err(error) = ctrlc::set_handler(handler) {
+        tracing::debug!(%error, "no Ctrl-C handler");
+    }
+    flag
+}
+
+/// Bytes the system says are available.
+fn free_memory() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes << 10)
+}

@@ -1,0 +1,63 @@
+//! Why a run could not start or go on.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::{engine::EngineError, task::TaskError};
+
+/// Errors of the run room. A sample that fails is not one: it is a record.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// A file of the run directory cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file of the run directory is not what this program wrote.
+    #[error("{}: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Line and reason.
+        reason: String,
+    },
+    /// The directory holds a run of something else.
+    #[error(
+        "{}: `{field}` was {was} when this run began and is {now} now; use the same command to continue it, or \
+         another --out",
+        path.display()
+    )]
+    Changed {
+        /// The manifest.
+        path: PathBuf,
+        /// Dotted name of what changed.
+        field: String,
+        /// Its value in the manifest.
+        was: String,
+        /// Its value now.
+        now: String,
+    },
+    /// The directory is in use.
+    #[error("{}: another process is writing this run; wait for it, or use another --out", .0.display())]
+    Locked(PathBuf),
+    /// The directory holds other things.
+    #[error("{}: not empty and not a run directory (no manifest.json); use another --out", .0.display())]
+    NotARun(PathBuf),
+    /// A task or one of its rows is wrong.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// The engine stopped working altogether.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl RunError {
+    pub(super) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}

@@ -1,0 +1,173 @@
+//! The manifest: everything the records of a run depend on.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{ControlPlan, RunError};
+
+const NAME: &str = "manifest.json";
+
+/// What a run depends on. Where it runs (device, workers, budgets) is left out: no verdict depends
+/// on it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of the run directory's layout.
+    pub format: u32,
+    /// The model, as it was named.
+    pub model: String,
+    /// Hash of its configuration and weights.
+    pub model_hash: String,
+    /// Hash of its tokenizer files.
+    pub tokenizer_hash: String,
+    /// Number of its layers.
+    pub layers: usize,
+    /// Dtype it computes in.
+    pub dtype: String,
+    /// Keys and values of repeated layers: `clean`, a set for each position of the chain.
+    pub repeat: String,
+    /// Whether prompts go through the chat template.
+    pub chat: bool,
+    /// Seed of the run.
+    pub seed: u64,
+    /// The search and all its parameters.
+    pub search: Value,
+    /// The control searches.
+    pub controls: ControlPlan,
+    /// The tasks, in order.
+    pub tasks: Vec<TaskManifest>,
+}
+
+/// What a run depends on, of one task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskManifest {
+    /// Name of the task.
+    pub name: String,
+    /// Number of samples.
+    pub samples: usize,
+    /// Hash of all rendered samples: prompts, options, answers and ids.
+    pub samples_hash: String,
+}
+
+/// The current layout.
+pub const FORMAT: u32 = 1;
+
+impl Manifest {
+    /// Begins a run in `directory`, or checks that it is a run of the same thing.
+    pub fn establish(&self, directory: &Path) -> Result<(), RunError> {
+        let path = directory.join(NAME);
+        if path.exists() {
+            return self.compare(directory);
+        }
+        std::fs::create_dir_all(directory).map_err(RunError::io(directory))?;
+        let mut entries = std::fs::read_dir(directory).map_err(RunError::io(directory))?;
+        if entries.next().is_some() {
+            return Err(RunError::NotARun(directory.to_owned()));
+        }
+        let mut text = serde_json::to_string_pretty(self).map_err(|error| RunError::Malformed {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+        text.push('\n');
+        // Written beside it and renamed: a manifest is there whole or not at all.
+        let draft = directory.join(".manifest.json.new");
+        std::fs::write(&draft, text).map_err(RunError::io(&draft))?;
+        std::fs::rename(&draft, &path).map_err(RunError::io(&path))
+    }
+
+    /// Reads the manifest of a run.
+    pub fn read(directory: &Path) -> Result<Self, RunError> {
+        let path = directory.join(NAME);
+        let text = std::fs::read_to_string(&path).map_err(RunError::io(&path))?;
+        serde_json::from_str(&text).map_err(|error| RunError::Malformed {
+            path,
+            reason: error.to_string(),
+        })
+    }
+
+    fn compare(&self, directory: &Path) -> Result<(), RunError> {
+        let path = directory.join(NAME);
+        let as_value = |manifest: &Self| {
+            serde_json::to_value(manifest).map_err(|error| RunError::Malformed {
+                path: path.clone(),
+                reason: error.to_string(),
+            })
+        };
+        let (was, now) = (as_value(&Self::read(directory)?)?, as_value(self)?);
+        match first_difference("", &was, &now) {
+            None => Ok(()),
+            Some((field, was, now)) => Err(RunError::Changed { path, field, was, now }),
+        }
+    }
+}
+
+/// The first value that differs: (dotted name, was, is).
+fn first_difference(name: &str, was: &Value, now: &Value) -> Option<(String, String, String)> {
+    let below = |key: &str| match name {
+        "" => key.to_owned(),
+        name => format!("{name}.{key}"),
+    };
+    match (was, now) {
+        (Value::Object(a), Value::Object(b)) => {
+            let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            keys.into_iter().find_map(|key| {
+                let missing = &Value::Null;
+                let (a, b) = (a.get(key).unwrap_or(missing), b.get(key).unwrap_or(missing));
+                first_difference(&below(key), a, b)
+            })
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            let pairs = a.iter().zip(b).enumerate();
+            pairs
+                .into_iter()
+                .find_map(|(at, (a, b))| first_difference(&below(&at.to_string()), a, b))
+        }
+        (a, b) if a == b => None,
+        (a, b) => Some((name.to_owned(), a.to_string(), b.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            format: FORMAT,
+            model: "models/demo".into(),
+            model_hash: "00".into(),
+            tokenizer_hash: "11".into(),
+            layers: 12,
+            dtype: "f32".into(),
+            repeat: "clean".into(),
+            chat: false,
+            seed: 0,
+            search: serde_json::json!({"params": {"simulations": 100}}),
+            controls: ControlPlan { samples: 10 },
+            tasks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_changed_value_is_refused_by_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        manifest().establish(directory.path()).unwrap();
+        manifest().establish(directory.path()).unwrap();
+        let mut changed = manifest();
+        changed.search["params"]["simulations"] = 50.into();
+        let error = changed.establish(directory.path()).unwrap_err().to_string();
+        assert!(error.contains("`search.params.simulations` was 100"), "{error}");
+        assert!(error.contains("is 50 now"), "{error}");
+    }
+
+    #[test]
+    fn a_directory_of_other_things_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("thesis.tex"), "x").unwrap();
+        let error = manifest().establish(directory.path()).unwrap_err();
+        assert!(matches!(error, RunError::NotARun(_)));
+    }
+}

@@ -1,0 +1,124 @@
+//! One line of the journal: everything that is known of one finished sample.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{chain::Chain, search::Health};
+
+/// A finished sample. The journal (`samples.jsonl`) holds one such object a line; every table,
+/// figure and export is derived from these.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SampleRecord {
+    /// Name of the task.
+    pub task: String,
+    /// Identifier of the row in the dataset (its own `id`, or its line number).
+    pub id: String,
+    /// Position of the row in the dataset, from 0.
+    pub index: usize,
+    /// Number of layers of the model.
+    pub layers: usize,
+    /// Hash of the model's configuration and weights, as in the manifest.
+    pub model_hash: String,
+    /// Hash of the token tree the model was asked.
+    pub prompt_hash: String,
+    /// The right answer: an option's text, or the target string.
+    pub gold: String,
+    /// Seed of this sample's search, drawn from (run seed, task, id).
+    pub seed: u64,
+    /// The unmodified model. `None` only when the sample failed.
+    pub baseline: Option<Evaluation>,
+    /// The shortest right chain, run again alone and uncached before it was written here.
+    pub best: Option<Evaluation>,
+    /// Right chains the re-check did not confirm, in the order they were tried.
+    pub unconfirmed: Vec<Chain>,
+    /// The right chains that no shorter right chain beats on margin, shortest first.
+    pub pareto: Vec<Evaluation>,
+    /// Every chain the search evaluated, in the order it was told.
+    pub evaluations: Vec<Evaluation>,
+    /// How the search went.
+    pub health: Option<Health>,
+    /// What luck alone finds on this sample, when it is in the control subsample.
+    pub controls: Option<Controls>,
+    /// What the sample cost, controls and re-checks included.
+    pub cost: SampleCost,
+    /// Why the sample failed, if it did.
+    pub error: Option<String>,
+    /// Which invocation of the run wrote this record, from 0, and how many seconds into it.
+    pub session: u32,
+    /// See `session`.
+    pub elapsed: f64,
+}
+
+/// One chain's verdict on one sample.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// What ran.
+    pub chain: Chain,
+    /// Whether the answer was right.
+    pub correct: bool,
+    /// Log-probability (nats) of the gold option or continuation minus that of the best other;
+    /// `None` where the state was not finite.
+    pub margin: Option<f64>,
+    /// What was answered: the chosen option's text, or the extracted answer.
+    pub answer: String,
+}
+
+/// Control searches at the same budget on the same sample.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Controls {
+    /// Random chains from the same edit space, without a tree.
+    pub random: ControlOutcome,
+    /// The same search for a random wrong answer. `None` where no wrong answer can be made up.
+    pub wrong_target: Option<ControlOutcome>,
+}
+
+/// What a control found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ControlOutcome {
+    /// The answer it looked for.
+    pub target: String,
+    /// Distinct chains it evaluated.
+    pub chains: usize,
+    /// The shortest chain that gave the target, the unmodified model included.
+    pub found: Option<Chain>,
+}
+
+/// What one sample cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct SampleCost {
+    /// Layer steps run on the sample's rows (one layer applied to one state).
+    pub steps_run: u64,
+    /// Layer steps the state table made unnecessary.
+    pub steps_saved: u64,
+    /// Tokens decoded one by one, and the layer steps they took.
+    pub tokens_decoded: u64,
+    /// Layer steps of single decoded tokens.
+    pub decode_steps: u64,
+    /// Evaluations asked of the engine.
+    pub evaluations: u64,
+    /// Wall-clock seconds from the sample's start to its record; samples overlap.
+    pub seconds: f64,
+}
+
+impl SampleRecord {
+    /// Whether the unmodified model answers right.
+    pub fn baseline_correct(&self) -> bool {
+        self.baseline.as_ref().is_some_and(|b| b.correct)
+    }
+
+    /// Whether the best chain is right and shorter than the model.
+    pub fn shorter(&self) -> bool {
+        self.best.as_ref().is_some_and(|b| b.chain.len() < self.layers)
+    }
+}
+
+/// Wall-clock seconds of a run: each session lasted until its last record.
+pub fn wall_seconds(records: &[SampleRecord]) -> f64 {
+    let mut sessions: BTreeMap<u32, f64> = BTreeMap::new();
+    for record in records {
+        let last = sessions.entry(record.session).or_default();
+        *last = last.max(record.elapsed);
+    }
+    sessions.into_values().sum()
+}
