@@ -10,7 +10,9 @@ fn main() {
     let Ok(directory) = env::var("DEP_TCH_LIBTORCH_LIB") else {
         return;
     };
-    let directory = Path::new(&directory).canonicalize().unwrap_or(directory.into());
+    let directory = Path::new(&directory)
+        .canonicalize()
+        .unwrap_or(directory.into());
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", directory.display());
     println!("cargo:rustc-env=COLA_LIBTORCH_LIB={}", directory.display());
 }

@@ -214,11 +214,7 @@ fn repeat_at(layers: &[Layer]) -> Option<(usize, usize)> {
     best
 }
 
-fn write_runs(
-    f: &mut fmt::Formatter<'_>,
-    layers: &[Layer],
-    separator: &mut &str,
-) -> fmt::Result {
+fn write_runs(f: &mut fmt::Formatter<'_>, layers: &[Layer], separator: &mut &str) -> fmt::Result {
     let mut rest = layers;
     while let Some(&first) = rest.first() {
         let up = run_length(rest, |a, b| Some(b) == a.checked_add(1));

@@ -39,9 +39,14 @@ pub fn run(args: DemoArgs) -> Result<Ending, CliError> {
         limit: args.limit,
         chat: false,
     })?;
-    let searches = resolve_searches(&args.strategy, Model::inspect(&directory)?.spec.layers.len())?;
+    let searches = resolve_searches(
+        &args.strategy,
+        Model::inspect(&directory)?.spec.layers.len(),
+    )?;
     let loaded = setup::load(&directory, &args.compute)?;
-    let out = args.out.unwrap_or_else(|| PathBuf::from("results/demo-run"));
+    let out = args
+        .out
+        .unwrap_or_else(|| PathBuf::from("results/demo-run"));
     let job = SearchJob {
         command: "cola demo",
         model: "models/demo".to_owned(),

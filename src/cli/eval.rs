@@ -55,7 +55,10 @@ pub fn run(args: EvalArgs) -> Result<Ending, CliError> {
     for (pair, result) in pairs.iter().zip(&results) {
         if let Some(Err(error)) = result {
             let sample = &samples[pair.sample];
-            eprintln!("cola eval: {}, sample {}: {error}", sample.task.name, sample.id);
+            eprintln!(
+                "cola eval: {}, sample {}: {error}",
+                sample.task.name, sample.id
+            );
         }
     }
     if args.pairs.is_some() {
@@ -90,20 +93,34 @@ fn read_pairs(file: &Path, samples: &[Sample], depth: usize) -> Result<Vec<Pair>
         by_id.entry(&sample.id).or_default().push(at);
     }
     let mut pairs = Vec::new();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let bad = |reason: String| CliError::Usage(format!("{}:{}: {reason}", file.display(), number + 1));
+    for (number, line) in text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+    {
+        let bad = |reason: String| {
+            CliError::Usage(format!("{}:{}: {reason}", file.display(), number + 1))
+        };
         let line: PairLine = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
         let id = match line.id {
             Value::String(id) => id,
             other => other.to_string(),
         };
         let named = by_id.get(id.as_str()).map_or(&[][..], Vec::as_slice);
-        let in_task = |at: &&usize| line.task.as_ref().is_none_or(|task| samples[**at].task.name == *task);
+        let in_task = |at: &&usize| {
+            line.task
+                .as_ref()
+                .is_none_or(|task| samples[**at].task.name == *task)
+        };
         let found: Vec<usize> = named.iter().filter(in_task).copied().collect();
         let sample = match found.as_slice() {
             [sample] => *sample,
             [] => return Err(bad(format!("no sample has the id {id:?}"))),
-            _ => return Err(bad(format!("several tasks have a sample {id:?}; name one with \"task\""))),
+            _ => {
+                return Err(bad(format!(
+                    "several tasks have a sample {id:?}; name one with \"task\""
+                )));
+            }
         };
         let chain = Chain::parse(&line.chain, depth).map_err(|error| bad(error.to_string()))?;
         pairs.push(Pair { sample, chain });
@@ -114,7 +131,12 @@ fn read_pairs(file: &Path, samples: &[Sample], depth: usize) -> Result<Vec<Pair>
     }
 }
 
-fn write_pairs(out: Option<&Path>, samples: &[Sample], pairs: &[Pair], results: &Results) -> Result<(), CliError> {
+fn write_pairs(
+    out: Option<&Path>,
+    samples: &[Sample],
+    pairs: &[Pair],
+    results: &Results,
+) -> Result<(), CliError> {
     #[derive(Serialize)]
     struct Line<'a> {
         id: &'a str,
@@ -157,7 +179,11 @@ fn write_pairs(out: Option<&Path>, samples: &[Sample], pairs: &[Pair], results: 
     // `--pairs` requires `--out`.
     let path = out.unwrap_or(Path::new(".")).join("pairs.jsonl");
     output::file(&path, &text)?;
-    output::line(&format!("{correct} of {} pairs correct; {}", pairs.len(), path.display()))
+    output::line(&format!(
+        "{correct} of {} pairs correct; {}",
+        pairs.len(),
+        path.display()
+    ))
 }
 
 fn to_line(value: &impl Serialize) -> Result<String, CliError> {
@@ -166,7 +192,12 @@ fn to_line(value: &impl Serialize) -> Result<String, CliError> {
 }
 
 /// Metrics by task, on the terminal and in `--out`.
-fn report(args: &EvalArgs, chain: &Chain, samples: &[Sample], results: &Results) -> Result<(), CliError> {
+fn report(
+    args: &EvalArgs,
+    chain: &Chain,
+    samples: &[Sample],
+    results: &Results,
+) -> Result<(), CliError> {
     let mut table = String::new();
     let mut by_task = Map::new();
     let mut counts = Map::new();
@@ -179,16 +210,26 @@ fn report(args: &EvalArgs, chain: &Chain, samples: &[Sample], results: &Results)
             .collect();
         let metrics = metrics(task, &rows);
         for (key, value) in metrics.iter().filter(|(key, _)| !key.contains("_stderr")) {
-            let error = metrics.get(&standard_error_key(key)).and_then(Value::as_f64);
+            let error = metrics
+                .get(&standard_error_key(key))
+                .and_then(Value::as_f64);
             let error = error.map_or_else(String::new, |e| format!(" ± {e:.4}"));
             let value = value.as_f64().unwrap_or(0.0);
             // Writing to a String cannot fail.
-            let _ = writeln!(table, "{:<20} {key:<32} {value:.4}{error}   n = {}", task.name, rows.len());
+            let _ = writeln!(
+                table,
+                "{:<20} {key:<32} {value:.4}{error}   n = {}",
+                task.name,
+                rows.len()
+            );
         }
         if let Some(out) = &args.out {
             write_samples(out, task, &rows)?;
         }
-        counts.insert(task.name.clone(), json!({ "original": rows.len(), "effective": rows.len() }));
+        counts.insert(
+            task.name.clone(),
+            json!({ "original": rows.len(), "effective": rows.len() }),
+        );
         by_task.insert(task.name.clone(), Value::Object(metrics));
     }
     let object = json!({
@@ -199,7 +240,10 @@ fn report(args: &EvalArgs, chain: &Chain, samples: &[Sample], results: &Results)
         "failed": results.iter().flatten().filter(|r| r.is_err()).count(),
     });
     if let Some(out) = &args.out {
-        output::file(&out.join("results.json"), &(output::to_json(&object)? + "\n"))?;
+        output::file(
+            &out.join("results.json"),
+            &(output::to_json(&object)? + "\n"),
+        )?;
     }
     match args.json {
         true => output::json(&object),
@@ -209,7 +253,9 @@ fn report(args: &EvalArgs, chain: &Chain, samples: &[Sample], results: &Results)
 
 fn tasks_of(samples: &[Sample]) -> Vec<&TaskSpec> {
     let mut seen = BTreeSet::new();
-    let first = samples.iter().filter(|sample| seen.insert(&sample.task.name));
+    let first = samples
+        .iter()
+        .filter(|sample| seen.insert(&sample.task.name));
     first.map(|sample| &*sample.task).collect()
 }
 
@@ -219,7 +265,10 @@ fn metrics(task: &TaskSpec, rows: &[(&Sample, Option<&Evaluated>)]) -> Map<Strin
     for (at, key) in task.metric_keys().into_iter().enumerate() {
         let values: Vec<f64> = rows
             .iter()
-            .map(|(_, done)| done.and_then(|d| d.verdict.values.get(at).copied()).unwrap_or(0.0))
+            .map(|(_, done)| {
+                done.and_then(|d| d.verdict.values.get(at).copied())
+                    .unwrap_or(0.0)
+            })
             .collect();
         if let Some(mean) = Mean::of(&values) {
             metrics.insert(standard_error_key(&key), json!(mean.standard_error));
@@ -229,7 +278,11 @@ fn metrics(task: &TaskSpec, rows: &[(&Sample, Option<&Evaluated>)]) -> Map<Strin
     metrics
 }
 
-fn write_samples(out: &Path, task: &TaskSpec, rows: &[(&Sample, Option<&Evaluated>)]) -> Result<(), CliError> {
+fn write_samples(
+    out: &Path,
+    task: &TaskSpec,
+    rows: &[(&Sample, Option<&Evaluated>)],
+) -> Result<(), CliError> {
     let mut text = String::new();
     for (sample, done) in rows {
         let mut line = json!({
@@ -252,7 +305,11 @@ fn write_samples(out: &Path, task: &TaskSpec, rows: &[(&Sample, Option<&Evaluate
         if let Question::MultipleChoice { continuations, .. } = &sample.question {
             line["arguments"] = json!(continuations);
         }
-        for (key, value) in task.metric_keys().iter().zip(done.map_or(&[][..], |d| &d.verdict.values)) {
+        for (key, value) in task
+            .metric_keys()
+            .iter()
+            .zip(done.map_or(&[][..], |d| &d.verdict.values))
+        {
             line[key] = json!(value);
         }
         text += &to_line(&line)?;

@@ -71,9 +71,15 @@ pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
 }
 
 /// What the new tokens add to the prompt's text: decoded alone they could lose a leading space.
-fn new_text(loaded: &setup::Loaded, prompt: &[u32], generated: &Generated) -> Result<String, CliError> {
+fn new_text(
+    loaded: &setup::Loaded,
+    prompt: &[u32],
+    generated: &Generated,
+) -> Result<String, CliError> {
     let before = loaded.tokenizer.decode(prompt)?;
-    let whole = loaded.tokenizer.decode(&[prompt, &generated.tokens].concat())?;
+    let whole = loaded
+        .tokenizer
+        .decode(&[prompt, &generated.tokens].concat())?;
     match whole.strip_prefix(&before) {
         Some(new) => Ok(new.to_owned()),
         None => Ok(loaded.tokenizer.decode(&generated.tokens)?),

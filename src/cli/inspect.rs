@@ -30,7 +30,11 @@ pub fn run(args: &InspectArgs) -> Result<Ending, CliError> {
 fn describe(found: &Inspection, stored: &str) -> String {
     let spec = &found.spec;
     let parameters = spec.parameters();
-    let head = if spec.tied_head { "tied to the embedding" } else { "separate" };
+    let head = if spec.tied_head {
+        "tied to the embedding"
+    } else {
+        "separate"
+    };
     let mut text = format!(
         "architecture   {}\n\
          layers         {}\n\
@@ -54,7 +58,11 @@ fn describe(found: &Inspection, stored: &str) -> String {
         4 * spec.hidden,
     );
     for (first, last, layer) in runs(&spec.layers) {
-        let name = if first == last { format!("layer {first}") } else { format!("layers {first}-{last}") };
+        let name = if first == last {
+            format!("layer {first}")
+        } else {
+            format!("layers {first}-{last}")
+        };
         let attention = &layer.attention;
         text += &format!(
             "{name:<14} {} parameters each: attention {} heads, {} key-value heads, head size {}; \

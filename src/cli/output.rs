@@ -1,9 +1,6 @@
 //! Writing to standard output, where a reader that left is an error to handle, not a panic.
 
-use std::{
-    io::Write,
-    path::Path,
-};
+use std::{io::Write, path::Path};
 
 use serde::Serialize;
 
@@ -32,7 +29,10 @@ pub fn file(path: &Path, text: &str) -> Result<(), CliError> {
         path: path.to_owned(),
         source,
     };
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let mut draft = tempfile::NamedTempFile::new_in(directory).map_err(io)?;
     draft.write_all(text.as_bytes()).map_err(io)?;
     draft.persist(path).map_err(|error| io(error.error))?;

@@ -18,7 +18,10 @@ pub fn summarise(
 ) -> Result<(), CliError> {
     let summary = Summary::of(&RunRecords::new(model, seconds, records)?);
     let table = render(&summary);
-    output::file(&out.join("summary.json"), &(output::to_json(&summary)? + "\n"))?;
+    output::file(
+        &out.join("summary.json"),
+        &(output::to_json(&summary)? + "\n"),
+    )?;
     output::file(&out.join("summary.txt"), &table)?;
     match json {
         true => output::json(&summary),

@@ -19,7 +19,10 @@ pub fn run(args: SearchArgs) -> Result<Ending, CliError> {
     refuse_repeat(args.strategy.repeat)?;
     let directory = setup::model_directory(&args.model.model)?;
     let tasks = setup::load_tasks(&args.tasks)?;
-    let searches = resolve_searches(&args.strategy, crate::model::Model::inspect(&directory)?.spec.layers.len())?;
+    let searches = resolve_searches(
+        &args.strategy,
+        crate::model::Model::inspect(&directory)?.spec.layers.len(),
+    )?;
     let loaded = setup::load(&directory, &args.model.compute)?;
     let job = SearchJob {
         command: "cola search",
@@ -87,11 +90,16 @@ impl SearchJob {
             repeat: "clean".to_owned(),
             chat: self.chat,
             seed: self.strategy.seed,
-            search: serde_json::to_value(&*self.searches.main).map_err(|e| CliError::Output(e.into()))?,
+            search: serde_json::to_value(&*self.searches.main)
+                .map_err(|e| CliError::Output(e.into()))?,
             controls: ControlPlan {
                 samples: self.strategy.controls,
             },
-            tasks: self.tasks.iter().map(|samples| setup::task_manifest(samples)).collect(),
+            tasks: self
+                .tasks
+                .iter()
+                .map(|samples| setup::task_manifest(samples))
+                .collect(),
         })
     }
 }

@@ -61,7 +61,9 @@ pub fn start_engine(directory: &Path, args: &ComputeArgs) -> Result<Engine, CliE
     options.threads = args.threads.unwrap_or(options.threads);
     options.state_budget = match args.state_budget {
         Some(bytes) => bytes,
-        None if device == Device::Cpu => free_memory().map_or(options.state_budget, |free| free / 4),
+        None if device == Device::Cpu => {
+            free_memory().map_or(options.state_budget, |free| free / 4)
+        }
         None => options.state_budget,
     };
     // The thread that sets things up runs no large operation itself.
@@ -119,8 +121,15 @@ pub fn load_tasks(args: &TaskArgs) -> Result<Vec<Vec<Sample>>, CliError> {
     let mut tasks: Vec<Vec<Sample>> = Vec::new();
     for (at, name) in args.task.iter().enumerate() {
         let spec = Arc::new(resolve(name)?);
-        if tasks.iter().flatten().any(|sample| sample.task.name == spec.name) {
-            return Err(CliError::Usage(format!("--task: {} is named twice", spec.name)));
+        if tasks
+            .iter()
+            .flatten()
+            .any(|sample| sample.task.name == spec.name)
+        {
+            return Err(CliError::Usage(format!(
+                "--task: {} is named twice",
+                spec.name
+            )));
         }
         tasks.push(load_samples(
             &spec,
@@ -150,7 +159,10 @@ pub fn task_manifest(samples: &[Sample]) -> TaskManifest {
                 continuations,
                 gold,
             } => {
-                options.iter().chain(continuations).for_each(|text| eat(text));
+                options
+                    .iter()
+                    .chain(continuations)
+                    .for_each(|text| eat(text));
                 eat(&gold.to_string());
             }
             Question::Generate {
@@ -166,7 +178,9 @@ pub fn task_manifest(samples: &[Sample]) -> TaskManifest {
         eat(&sample.task.metric_keys().join(","));
     }
     TaskManifest {
-        name: samples.first().map_or_else(String::new, |s| s.task.name.clone()),
+        name: samples
+            .first()
+            .map_or_else(String::new, |s| s.task.name.clone()),
         samples: samples.len(),
         samples_hash: hasher.finalize().to_hex()[..32].to_owned(),
     }
@@ -192,7 +206,9 @@ pub fn interrupt_flag() -> Arc<AtomicBool> {
 /// Bytes the system says are available.
 fn free_memory() -> Option<usize> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kibibytes: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes << 10)
 }

@@ -4,7 +4,13 @@ use super::{CliError, Ending, args::SynthArgs, output};
 use crate::task::synth;
 
 pub fn run(args: &SynthArgs) -> Result<Ending, CliError> {
-    let items = synth::generate(args.kind.parse()?, args.level, args.count, args.seed, args.split.parse()?)?;
+    let items = synth::generate(
+        args.kind.parse()?,
+        args.level,
+        args.count,
+        args.seed,
+        args.split.parse()?,
+    )?;
     let mut text = String::new();
     for item in &items {
         text += &serde_json::to_string(item).map_err(|error| CliError::Output(error.into()))?;

@@ -10,14 +10,23 @@ const SHOWN: usize = 72;
 
 pub fn run(args: &VerifyArgs) -> Result<Ending, CliError> {
     if args.tolerance.is_nan() || args.tolerance < 0.0 {
-        return Err(CliError::Usage(format!("--tolerance {}: must be 0 or more", args.tolerance)));
+        return Err(CliError::Usage(format!(
+            "--tolerance {}: must be 0 or more",
+            args.tolerance
+        )));
     }
     let directory = setup::model_directory(&args.model.model)?;
     let engine = setup::start_engine(&directory, &args.model.compute)?;
     let cases = verify(&engine, &args.reference)?;
-    let failed = cases.iter().filter(|case| !case.passes(args.tolerance)).count();
+    let failed = cases
+        .iter()
+        .filter(|case| !case.passes(args.tolerance))
+        .count();
     if args.json {
-        let lines: Vec<_> = cases.iter().map(|case| as_json(case, args.tolerance)).collect();
+        let lines: Vec<_> = cases
+            .iter()
+            .map(|case| as_json(case, args.tolerance))
+            .collect();
         output::json(&json!({ "cases": lines, "failed": failed, "tolerance": args.tolerance }))?;
     } else {
         for case in &cases {
@@ -43,8 +52,14 @@ fn as_line(case: &CaseReport, tolerance: f64) -> String {
         chain += &format!("... ({} layers)", case.chain.len());
     }
     let (agree, of) = case.argmax_agree;
-    let greedy = case.greedy_agree.map_or_else(String::new, |(agree, of)| format!("  greedy {agree}/{of}"));
-    let verdict = if case.passes(tolerance) { "ok" } else { "DIFFERS" };
+    let greedy = case
+        .greedy_agree
+        .map_or_else(String::new, |(agree, of)| format!("  greedy {agree}/{of}"));
+    let verdict = if case.passes(tolerance) {
+        "ok"
+    } else {
+        "DIFFERS"
+    };
     format!(
         "case {}: {chain}  max |difference| {:.2e}  argmax {agree}/{of}{greedy}  {verdict}",
         case.case, case.max_difference

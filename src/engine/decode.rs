@@ -42,7 +42,11 @@ impl DecodePlan {
             return Some(Finish::StopToken(token));
         }
         generated.push(token);
-        if self.finished.as_ref().is_some_and(|finished| finished(generated)) {
+        if self
+            .finished
+            .as_ref()
+            .is_some_and(|finished| finished(generated))
+        {
             return Some(Finish::Complete);
         }
         (generated.len() >= self.max_tokens).then_some(Finish::Length)

@@ -17,7 +17,9 @@ pub enum EngineError {
     #[error("the prompt is empty: the model needs at least one token (a BOS token or some text)")]
     EmptyRow,
     /// A token id the model does not have.
-    #[error("token {token} is outside the model's vocabulary of {vocabulary}: do tokenizer and model belong together?")]
+    #[error(
+        "token {token} is outside the model's vocabulary of {vocabulary}: do tokenizer and model belong together?"
+    )]
     Token {
         /// The offending id.
         token: u32,
@@ -27,6 +29,9 @@ pub enum EngineError {
     /// A bug in a kernel or in this crate: the evaluation is lost, the run goes on.
     #[error("a worker panicked: {0}")]
     Panic(String),
+    /// A row that was never registered, or was released already.
+    #[error("the row is not registered with this engine")]
+    Released,
     /// The engine was stopped while the evaluation was in flight.
     #[error("the engine was stopped")]
     Stopped,

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 
 use super::{
-    Cost, DecodePlan, EngineError, Finish, Generated, Ledger, Row,
-    decode::Decoding,
-    state::State,
+    Cost, DecodePlan, EngineError, Finish, Generated, Ledger, Row, decode::Decoding, state::State,
 };
 use crate::{
     chain::{Chain, Layer},
@@ -44,7 +42,10 @@ pub struct Outcome {
 impl Outcome {
     /// Whether every state that was read was finite.
     pub fn is_finite(&self) -> bool {
-        let decoded = self.generated.as_ref().is_none_or(|g| g.finish != Finish::NotFinite);
+        let decoded = self
+            .generated
+            .as_ref()
+            .is_none_or(|g| g.finish != Finish::NotFinite);
         decoded && self.readings.iter().all(Reading::is_finite)
     }
 }
@@ -117,7 +118,8 @@ impl Job {
 
     /// Closes the account and sends the result.
     pub fn finish(mut self, generated: Option<Generated>, ledger: &Ledger) {
-        self.cost.steps_saved = (self.request.chain.len() as u64).saturating_sub(self.cost.steps_run);
+        self.cost.steps_saved =
+            (self.request.chain.len() as u64).saturating_sub(self.cost.steps_run);
         ledger.finished(&self.cost);
         let readings = std::mem::take(&mut self.readings);
         self.send(Ok(Outcome {

@@ -66,7 +66,8 @@ pub struct Totals {
 impl Ledger {
     pub(super) fn finished(&self, cost: &Cost) {
         self.evaluations.fetch_add(1, Ordering::Relaxed);
-        self.steps_saved.fetch_add(cost.steps_saved, Ordering::Relaxed);
+        self.steps_saved
+            .fetch_add(cost.steps_saved, Ordering::Relaxed);
     }
 
     pub(super) fn busy(&self, time: Duration) {

@@ -123,7 +123,10 @@ impl Queue {
     pub fn next_batch(&mut self, limit: BatchLimit) -> Option<(Work, Vec<Job>)> {
         let clock = self.clock;
         let (&work, _) = self.groups.iter().max_by_key(|(_, group)| {
-            let waited = group.pending.front().map_or(0, |oldest| clock - oldest.since);
+            let waited = group
+                .pending
+                .front()
+                .map_or(0, |oldest| clock - oldest.since);
             (waited.saturating_sub(PATIENCE), group.tokens)
         })?;
         let group = self.groups.get_mut(&work)?;
@@ -163,7 +166,9 @@ impl Queue {
     pub fn stop(&mut self) {
         self.stopped = true;
         let pending = std::mem::take(&mut self.groups).into_values();
-        let pending = pending.flat_map(|group| group.pending).map(|pending| pending.job);
+        let pending = pending
+            .flat_map(|group| group.pending)
+            .map(|pending| pending.job);
         let waiting = std::mem::take(&mut self.in_flight).into_values().flatten();
         for job in pending.chain(waiting) {
             job.fail(EngineError::Stopped);
@@ -183,7 +188,11 @@ pub fn next_key(job: &Job) -> Option<Key> {
 fn take_from_table(job: &mut Job, table: &StateTable) {
     let row = job.request.row.id();
     if job.request.decode.is_some() {
-        while let Some(state) = job.path.get(job.done).and_then(|&node| table.get((row, node))) {
+        while let Some(state) = job
+            .path
+            .get(job.done)
+            .and_then(|&node| table.get((row, node)))
+        {
             job.since_shared = 0;
             job.arrive(job.done + 1, state);
         }

@@ -193,7 +193,11 @@ impl RowBuilder {
 
 impl Continuation {
     /// Log-probability (nats) of each token, from the readings of `row` under some chain.
-    pub fn log_probs<'a>(&'a self, row: &'a Row, readings: &'a [Reading]) -> impl Iterator<Item = f64> + 'a {
+    pub fn log_probs<'a>(
+        &'a self,
+        row: &'a Row,
+        readings: &'a [Reading],
+    ) -> impl Iterator<Item = f64> + 'a {
         self.readings(row, readings).map(|(log_prob, _)| log_prob)
     }
 
@@ -205,11 +209,14 @@ impl Continuation {
     /// The least margin, over its tokens, of the token's log-probability over that of the most
     /// likely other token: above 0 exactly when greedy decoding produces the continuation.
     pub fn greedy_margin(&self, row: &Row, readings: &[Reading]) -> f64 {
-        let margin = |(log_prob, reading): (f64, &Reading)| match log_prob >= reading.argmax_log_prob {
-            true => log_prob - reading.second_log_prob,
-            false => log_prob - reading.argmax_log_prob,
-        };
-        self.readings(row, readings).map(margin).fold(f64::INFINITY, nan_min)
+        let margin =
+            |(log_prob, reading): (f64, &Reading)| match log_prob >= reading.argmax_log_prob {
+                true => log_prob - reading.second_log_prob,
+                false => log_prob - reading.argmax_log_prob,
+            };
+        self.readings(row, readings)
+            .map(margin)
+            .fold(f64::INFINITY, nan_min)
     }
 
     /// Whether the most likely next token is always the continuation's.
@@ -220,9 +227,16 @@ impl Continuation {
             .all(|((_, token), (_, reading))| reading.argmax == *token)
     }
 
-    fn readings<'a>(&'a self, row: &'a Row, readings: &'a [Reading]) -> impl Iterator<Item = (f64, &'a Reading)> {
+    fn readings<'a>(
+        &'a self,
+        row: &'a Row,
+        readings: &'a [Reading],
+    ) -> impl Iterator<Item = (f64, &'a Reading)> {
         self.steps.iter().filter_map(|&(node, token)| {
-            let at = row.asked.binary_search_by_key(&node, |&(node, _)| node).ok()?;
+            let at = row
+                .asked
+                .binary_search_by_key(&node, |&(node, _)| node)
+                .ok()?;
             let place = row.asked[at].1.tokens.iter().position(|&t| t == token)?;
             Some((readings[at].log_probs[place], &readings[at]))
         })
@@ -231,7 +245,11 @@ impl Continuation {
 
 /// Minimum that keeps a NaN: a margin of a non-finite state is not finite.
 fn nan_min(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+    if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        a.min(b)
+    }
 }
 
 #[cfg(test)]
@@ -246,7 +264,8 @@ mod tests {
         let row = builder.build();
         assert_eq!(row.tokens(), [1, 2, 5, 6, 7, 8]);
         assert_eq!(row.positions(), [0, 1, 2, 3, 2, 3]);
-        let sees = |i: usize| -> Vec<usize> { (0..6).filter(|j| row.visible()[i * 6 + j]).collect() };
+        let sees =
+            |i: usize| -> Vec<usize> { (0..6).filter(|j| row.visible()[i * 6 + j]).collect() };
         assert_eq!(sees(3), [0, 1, 2, 3]);
         assert_eq!(sees(5), [0, 1, 4, 5]);
     }
@@ -259,7 +278,11 @@ mod tests {
         builder.ask_continuation(&[5]);
         let row = builder.build();
         assert_eq!(row.tokens(), [1, 5, 6]);
-        let asked: Vec<_> = row.asked().iter().map(|(n, a)| (*n, a.tokens.clone())).collect();
+        let asked: Vec<_> = row
+            .asked()
+            .iter()
+            .map(|(n, a)| (*n, a.tokens.clone()))
+            .collect();
         assert_eq!(asked, [(0, vec![5]), (1, vec![6]), (2, vec![7, 8])]);
     }
 

@@ -116,22 +116,21 @@ impl Engine {
 
     /// Queues an evaluation; its completion goes to `reply`.
     pub fn submit(&self, request: Request, reply: &Sender<Completion>) {
-        if let Err((request, error)) = self.accept(request, reply) {
+        let tag = request.tag;
+        if let Err(error) = self.accept(request, reply) {
             // As in Job::finish: nobody listens to a run that is being stopped.
             let _ = reply.send(Completion {
-                tag: request.tag,
+                tag,
                 result: Err(error),
             });
         }
     }
 
-    fn accept(&self, request: Request, reply: &Sender<Completion>) -> Result<(), (Request, EngineError)> {
-        if let Err(error) = request.chain.check(self.shared.model.depth()) {
-            return Err((request, error.into()));
-        }
+    fn accept(&self, request: Request, reply: &Sender<Completion>) -> Result<(), EngineError> {
+        request.chain.check(self.shared.model.depth())?;
         let path = self.shared.queue().path(request.row.id(), &request.chain);
         let Some((root, path)) = path else {
-            return Err((request, EngineError::Stopped));
+            return Err(EngineError::Released);
         };
         self.shared.advance([Job {
             path,
@@ -153,7 +152,8 @@ impl Engine {
         let (reply, done) = bounded(1);
         self.submit(request, &reply);
         drop(reply);
-        done.recv().map_or(Err(EngineError::Stopped), |completion| completion.result)
+        done.recv()
+            .map_or(Err(EngineError::Stopped), |completion| completion.result)
     }
 
     /// What all evaluations cost so far.

@@ -4,14 +4,21 @@
 //! `case{k}.logits` f32 `[T, V]` and, optionally, `case{k}.greedy` i64 `[n]`, the `n` tokens greedy
 //! decoding continues with; the metadata holds `case{k}.chain` in chain syntax.
 
-use std::{collections::HashMap, path::{Path, PathBuf}, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use safetensors::{Dtype, SafeTensors};
 use tch::{Kind, Tensor};
 use thiserror::Error;
 
 use super::{DecodePlan, Engine, EngineError, Request, Row};
-use crate::{chain::{Chain, ChainError}, model::ModelError};
+use crate::{
+    chain::{Chain, ChainError},
+    model::ModelError,
+};
 
 /// Why a reference could not be compared with.
 #[derive(Debug, Error)]
@@ -67,7 +74,9 @@ impl CaseReport {
     /// Whether the case is within `tolerance` and every most likely token agrees.
     pub fn passes(&self, tolerance: f64) -> bool {
         let all = |(agree, of): (usize, usize)| agree == of;
-        self.max_difference <= tolerance && all(self.argmax_agree) && self.greedy_agree.is_none_or(all)
+        self.max_difference <= tolerance
+            && all(self.argmax_agree)
+            && self.greedy_agree.is_none_or(all)
     }
 }
 
@@ -86,7 +95,10 @@ pub fn verify(engine: &Engine, path: &Path) -> Result<Vec<CaseReport>, VerifyErr
         source,
     })?;
     let cases = read_cases(engine, path, &bytes)?;
-    cases.into_iter().map(|case| compare(engine, path, case)).collect()
+    cases
+        .into_iter()
+        .map(|case| compare(engine, path, case))
+        .collect()
 }
 
 fn malformed(path: &Path, reason: impl Into<String>) -> VerifyError {
@@ -105,10 +117,11 @@ fn read_cases(engine: &Engine, path: &Path, bytes: &[u8]) -> Result<Vec<Case>, V
     let mut cases = Vec::new();
     while let Some(text) = metadata.get(&format!("case{}.chain", cases.len())) {
         let case = cases.len();
-        let chain = Chain::parse(text, engine.model().depth()).map_err(|source| VerifyError::Chain {
-            path: path.to_owned(),
-            source,
-        })?;
+        let chain =
+            Chain::parse(text, engine.model().depth()).map_err(|source| VerifyError::Chain {
+                path: path.to_owned(),
+                source,
+            })?;
         let name = |part: &str| format!("case{case}.{part}");
         let tokens = read_ids(&file, &name("input_ids")).map_err(bad)?;
         if tokens.is_empty() {
@@ -127,7 +140,9 @@ fn read_cases(engine: &Engine, path: &Path, bytes: &[u8]) -> Result<Vec<Case>, V
         });
     }
     match cases.is_empty() {
-        true => Err(bad("the metadata has no `case0.chain`: not a reference file".into())),
+        true => Err(bad(
+            "the metadata has no `case0.chain`: not a reference file".into(),
+        )),
         false => Ok(cases),
     }
 }
@@ -139,7 +154,10 @@ fn read_ids(file: &SafeTensors<'_>, name: &str) -> Result<Vec<u32>, String> {
     }
     let (ids, _) = view.data().as_chunks::<8>();
     ids.iter()
-        .map(|id| u32::try_from(i64::from_le_bytes(*id)).map_err(|_| format!("`{name}` holds a negative id")))
+        .map(|id| {
+            u32::try_from(i64::from_le_bytes(*id))
+                .map_err(|_| format!("`{name}` holds a negative id"))
+        })
         .collect()
 }
 
@@ -152,13 +170,17 @@ fn read_logits(file: &SafeTensors<'_>, name: &str, shape: [usize; 2]) -> Result<
             view.shape()
         ));
     }
-    Tensor::f_from_data_size(view.data(), &shape.map(|n| n as i64), Kind::Float).map_err(|e| e.to_string())
+    Tensor::f_from_data_size(view.data(), &shape.map(|n| n as i64), Kind::Float)
+        .map_err(|e| e.to_string())
 }
 
 fn compare(engine: &Engine, path: &Path, case: Case) -> Result<CaseReport, VerifyError> {
     let vocabulary = engine.model().spec().vocabulary;
     if let Some(token) = case.tokens.iter().find(|&&t| i64::from(t) >= vocabulary) {
-        let reason = format!("case{}: token {token} is outside the vocabulary of {vocabulary}", case.case);
+        let reason = format!(
+            "case{}: token {token} is outside the vocabulary of {vocabulary}",
+            case.case
+        );
         return Err(malformed(path, reason));
     }
     let ours = engine
@@ -207,5 +229,9 @@ fn greedy_agreement(engine: &Engine, case: &Case, reference: &[u32]) -> Result<u
     });
     engine.release(&row);
     let tokens = outcome?.generated.map_or_else(Vec::new, |g| g.tokens);
-    Ok(tokens.iter().zip(reference).take_while(|(ours, theirs)| ours == theirs).count())
+    Ok(tokens
+        .iter()
+        .zip(reference)
+        .take_while(|(ours, theirs)| ours == theirs)
+        .count())
 }

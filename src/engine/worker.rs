@@ -75,7 +75,10 @@ fn wait_for_batch(shared: &Shared) -> Option<(Work, Vec<Job>)> {
         if let Some(batch) = queue.next_batch(shared.limit) {
             return Some(batch);
         }
-        queue = shared.pending.wait(queue).unwrap_or_else(|e| e.into_inner());
+        queue = shared
+            .pending
+            .wait(queue)
+            .unwrap_or_else(|e| e.into_inner());
     }
 }
 
@@ -111,7 +114,10 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 fn run_layer(shared: &Shared, layer: Layer, jobs: Vec<Job>) {
     let tokens: usize = jobs.iter().map(Job::tokens).sum();
     shared.ledger.batches.fetch_add(1, Ordering::Relaxed);
-    shared.ledger.packed_tokens.fetch_add(tokens as u64, Ordering::Relaxed);
+    shared
+        .ledger
+        .packed_tokens
+        .fetch_add(tokens as u64, Ordering::Relaxed);
     let results = isolate(&jobs, &|jobs| apply(&shared.model, layer, jobs));
     let mut next = Vec::with_capacity(jobs.len());
     for (job, result) in jobs.into_iter().zip(results) {
@@ -183,7 +189,9 @@ fn step_token(shared: &Shared, mut job: Job, applied: Applied) -> Option<Job> {
     if let Some(decoding) = &mut job.decoding {
         let tail = &mut decoding.tails[decoding.done];
         let grown = match (tail.take(), applied.key_value) {
-            (Some(old), Some(new)) => Tensor::f_cat(&[&*old, &*new], 0).map(|kv| Some(Frozen::new(kv))),
+            (Some(old), Some(new)) => {
+                Tensor::f_cat(&[&*old, &*new], 0).map(|kv| Some(Frozen::new(kv)))
+            }
             (old, new) => Ok(new.or(old)),
         };
         match grown {
@@ -253,7 +261,10 @@ fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
             }
         }
     }
-    let mut readings = model.head().read(&Tensor::f_cat(&nodes, 0)?, &asked)?.into_iter();
+    let mut readings = model
+        .head()
+        .read(&Tensor::f_cat(&nodes, 0)?, &asked)?
+        .into_iter();
     Ok(jobs
         .iter()
         .map(|job| readings.by_ref().take(job.tokens()).collect())
@@ -264,7 +275,10 @@ fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
 fn prompt_end(job: &Job) -> Option<&Reading> {
     let row = &job.request.row;
     let end = row.trunk().checked_sub(1)?;
-    let at = row.asked().binary_search_by_key(&end, |&(node, _)| node).ok()?;
+    let at = row
+        .asked()
+        .binary_search_by_key(&end, |&(node, _)| node)
+        .ok()?;
     job.readings.get(at)
 }
 
@@ -274,15 +288,25 @@ fn continue_decoding(shared: &Shared, mut job: Job, newest: Option<Reading>) -> 
         job.finish(None, &shared.ledger);
         return None;
     };
-    let mut tokens = job.decoding.as_mut().map_or_else(Vec::new, |d| std::mem::take(&mut d.tokens));
+    let mut tokens = job
+        .decoding
+        .as_mut()
+        .map_or_else(Vec::new, |d| std::mem::take(&mut d.tokens));
     let before = tokens.len();
     let ended = catch_unwind(AssertUnwindSafe(|| plan.take(&newest, &mut tokens)));
     let new_tokens = (tokens.len() - before) as u64;
     job.cost.tokens_decoded += new_tokens;
-    shared.ledger.tokens_decoded.fetch_add(new_tokens, Ordering::Relaxed);
+    shared
+        .ledger
+        .tokens_decoded
+        .fetch_add(new_tokens, Ordering::Relaxed);
     match ended {
         Err(panic) => {
-            fail(shared, job, EngineError::Panic(panic_message(panic.as_ref())));
+            fail(
+                shared,
+                job,
+                EngineError::Panic(panic_message(panic.as_ref())),
+            );
             None
         }
         Ok(Some(finish)) => {

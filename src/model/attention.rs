@@ -29,12 +29,16 @@ impl Attention {
             ..
         } = self.spec;
         let nodes = x.size()[0];
-        let projected = self
-            .input
-            .forward(x)?
-            .f_view([nodes, heads + 2 * key_value_heads, head_dim])?;
+        let projected =
+            self.input
+                .forward(x)?
+                .f_view([nodes, heads + 2 * key_value_heads, head_dim])?;
         let (cos, sin) = self.rope.at(&batch.positions, batch.last_position)?;
-        let rotated = rotate(&projected.f_narrow(1, 0, heads + key_value_heads)?, &cos, &sin)?;
+        let rotated = rotate(
+            &projected.f_narrow(1, 0, heads + key_value_heads)?,
+            &cos,
+            &sin,
+        )?;
         let queries = rotated.f_narrow(1, 0, heads)?;
         let keys = rotated.f_narrow(1, heads, key_value_heads)?;
         let values = projected.f_narrow(1, heads + key_value_heads, key_value_heads)?;
@@ -61,7 +65,12 @@ impl Attention {
     }
 
     /// One bucket: `[rows * queries, heads * head_dim]`.
-    fn attend(&self, queries: &Tensor, key_values: &Tensor, bucket: &Bucket) -> Result<Tensor, ModelError> {
+    fn attend(
+        &self,
+        queries: &Tensor,
+        key_values: &Tensor,
+        bucket: &Bucket,
+    ) -> Result<Tensor, ModelError> {
         let AttentionSpec {
             heads,
             key_value_heads,
@@ -90,6 +99,8 @@ impl Attention {
             scale,
             grouped,
         )?;
-        Ok(mixed.f_transpose(1, 2)?.f_reshape([rows * nq, heads * head_dim])?)
+        Ok(mixed
+            .f_transpose(1, 2)?
+            .f_reshape([rows * nq, heads * head_dim])?)
     }
 }

@@ -214,7 +214,11 @@ impl Placed<'_> {
     /// row would be a softmax over nothing.
     fn fill_mask(&self, mask: &mut [f32], stride: usize) {
         let seen = (self.context + self.nodes) as usize;
-        for (query, row) in mask.chunks_exact_mut(stride).enumerate().take(self.nodes as usize) {
+        for (query, row) in mask
+            .chunks_exact_mut(stride)
+            .enumerate()
+            .take(self.nodes as usize)
+        {
             row[seen..].fill(f32::NEG_INFINITY);
             if let Visibility::Tree(tree) = self.segment.visible {
                 let visible = &tree[query * seen..(query + 1) * seen];

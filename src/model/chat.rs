@@ -48,7 +48,11 @@ impl ChatTemplate {
         Self::compile(directory.join("tokenizer_config.json"), source, special).map(Some)
     }
 
-    fn compile(path: PathBuf, source: String, special: &[(String, String)]) -> Result<Self, ModelError> {
+    fn compile(
+        path: PathBuf,
+        source: String,
+        special: &[(String, String)],
+    ) -> Result<Self, ModelError> {
         let mut environment = Environment::new();
         // As transformers sets its own environment up.
         let mut syntax = SyntaxConfig::builder();
@@ -57,10 +61,14 @@ impl ChatTemplate {
             path: path.clone(),
             reason: error.to_string(),
         })?);
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_function("raise_exception", |message: String| -> Result<String, Error> {
-            Err(Error::new(ErrorKind::InvalidOperation, message))
-        });
+        environment
+            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.add_function(
+            "raise_exception",
+            |message: String| -> Result<String, Error> {
+                Err(Error::new(ErrorKind::InvalidOperation, message))
+            },
+        );
         environment
             .add_template_owned(NAME, source)
             .map_err(|error| ModelError::Malformed {

@@ -46,7 +46,7 @@ impl Head {
     pub fn logits(&self, residual: &Tensor) -> Result<Tensor, ModelError> {
         let normed = self.norm.forward(residual)?;
         Ok(normed
-            .f_linear(&**self.weight, None::<&Tensor>)?
+            .f_linear(&self.weight, None::<&Tensor>)?
             .f_to_kind(Kind::Float)?)
     }
 

@@ -3,11 +3,7 @@
 use tch::Tensor;
 
 use super::{
-    Frozen, KeyValue, ModelError,
-    attention::Attention,
-    batch::Batch,
-    mlp::Mlp,
-    norm::Norm,
+    Frozen, KeyValue, ModelError, attention::Attention, batch::Batch, mlp::Mlp, norm::Norm,
 };
 
 /// A block of the frozen model. `&self`, residual in, residual out: it remembers nothing.

@@ -42,6 +42,6 @@ impl Linear {
 
     /// `[N, in] -> [N, out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        Ok(x.f_linear(&*self.weight, self.bias.as_deref())?)
+        Ok(x.f_linear(&self.weight, self.bias.as_deref())?)
     }
 }

@@ -5,7 +5,8 @@ use std::{path::Path, sync::Arc};
 use tch::{Kind, Tensor};
 
 use super::{
-    Compute, Config, Frozen, Layer, LayerSpec, ModelError, ModelSpec, NormSpec, Segment, Visibility,
+    Compute, Config, Frozen, Layer, LayerSpec, ModelError, ModelSpec, NormSpec, Segment,
+    Visibility,
     attention::Attention,
     batch::Batch,
     family::{self, Resolved, Role},
@@ -180,7 +181,12 @@ impl Loader<'_> {
         })
     }
 
-    fn layer(&self, index: usize, spec: &LayerSpec, ropes: &mut Ropes) -> Result<Layer, ModelError> {
+    fn layer(
+        &self,
+        index: usize,
+        spec: &LayerSpec,
+        ropes: &mut Ropes,
+    ) -> Result<Layer, ModelError> {
         let hidden = self.resolved.spec.hidden;
         let attention = &spec.attention;
         let query = attention.heads * attention.head_dim;
@@ -191,7 +197,10 @@ impl Loader<'_> {
             (Role::Key(index), key_value),
             (Role::Value(index), key_value),
         ];
-        let gate_up = [(Role::Gate(index), intermediate), (Role::Up(index), intermediate)];
+        let gate_up = [
+            (Role::Gate(index), intermediate),
+            (Role::Up(index), intermediate),
+        ];
         Ok(Layer {
             attention_norm: self.norm(Role::AttentionNorm(index), spec.attention_norm)?,
             attention: Attention {
@@ -220,7 +229,10 @@ impl Loader<'_> {
     }
 
     fn norm(&self, role: Role, spec: NormSpec) -> Result<Norm, ModelError> {
-        Ok(Norm::new(self.matrix(role, &[self.resolved.spec.hidden])?, spec))
+        Ok(Norm::new(
+            self.matrix(role, &[self.resolved.spec.hidden])?,
+            spec,
+        ))
     }
 
     fn linear(&self, parts: &[(Role, i64)], input: i64, bias: bool) -> Result<Linear, ModelError> {
@@ -238,7 +250,11 @@ impl Loader<'_> {
 struct Ropes(Vec<((super::RopeSpec, i64), Arc<Rope>)>);
 
 impl Ropes {
-    fn get(&mut self, spec: &super::AttentionSpec, compute: Compute) -> Result<Arc<Rope>, ModelError> {
+    fn get(
+        &mut self,
+        spec: &super::AttentionSpec,
+        compute: Compute,
+    ) -> Result<Arc<Rope>, ModelError> {
         let key = (spec.rope.clone(), spec.head_dim);
         if let Some((_, rope)) = self.0.iter().find(|(known, _)| *known == key) {
             return Ok(Arc::clone(rope));

@@ -25,6 +25,6 @@ impl Norm {
         let width = x.size()[1];
         let wide = x.f_to_kind(Kind::Float)?;
         let scaled = wide.f_rms_norm([width], None::<&Tensor>, self.epsilon)?;
-        Ok(scaled.f_to_kind(x.kind())?.f_mul(&*self.weight)?)
+        Ok(scaled.f_to_kind(x.kind())?.f_mul(&self.weight)?)
     }
 }

@@ -29,7 +29,12 @@ struct Table {
 
 impl Rope {
     /// Tables for heads of `head_dim`, in the compute dtype.
-    pub fn new(spec: &RopeSpec, head_dim: i64, kind: Kind, device: Device) -> Result<Self, ModelError> {
+    pub fn new(
+        spec: &RopeSpec,
+        head_dim: i64,
+        kind: Kind,
+        device: Device,
+    ) -> Result<Self, ModelError> {
         let frequencies = frequencies(spec, head_dim)?.f_to_device(device)?;
         let table = Table::new(&frequencies, 512, kind)?;
         Ok(Self {
@@ -62,7 +67,9 @@ impl Rope {
 impl Table {
     fn new(frequencies: &Tensor, positions: i64, kind: Kind) -> Result<Self, ModelError> {
         let position = Tensor::f_arange(positions, (Kind::Float, frequencies.device()))?;
-        let angles = position.f_unsqueeze(1)?.f_mul(&frequencies.f_unsqueeze(0)?)?;
+        let angles = position
+            .f_unsqueeze(1)?
+            .f_mul(&frequencies.f_unsqueeze(0)?)?;
         let (cos, sin) = (angles.f_cos()?, angles.f_sin()?);
         let halves = |a: &Tensor, b: &Tensor| -> Result<Frozen, ModelError> {
             Ok(Frozen::new(Tensor::f_cat(&[a, b], 1)?.f_to_kind(kind)?))

@@ -44,7 +44,9 @@ impl Tokenizer {
         let mut inner =
             tokenizers::Tokenizer::from_file(&path).map_err(|error| fail(error.to_string()))?;
         inner.with_padding(None);
-        inner.with_truncation(None).map_err(|e| fail(e.to_string()))?;
+        inner
+            .with_truncation(None)
+            .map_err(|e| fail(e.to_string()))?;
         let config = Config::read_optional(directory, "tokenizer_config.json")?;
         let special = SpecialTokens::read(directory, config.as_ref())?;
         if let Some(config) = &config {
@@ -81,7 +83,11 @@ impl Tokenizer {
 
     /// Splits as lm-evaluation-harness does: tokens of the context, and what the tokens of context
     /// plus continuation have beyond that many. Trailing white space of the context moves over.
-    pub fn encode_pair(&self, context: &str, continuation: &str) -> Result<(Vec<u32>, Vec<u32>), ModelError> {
+    pub fn encode_pair(
+        &self,
+        context: &str,
+        continuation: &str,
+    ) -> Result<(Vec<u32>, Vec<u32>), ModelError> {
         let head = context.trim_end();
         let moved = &context[head.len()..];
         let context = self.encode(head)?;
@@ -92,7 +98,9 @@ impl Tokenizer {
 
     /// Text of tokens, special tokens left out.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, ModelError> {
-        self.inner.decode(tokens, true).map_err(|error| self.fail(error))
+        self.inner
+            .decode(tokens, true)
+            .map_err(|error| self.fail(error))
     }
 
     /// The beginning-of-sequence token, if the model has one.
@@ -165,7 +173,8 @@ fn as_llama_tokenizer(inner: &mut tokenizers::Tokenizer, config: &Config) -> Res
     if !matches!(class, Some("LlamaTokenizer" | "LlamaTokenizerFast")) || is_byte_level(inner) {
         return Ok(());
     }
-    let flag = |name: &str, default: bool| config.get(name).and_then(Value::as_bool).unwrap_or(default);
+    let flag =
+        |name: &str, default: bool| config.get(name).and_then(Value::as_bool).unwrap_or(default);
     let prefix = flag("add_prefix_space", true);
     let scheme = match (prefix, flag("legacy", false)) {
         (false, _) => PrependScheme::Never,
@@ -173,14 +182,18 @@ fn as_llama_tokenizer(inner: &mut tokenizers::Tokenizer, config: &Config) -> Res
         (true, false) => PrependScheme::First,
     };
     let mut decoders: Vec<DecoderWrapper> = vec![
-        Replace::new("▁", " ").map_err(|error| error.to_string())?.into(),
+        Replace::new("▁", " ")
+            .map_err(|error| error.to_string())?
+            .into(),
         ByteFallback::new().into(),
         Fuse::new().into(),
     ];
     if prefix {
         decoders.push(Strip::new(' ', 1, 0).into());
     }
-    inner.with_normalizer(None::<NormalizerWrapper>).map_err(|error| error.to_string())?;
+    inner
+        .with_normalizer(None::<NormalizerWrapper>)
+        .map_err(|error| error.to_string())?;
     inner.with_pre_tokenizer(Some(Metaspace::new('▁', scheme, false)));
     inner.with_decoder(Some(Sequence::new(decoders)));
     Ok(())

@@ -117,7 +117,10 @@ impl Weights {
             reason,
         };
         let Some(&shard) = self.location.get(name) else {
-            return Err(refuse(&self.directory, "is missing from the weights".into()));
+            return Err(refuse(
+                &self.directory,
+                "is missing from the weights".into(),
+            ));
         };
         let shard = &self.shards[shard];
         let parsed = shard.parse()?;
@@ -131,13 +134,20 @@ impl Weights {
                 format!("has shape {found:?}; config.json says {shape:?}"),
             ));
         }
-        let stored = stored_kind(&view)
-            .ok_or_else(|| refuse(&shard.path, format!("has unsupported dtype {:?}", view.dtype())))?;
+        let stored = stored_kind(&view).ok_or_else(|| {
+            refuse(
+                &shard.path,
+                format!("has unsupported dtype {:?}", view.dtype()),
+            )
+        })?;
         let tensor = Tensor::f_from_data_size(view.data(), shape, stored)?
             .f_to_device(device)?
             .f_to_kind(kind)?;
         if !bool::try_from(tensor.f_isfinite()?.f_all()?)? {
-            return Err(refuse(&shard.path, "holds values that are not finite".into()));
+            return Err(refuse(
+                &shard.path,
+                "holds values that are not finite".into(),
+            ));
         }
         self.used.borrow_mut().insert(name.to_owned());
         Ok(tensor)
@@ -168,7 +178,10 @@ impl Weights {
                 }
             }
         }
-        Ok(elements.into_values().max_by_key(|&(n, _)| n).map(|(_, kind)| kind))
+        Ok(elements
+            .into_values()
+            .max_by_key(|&(n, _)| n)
+            .map(|(_, kind)| kind))
     }
 }
 

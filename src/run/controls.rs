@@ -16,12 +16,19 @@ pub struct ControlPlan {
 impl ControlPlan {
     /// The chosen samples, by (task, id): of every task those whose hash with the run's seed is
     /// least. The choice knows nothing of how the samples turn out.
-    pub fn choose<'a>(&self, samples: impl Iterator<Item = &'a Sample>, seed: u64) -> BTreeSet<(String, String)> {
+    pub fn choose<'a>(
+        &self,
+        samples: impl Iterator<Item = &'a Sample>,
+        seed: u64,
+    ) -> BTreeSet<(String, String)> {
         let mut by_task: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
         for sample in samples {
             let task = &sample.task.name;
             let rank = seed_for(seed ^ RANK, task, &sample.id);
-            by_task.entry(task.clone()).or_default().push((rank, sample.id.clone()));
+            by_task
+                .entry(task.clone())
+                .or_default()
+                .push((rank, sample.id.clone()));
         }
         let mut chosen = BTreeSet::new();
         for (task, mut ranked) in by_task {

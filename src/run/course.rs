@@ -84,7 +84,14 @@ const WRONG_SEED: u64 = 0x7772_6f6e;
 
 impl Course {
     /// Begins a sample whose row is registered.
-    pub fn new(probe: Probe, row: Arc<Row>, layers: usize, seed: u64, searches: Searches, with_controls: bool) -> Self {
+    pub fn new(
+        probe: Probe,
+        row: Arc<Row>,
+        layers: usize,
+        seed: u64,
+        searches: Searches,
+        with_controls: bool,
+    ) -> Self {
         Self {
             phase: Phase::Search(searches.main.build(seed)),
             probe,
@@ -119,7 +126,7 @@ impl Course {
     }
 
     /// What to do next.
-    pub fn next(&mut self) -> Next {
+    pub fn advance(&mut self) -> Next {
         loop {
             let wanted = match &mut self.phase {
                 Phase::Over => return Next::Record,
@@ -131,7 +138,9 @@ impl Course {
                     None
                 }
                 Phase::Search(strategy) => wanted(strategy.as_mut()),
-                Phase::Random(control) | Phase::WrongTarget(control) => wanted(control.strategy.as_mut()),
+                Phase::Random(control) | Phase::WrongTarget(control) => {
+                    wanted(control.strategy.as_mut())
+                }
             };
             match wanted {
                 None => self.end_phase(),
@@ -139,14 +148,17 @@ impl Course {
                     Some(answer) => self.tell(&chain, &answer),
                     None => {
                         self.outstanding = Some(chain.clone());
-                        return Next::Evaluate { chain, alone: false };
+                        return Next::Evaluate {
+                            chain,
+                            alone: false,
+                        };
                     }
                 },
             }
         }
     }
 
-    /// Takes in the outcome of the evaluation [`next`](Self::next) asked for.
+    /// Takes in the outcome of the evaluation [`advance`](Self::advance) asked for.
     pub fn receive(&mut self, outcome: Outcome) {
         let Some(chain) = self.outstanding.take() else {
             return;
@@ -202,7 +214,10 @@ impl Course {
             Phase::Random(control) | Phase::WrongTarget(control) => {
                 control.strategy.tell(chain, feedback);
                 control.chains += 1;
-                let shorter = control.found.as_ref().is_none_or(|found| chain.len() < found.len());
+                let shorter = control
+                    .found
+                    .as_ref()
+                    .is_none_or(|found| chain.len() < found.len());
                 if evaluation.correct && shorter {
                     control.found = Some(chain.clone());
                 }
@@ -287,7 +302,9 @@ impl Course {
     }
 
     fn baseline(&self) -> Option<&Evaluation> {
-        self.evaluations.iter().find(|e| e.chain.is_identity(self.layers))
+        self.evaluations
+            .iter()
+            .find(|e| e.chain.is_identity(self.layers))
     }
 
     /// The finished record.
@@ -343,7 +360,10 @@ fn pareto(evaluations: &[Evaluation], unconfirmed: &[Chain]) -> Vec<Evaluation> 
     });
     let mut front: Vec<Evaluation> = Vec::new();
     for evaluation in right {
-        if front.last().is_none_or(|last| margin(evaluation) > margin(last)) {
+        if front
+            .last()
+            .is_none_or(|last| margin(evaluation) > margin(last))
+        {
             front.push(evaluation.clone());
         }
     }

@@ -79,15 +79,23 @@ impl<'a> Driver<'a> {
     }
 
     /// Runs what is left, until done or `interrupt` is set.
-    pub fn run(mut self, interrupt: &AtomicBool, progress: &mut Progress) -> Result<RunOutcome, RunError> {
+    pub fn run(
+        mut self,
+        interrupt: &AtomicBool,
+        progress: &mut Progress,
+    ) -> Result<RunOutcome, RunError> {
         let done: BTreeSet<(&str, &str)> = self
             .records
             .iter()
             .map(|r| (r.task.as_str(), r.id.as_str()))
             .collect();
         let is_left = |s: &&Sample| !done.contains(&(s.task.name.as_str(), s.id.as_str()));
-        let mut waiting: VecDeque<Sample> = self.plan.samples.iter().filter(is_left).cloned().collect();
-        progress.start(self.plan.samples.len(), self.plan.samples.len() - waiting.len());
+        let mut waiting: VecDeque<Sample> =
+            self.plan.samples.iter().filter(is_left).cloned().collect();
+        progress.start(
+            self.plan.samples.len(),
+            self.plan.samples.len() - waiting.len(),
+        );
         self.refill(&mut waiting, progress)?;
         while !self.is_idle() {
             if interrupt.load(Ordering::Relaxed) {
@@ -115,7 +123,11 @@ impl<'a> Driver<'a> {
     }
 
     /// Starts samples while there are free places.
-    fn refill(&mut self, waiting: &mut VecDeque<Sample>, progress: &mut Progress) -> Result<(), RunError> {
+    fn refill(
+        &mut self,
+        waiting: &mut VecDeque<Sample>,
+        progress: &mut Progress,
+    ) -> Result<(), RunError> {
         for place in 0..self.courses.len() {
             while self.courses[place].is_none() {
                 let Some(sample) = waiting.pop_front() else {
@@ -128,7 +140,12 @@ impl<'a> Driver<'a> {
     }
 
     /// Begins a sample; one that cannot be asked becomes a failed record at once.
-    fn start(&mut self, place: usize, sample: Sample, progress: &mut Progress) -> Result<(), RunError> {
+    fn start(
+        &mut self,
+        place: usize,
+        sample: Sample,
+        progress: &mut Progress,
+    ) -> Result<(), RunError> {
         let manifest = &self.plan.manifest;
         let seed = seed_for(manifest.seed, &sample.task.name, &sample.id);
         let key = (sample.task.name.clone(), sample.id.clone());
@@ -144,7 +161,14 @@ impl<'a> Driver<'a> {
             Ok((probe, row)) => {
                 let searches = self.plan.searches.clone();
                 let controlled = self.controlled.contains(&key);
-                self.courses[place] = Some(Course::new(probe, row, manifest.layers, seed, searches, controlled));
+                self.courses[place] = Some(Course::new(
+                    probe,
+                    row,
+                    manifest.layers,
+                    seed,
+                    searches,
+                    controlled,
+                ));
                 self.proceed(place, progress)
             }
             Err(error) => {
@@ -179,8 +203,10 @@ impl<'a> Driver<'a> {
         let Some(course) = self.courses[place].as_mut() else {
             return Ok(());
         };
-        if let Next::Evaluate { chain, alone } = course.next() {
-            let request = course.probe().request(course.row(), chain, alone, place as u64);
+        if let Next::Evaluate { chain, alone } = course.advance() {
+            let request = course
+                .probe()
+                .request(course.row(), chain, alone, place as u64);
             self.engine.submit(request, &self.reply);
             return Ok(());
         }

@@ -1,6 +1,9 @@
 //! Fixed chains: one chain on every sample, or a list of (sample, chain) pairs.
 
-use std::{collections::BTreeMap, sync::atomic::{AtomicBool, Ordering}};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use crossbeam_channel::unbounded;
 use std::sync::Arc;
@@ -72,7 +75,12 @@ impl Evaluator<'_> {
                 let pair = &pairs[next];
                 match self.activate(&mut active, &samples[pair.sample], pair.sample) {
                     Ok(active) => {
-                        let request = active.probe.request(&active.row, pair.chain.clone(), false, next as u64);
+                        let request = active.probe.request(
+                            &active.row,
+                            pair.chain.clone(),
+                            false,
+                            next as u64,
+                        );
                         self.engine.submit(request, &reply);
                         outstanding += 1;
                     }
@@ -87,21 +95,24 @@ impl Evaluator<'_> {
                 continue;
             }
             // `reply` is alive, so the channel cannot be disconnected.
-            let Ok(completion) = completions.recv() else { break };
+            let Ok(completion) = completions.recv() else {
+                break;
+            };
             outstanding -= 1;
             let at = completion.tag as usize;
             let sample = pairs[at].sample;
             let result = completion.result.map_err(|error| error.to_string());
-            let judged = match &active[&sample] {
-                Active { probe, row } => result.and_then(|outcome| {
-                    let answer = probe.answer(row, &outcome).map_err(|error| error.to_string())?;
-                    Ok(Evaluated {
-                        verdict: probe.verdict(&answer, &Target::Gold),
-                        answer,
-                        cost: outcome.cost,
-                    })
-                }),
-            };
+            let Active { probe, row } = &active[&sample];
+            let judged = result.and_then(|outcome| {
+                let answer = probe
+                    .answer(row, &outcome)
+                    .map_err(|error| error.to_string())?;
+                Ok(Evaluated {
+                    verdict: probe.verdict(&answer, &Target::Gold),
+                    answer,
+                    cost: outcome.cost,
+                })
+            });
             progress.evaluated();
             progress.recorded(judged.is_err());
             results[at] = Some(judged);
@@ -128,8 +139,14 @@ impl Evaluator<'_> {
         match active.entry(at) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
             Entry::Vacant(entry) => {
-                let (probe, row) = self.asking.probe(sample.clone()).map_err(|error| error.to_string())?;
-                let row = self.engine.register(row).map_err(|error| error.to_string())?;
+                let (probe, row) = self
+                    .asking
+                    .probe(sample.clone())
+                    .map_err(|error| error.to_string())?;
+                let row = self
+                    .engine
+                    .register(row)
+                    .map_err(|error| error.to_string())?;
                 Ok(entry.insert(Active { probe, row }))
             }
         }

@@ -71,7 +71,9 @@ fn read_records(path: &Path, file: &mut File) -> Result<(Vec<SampleRecord>, u64)
     let (mut records, mut complete, mut line) = (Vec::new(), 0, Vec::new());
     loop {
         line.clear();
-        let read = reader.read_until(b'\n', &mut line).map_err(RunError::io(path))?;
+        let read = reader
+            .read_until(b'\n', &mut line)
+            .map_err(RunError::io(path))?;
         if !line.ends_with(b"\n") {
             return Ok((records, complete));
         }

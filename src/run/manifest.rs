@@ -97,7 +97,12 @@ impl Manifest {
         let (was, now) = (as_value(&Self::read(directory)?)?, as_value(self)?);
         match first_difference("", &was, &now) {
             None => Ok(()),
-            Some((field, was, now)) => Err(RunError::Changed { path, field, was, now }),
+            Some((field, was, now)) => Err(RunError::Changed {
+                path,
+                field,
+                was,
+                now,
+            }),
         }
     }
 }
@@ -159,7 +164,10 @@ mod tests {
         let mut changed = manifest();
         changed.search["params"]["simulations"] = 50.into();
         let error = changed.establish(directory.path()).unwrap_err().to_string();
-        assert!(error.contains("`search.params.simulations` was 100"), "{error}");
+        assert!(
+            error.contains("`search.params.simulations` was 100"),
+            "{error}"
+        );
         assert!(error.contains("is 50 now"), "{error}");
     }
 

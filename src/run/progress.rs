@@ -47,13 +47,18 @@ impl Progress {
         (self.total, self.before) = (total, before);
         (self.started, self.last_line) = (Instant::now(), Instant::now());
         if before > 0 && !self.quiet {
-            eprintln!("{}: continuing, {before} of {total} samples are done", self.what);
+            eprintln!(
+                "{}: continuing, {before} of {total} samples are done",
+                self.what
+            );
         }
         if self.quiet || !std::io::stderr().is_terminal() {
             return;
         }
-        let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} samples  {msg}  {eta} left")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = ProgressStyle::with_template(
+            "{prefix} {wide_bar} {pos}/{len} samples  {msg}  {eta} left",
+        )
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::new(total as u64).with_style(style);
         bar.set_prefix(self.what.clone());
         bar.set_position(before as u64);

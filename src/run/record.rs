@@ -109,7 +109,9 @@ impl SampleRecord {
 
     /// Whether the best chain is right and shorter than the model.
     pub fn shorter(&self) -> bool {
-        self.best.as_ref().is_some_and(|b| b.chain.len() < self.layers)
+        self.best
+            .as_ref()
+            .is_some_and(|b| b.chain.len() < self.layers)
     }
 }
 

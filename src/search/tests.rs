@@ -30,7 +30,7 @@ fn arbitrary(chain: &Chain, share: u64) -> Feedback {
     let hash = seed_for(9, "verdict", &chain.to_string());
     Feedback {
         correct: hash % 256 < share,
-        margin: (hash % 3 > 0).then_some(-((hash % 7) as f64)),
+        margin: (!hash.is_multiple_of(3)).then_some(-((hash % 7) as f64)),
     }
 }
 

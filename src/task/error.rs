@@ -7,42 +7,75 @@ use std::path::PathBuf;
 pub enum TaskError {
     /// Neither a built-in task nor a file.
     #[error("no task named `{name}`: built in are {known}; or give the path of a YAML file")]
-    UnknownTask { name: String, known: String },
+    UnknownTask {
+        /// As the user wrote it.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
 
     /// A task file or a data file that cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
+        /// The file.
         path: PathBuf,
+        /// What the system said.
         source: std::io::Error,
     },
 
     /// Not YAML, or not a mapping of keys.
     #[error("{file}: {message}")]
-    Yaml { file: String, message: String },
+    Yaml {
+        /// The task file.
+        file: String,
+        /// What is wrong, and where.
+        message: String,
+    },
 
     /// A key of a task file that is unknown, has a wrong value, or asks for what is not supported.
     #[error("{file}: {key}: {message}")]
     Key {
+        /// The task file.
         file: String,
+        /// Dotted name of the key.
         key: String,
+        /// What is wrong with it.
         message: String,
     },
 
     /// The task names no data file, or not for the split it evaluates.
     #[error("task `{task}`: {message}; give the rows with --data FILE (JSONL or JSON)")]
-    NoData { task: String, message: String },
+    NoData {
+        /// The task.
+        task: String,
+        /// What it names instead.
+        message: String,
+    },
 
     /// A data file without rows.
     #[error("{}: no rows", path.display())]
-    Empty { path: PathBuf },
+    Empty {
+        /// The data file.
+        path: PathBuf,
+    },
 
     /// A data file of a kind that is not read.
     #[error("{}: {message}", path.display())]
-    Format { path: PathBuf, message: String },
+    Format {
+        /// The data file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
 
     /// One row that is malformed or does not fit the task. `place` is `file:line`, or `file: row n` in a JSON list.
     #[error("{place}: {message}")]
-    Row { place: String, message: String },
+    Row {
+        /// `file:line`, or task and sample.
+        place: String,
+        /// What is wrong.
+        message: String,
+    },
 }
 
 impl TaskError {

@@ -94,14 +94,24 @@ impl Asking {
         let mut trunk = self.trunk(&sample, &context).map_err(fail)?;
         let mut branches = Vec::with_capacity(texts.len());
         for text in &texts {
-            branches.push(self.branch(&sample, &context, text, trunk.len()).map_err(fail)?);
+            branches.push(
+                self.branch(&sample, &context, text, trunk.len())
+                    .map_err(fail)?,
+            );
         }
         if trunk.is_empty() {
             // As lm-eval does: with nothing to condition on, the token that begins a text.
-            trunk.extend(self.tokenizer.beginning().or(self.stop_tokens.first().copied()));
+            trunk.extend(
+                self.tokenizer
+                    .beginning()
+                    .or(self.stop_tokens.first().copied()),
+            );
         }
         let mut builder = Row::builder(&trunk);
-        let continuations = branches.iter().map(|branch| builder.ask_continuation(branch)).collect();
+        let continuations = branches
+            .iter()
+            .map(|branch| builder.ask_continuation(branch))
+            .collect();
         let decode = self.plan(&sample);
         if decode.is_some() {
             builder.ask_decoding();
@@ -135,7 +145,13 @@ impl Asking {
         }
     }
 
-    fn branch(&self, sample: &Sample, context: &str, text: &str, trunk: usize) -> Result<Vec<u32>, ModelError> {
+    fn branch(
+        &self,
+        sample: &Sample,
+        context: &str,
+        text: &str,
+        trunk: usize,
+    ) -> Result<Vec<u32>, ModelError> {
         if trunk == 0 {
             return self.tokenizer.encode_with(text, false);
         }
@@ -172,7 +188,9 @@ impl Asking {
         let (judge, tokenizer) = (sample.clone(), Arc::clone(&self.tokenizer));
         let finished: Finished = Arc::new(move |tokens| {
             // A tokenizer that cannot decode says so again, as an error, when the text is graded.
-            tokenizer.decode(tokens).is_ok_and(|text| judge.is_complete(&text))
+            tokenizer
+                .decode(tokens)
+                .is_ok_and(|text| judge.is_complete(&text))
         });
         Some(DecodePlan {
             max_tokens,
@@ -246,14 +264,20 @@ impl Probe {
         if let Some(generated) = &outcome.generated {
             let text = self.tokenizer.decode(&generated.tokens);
             let text = text.map_err(|error| unaskable(&self.sample, &error))?;
-            let margins = self.continuations.iter().map(|c| c.greedy_margin(row, readings));
+            let margins = self
+                .continuations
+                .iter()
+                .map(|c| c.greedy_margin(row, readings));
             return Ok(Answer::Text {
                 text,
                 margins: margins.collect(),
             });
         }
         let log_probs = self.continuations.iter().map(|c| c.log_prob(row, readings));
-        let greedy = self.continuations.iter().map(|c| c.is_greedy(row, readings));
+        let greedy = self
+            .continuations
+            .iter()
+            .map(|c| c.is_greedy(row, readings));
         Ok(Answer::Choice {
             log_probs: log_probs.collect(),
             greedy: greedy.collect(),
@@ -269,7 +293,9 @@ impl Probe {
         match (wrong, &self.sample.question) {
             (None, _) => self.sample.gold_text(),
             (Some(WrongTarget::Text(text)), _) => text,
-            (Some(WrongTarget::Option(at)), Question::MultipleChoice { options, .. }) => &options[*at],
+            (Some(WrongTarget::Option(at)), Question::MultipleChoice { options, .. }) => {
+                &options[*at]
+            }
             (Some(WrongTarget::Option(_)), Question::Generate { .. }) => "",
         }
     }
@@ -319,7 +345,9 @@ impl Probe {
             false => graded.picked,
         };
         let answer = match &self.sample.question {
-            Question::MultipleChoice { options, .. } => options.get(picked).cloned().unwrap_or_default(),
+            Question::MultipleChoice { options, .. } => {
+                options.get(picked).cloned().unwrap_or_default()
+            }
             Question::Generate { .. } => String::new(),
         };
         Verdict {

@@ -22,7 +22,10 @@ pub fn resolve(config: &Config) -> Result<Resolved, ModelError> {
     };
     let depth = config.size("num_hidden_layers")?;
     if depth > 4096 {
-        return Err(config.refuse("num_hidden_layers", format!("{depth} layers is more than 4096")));
+        return Err(config.refuse(
+            "num_hidden_layers",
+            format!("{depth} layers is more than 4096"),
+        ));
     }
     let spec = ModelSpec {
         architecture: "LlamaForCausalLM".into(),
@@ -60,7 +63,10 @@ fn attention(config: &Config, hidden: i64) -> Result<AttentionSpec, ModelError> 
         }
     };
     if head_dim % 2 != 0 {
-        return Err(config.refuse("head_dim", format!("{head_dim} is odd; rotary embedding needs pairs")));
+        return Err(config.refuse(
+            "head_dim",
+            format!("{head_dim} is odd; rotary embedding needs pairs"),
+        ));
     }
     let bias = config.flag("attention_bias", false)?;
     Ok(AttentionSpec {
@@ -83,7 +89,9 @@ fn mlp(config: &Config) -> Result<MlpSpec, ModelError> {
         Some(other) => {
             return Err(config.refuse(
                 "hidden_act",
-                format!("{other:?} is not supported; supported: silu, gelu, gelu_pytorch_tanh, relu"),
+                format!(
+                    "{other:?} is not supported; supported: silu, gelu, gelu_pytorch_tanh, relu"
+                ),
             ));
         }
     };
@@ -130,8 +138,14 @@ fn theta(config: &Config) -> Result<Option<f64>, ModelError> {
 
 fn scaling(config: &Config, parameters: &Config) -> Result<RopeScaling, ModelError> {
     // Old files say `type`, newer ones `rope_type`.
-    let field = if parameters.get("rope_type").is_some() { "rope_type" } else { "type" };
-    let kind = parameters.text_opt(field)?.unwrap_or_else(|| "default".into());
+    let field = if parameters.get("rope_type").is_some() {
+        "rope_type"
+    } else {
+        "type"
+    };
+    let kind = parameters
+        .text_opt(field)?
+        .unwrap_or_else(|| "default".into());
     Ok(match kind.as_str() {
         "default" => RopeScaling::Default,
         "linear" => RopeScaling::Linear {

@@ -51,7 +51,9 @@ fn architecture(config: &Config) -> Result<String, ModelError> {
             [Value::String(name)] => Ok(name.clone()),
             _ => Err(config.refuse("architectures", "expected a list of one name")),
         },
-        Some(other) => Err(config.refuse("architectures", format!("expected a list, found {other}"))),
+        Some(other) => {
+            Err(config.refuse("architectures", format!("expected a list, found {other}")))
+        }
         None => Err(config.refuse("architectures", "is missing")),
     }
 }
@@ -60,8 +62,14 @@ fn architecture(config: &Config) -> Result<String, ModelError> {
 fn refuse_what_changes_weights(config: &Config) -> Result<(), ModelError> {
     for (field, reason) in [
         ("quantization_config", "quantised weights are not supported"),
-        ("auto_map", "models with their own Python code are not supported"),
-        ("vision_config", "models with a vision tower are not supported"),
+        (
+            "auto_map",
+            "models with their own Python code are not supported",
+        ),
+        (
+            "vision_config",
+            "models with a vision tower are not supported",
+        ),
     ] {
         if config.get(field).is_some() {
             return Err(config.refuse(field, reason));
