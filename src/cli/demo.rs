@@ -26,7 +26,11 @@ const TASKS: [&str; 7] = [
     "commonsense-2",
 ];
 
-pub fn run(args: DemoArgs) -> Result<Ending, CliError> {
+/// Simulations a sample, so that the whole demo takes about a minute on two cores.
+const SIMULATIONS: usize = 100;
+
+pub fn run(mut args: DemoArgs) -> Result<Ending, CliError> {
+    args.strategy.simulations.get_or_insert(SIMULATIONS);
     refuse_repeat(args.strategy.repeat)?;
     let home = home()?;
     let directory = home.join("models/demo");
