@@ -39,4 +39,4 @@ bench: build
 results: build
 	rm -rf results/demo
 	./target/release/cola demo --out results/demo
-	rm -f results/demo/.manifest.json.new
+	./target/release/cola export results/demo --format csv --out results/demo/chains.csv
