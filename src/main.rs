@@ -1,23 +1,32 @@
 //! `cola`: parses the command line, runs the command, maps errors to exit codes.
 
-use std::process::ExitCode;
+use std::{io::IsTerminal, process::ExitCode};
 
 use clap::Parser;
-use cola::cli::{Cli, run};
+use cola::{
+    cli::{Cli, run},
+    run::note,
+};
 use tracing_subscriber::EnvFilter;
+
+/// Also the allocator of libtorch, whose small, short-lived tensors the system's is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("COLA_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .log_internal_errors(false)
         .without_time()
         .init();
     match run(Cli::parse()) {
         Ok(ending) => ExitCode::from(ending.status()),
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("cola: {error}");
+            note(format_args!("cola: {}", error.on_one_line()));
             ExitCode::from(2)
         }
     }

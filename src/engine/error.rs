@@ -26,6 +26,10 @@ pub enum EngineError {
         /// Rows of the embedding.
         vocabulary: i64,
     },
+    /// A continuation was asked of a row that was not built with
+    /// [`ask_decoding`](super::RowBuilder::ask_decoding): its keys and values are not kept.
+    #[error("the row was not built for decoding")]
+    NotForDecoding,
     /// A bug in a kernel or in this crate: the evaluation is lost, the run goes on.
     #[error("a worker panicked: {0}")]
     Panic(String),

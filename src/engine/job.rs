@@ -121,12 +121,12 @@ impl Job {
         self.cost.steps_saved =
             (self.request.chain.len() as u64).saturating_sub(self.cost.steps_run);
         ledger.finished(&self.cost);
-        let readings = std::mem::take(&mut self.readings);
-        self.send(Ok(Outcome {
-            readings,
+        let outcome = Outcome {
+            readings: std::mem::take(&mut self.readings),
             generated,
             cost: self.cost,
-        }));
+        };
+        self.send(Ok(outcome));
     }
 
     /// Gives up.
@@ -134,11 +134,11 @@ impl Job {
         self.send(Err(error));
     }
 
-    fn send(&self, result: Result<Outcome, EngineError>) {
+    fn send(self, result: Result<Outcome, EngineError>) {
+        let (tag, reply) = (self.request.tag, self.reply.clone());
+        // Its states go first: who gets the result may release the row and find nothing left.
+        drop(self);
         // The receiver may be gone: a run that is being stopped no longer listens.
-        let _ = self.reply.send(Completion {
-            tag: self.request.tag,
-            result,
-        });
+        let _ = reply.send(Completion { tag, result });
     }
 }

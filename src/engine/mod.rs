@@ -24,6 +24,8 @@
 
 mod decode;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod job;
 mod ledger;
 mod queue;

@@ -206,3 +206,193 @@ fn take_from_table(job: &mut Job, table: &StateTable) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fixtures::{Jobs, chain, plan, state};
+
+    const LIMIT: BatchLimit = BatchLimit { tokens: 10 };
+
+    fn tags(jobs: &[Job]) -> Vec<u64> {
+        jobs.iter().map(|job| job.request.tag).collect()
+    }
+
+    fn setup() -> (Queue, StateTable, Jobs) {
+        (Queue::default(), StateTable::new(usize::MAX), Jobs::new())
+    }
+
+    #[test]
+    fn two_chains_that_want_the_same_step_wait_for_one_result() {
+        let (mut queue, table, jobs) = setup();
+        let row = jobs.row(&mut queue, 3);
+        for (tag, text) in (0..).zip(["0-3", "0-3", "0,2", "1"]) {
+            let job = jobs.job(&mut queue, &row, &chain(text), tag);
+            let pending = queue.advance(job, &table);
+            assert_eq!(pending, tag == 0 || tag == 3, "{text}");
+        }
+        let (work, batch) = queue.next_batch(LIMIT).unwrap();
+        assert_eq!((work, tags(&batch)), (Work::Layer(1), vec![3]));
+        let (work, batch) = queue.next_batch(LIMIT).unwrap();
+        assert_eq!((work, tags(&batch)), (Work::Layer(0), vec![0]));
+        assert!(queue.next_batch(LIMIT).is_none(), "the others wait");
+        let key = next_key(&batch[0]).unwrap();
+        let result = state(&jobs.meter, 8);
+        let waiters = queue.settle(key, Some(&result));
+        assert_eq!(tags(&waiters), [1, 2]);
+        for job in waiters {
+            assert_eq!(job.done, 1);
+            assert!(Arc::ptr_eq(&job.state, &result));
+        }
+    }
+
+    #[test]
+    fn those_who_waited_for_a_step_that_failed_try_themselves() {
+        let (mut queue, table, jobs) = setup();
+        let row = jobs.row(&mut queue, 3);
+        for tag in 0..3 {
+            let job = jobs.job(&mut queue, &row, &chain("0-3"), tag);
+            queue.advance(job, &table);
+        }
+        let (_, failed) = queue.next_batch(LIMIT).unwrap();
+        let waiters = queue.settle(next_key(&failed[0]).unwrap(), None);
+        let pending: Vec<bool> = waiters
+            .into_iter()
+            .map(|job| queue.advance(job, &table))
+            .collect();
+        assert_eq!(pending, [true, false]);
+        let (work, batch) = queue.next_batch(LIMIT).unwrap();
+        assert_eq!((work, tags(&batch)), (Work::Layer(0), vec![1]));
+    }
+
+    #[test]
+    fn the_group_with_most_tokens_runs_up_to_the_limit() {
+        let (mut queue, table, jobs) = setup();
+        for (tag, (tokens, text)) in (0..).zip([(3, "0"), (4, "1"), (5, "1"), (4, "1"), (8, "0")]) {
+            let row = jobs.row(&mut queue, tokens);
+            let job = jobs.job(&mut queue, &row, &chain(text), tag);
+            queue.advance(job, &table);
+        }
+        let mut batches = Vec::new();
+        while let Some((_, batch)) = queue.next_batch(LIMIT) {
+            batches.push(tags(&batch));
+        }
+        assert_eq!(batches, [vec![1, 2], vec![0], vec![4], vec![3]]);
+    }
+
+    #[test]
+    fn a_row_longer_than_the_limit_still_runs() {
+        let (mut queue, table, jobs) = setup();
+        let row = jobs.row(&mut queue, 50);
+        let job = jobs.job(&mut queue, &row, &chain("0"), 7);
+        queue.advance(job, &table);
+        assert_eq!(tags(&queue.next_batch(LIMIT).unwrap().1), [7]);
+    }
+
+    #[test]
+    fn a_rare_layer_is_not_starved_by_a_busy_one() {
+        let (mut queue, table, jobs) = setup();
+        let rare = jobs.row(&mut queue, 1);
+        let job = jobs.job(&mut queue, &rare, &chain("5"), 1000);
+        queue.advance(job, &table);
+        for batch in 0.. {
+            // The busy group never empties.
+            for _ in 0..2 {
+                let row = jobs.row(&mut queue, 9);
+                let job = jobs.job(&mut queue, &row, &chain("0"), 0);
+                queue.advance(job, &table);
+            }
+            if queue.next_batch(LIMIT).unwrap().0 == Work::Layer(5) {
+                assert!(batch >= PATIENCE, "it had not waited long");
+                break;
+            }
+            assert!(batch < 3 * PATIENCE, "the rare layer never ran");
+        }
+    }
+
+    #[test]
+    fn a_job_alone_shares_neither_batch_nor_states() {
+        let (mut queue, table, jobs) = setup();
+        let row = jobs.row(&mut queue, 1);
+        for tag in 0..4 {
+            let mut job = jobs.job(&mut queue, &row, &chain("0,1"), tag);
+            job.request.alone = tag != 0;
+            table.insert((row.id(), job.path[1]), &state(&jobs.meter, 4), 1);
+            assert!(queue.advance(job, &table));
+        }
+        // The first took its state from the table and only needs the head.
+        let mut batches = Vec::new();
+        while let Some((work, batch)) = queue.next_batch(LIMIT) {
+            batches.push((work, tags(&batch)));
+        }
+        batches.sort();
+        let alone = |tag| (Work::Layer(0), vec![tag]);
+        assert_eq!(
+            batches,
+            [alone(1), alone(2), alone(3), (Work::Head, vec![0])]
+        );
+    }
+
+    #[test]
+    fn scoring_takes_the_longest_prefix_and_decoding_every_one_up_to_the_first_gap() {
+        let (mut queue, table, jobs) = setup();
+        let row = jobs.row(&mut queue, 1);
+        let long = chain("0,1,2,3,4");
+        let (_, path) = queue.path(row.id(), &long).unwrap();
+        for prefix in [1, 2, 4] {
+            table.insert((row.id(), path[prefix - 1]), &state(&jobs.meter, 4), 1);
+        }
+        for (decode, done) in [(None, 4), (Some(plan(1)), 2)] {
+            let mut job = jobs.job(&mut queue, &row, &long, 0);
+            job.request.decode = decode;
+            take_from_table(&mut job, &table);
+            assert_eq!(job.done, done);
+            let kept = if job.request.decode.is_some() {
+                done
+            } else {
+                0
+            };
+            assert_eq!(job.kept.len(), kept);
+        }
+    }
+
+    #[test]
+    fn chains_that_begin_alike_share_the_nodes_of_their_prefixes() {
+        let (mut queue, _, jobs) = setup();
+        let rows = [1, 1].map(|tokens| jobs.row(&mut queue, tokens));
+        let mut path = |row: usize, text: &str| {
+            let (_, path) = queue.path(rows[row].id(), &chain(text)).unwrap();
+            path
+        };
+        let (a, b, c) = (path(0, "0,1,2"), path(0, "0,1,1"), path(0, "1,0"));
+        assert_eq!(a[..2], b[..2]);
+        assert_ne!(a[2], b[2]);
+        assert_ne!(a[0], c[0]);
+        assert_eq!(path(1, "0,1,2"), a, "numbered by row");
+        assert_eq!(queue.release(rows[0].id()), 7, "six prefixes and the root");
+        assert!(queue.path(rows[0].id(), &chain("0")).is_none());
+        assert_eq!(queue.release(rows[0].id()), 0);
+    }
+
+    #[test]
+    fn stopping_fails_what_is_pending_and_what_waits() {
+        let (mut queue, table, jobs) = setup();
+        let row = jobs.row(&mut queue, 3);
+        for (tag, text) in (0..).zip(["0-3", "0-3", "1", "empty"]) {
+            let job = jobs.job(&mut queue, &row, &chain(text), tag);
+            queue.advance(job, &table);
+        }
+        queue.stop();
+        assert!(queue.stopped && queue.next_batch(LIMIT).is_none());
+        let mut ended: Vec<u64> = jobs
+            .done
+            .try_iter()
+            .map(|completion| {
+                assert!(matches!(completion.result, Err(EngineError::Stopped)));
+                completion.tag
+            })
+            .collect();
+        ended.sort_unstable();
+        assert_eq!(ended, [0, 1, 2, 3]);
+    }
+}

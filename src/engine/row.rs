@@ -102,7 +102,7 @@ pub struct RowBuilder {
     /// Last node of the trunk.
     end: Option<usize>,
     /// `(parent, token) -> node`, for branches: options that begin alike share nodes.
-    children: BTreeMap<(usize, u32), usize>,
+    children: BTreeMap<(Option<usize>, u32), usize>,
     /// Node -> tokens to read there.
     asked: BTreeMap<usize, Vec<u32>>,
     for_decoding: bool,
@@ -119,15 +119,29 @@ impl RowBuilder {
     /// Adds a branch after the prompt and asks for the log-probability of each of its tokens. The
     /// last token needs no node: nothing is predicted from it.
     pub fn ask_continuation(&mut self, tokens: &[u32]) -> Continuation {
+        self.ask_from(self.end, tokens)
+    }
+
+    /// The same after a prompt of its own: a second root, for a continuation that cannot share the
+    /// trunk because its prompt is cut elsewhere.
+    pub fn ask_sequence(&mut self, prompt: &[u32], tokens: &[u32]) -> Continuation {
+        let mut end = None;
+        for &token in prompt {
+            end = Some(self.child(end, token));
+        }
+        self.ask_from(end, tokens)
+    }
+
+    fn ask_from(&mut self, end: Option<usize>, tokens: &[u32]) -> Continuation {
         let mut steps = Vec::with_capacity(tokens.len());
-        let Some(mut node) = self.end else {
+        let Some(mut node) = end else {
             return Continuation { steps };
         };
         for (index, &token) in tokens.iter().enumerate() {
             self.ask(node, Some(token));
             steps.push((node, token));
             if index + 1 < tokens.len() {
-                node = self.child(node, token);
+                node = self.child(Some(node), token);
             }
         }
         Continuation { steps }
@@ -141,13 +155,13 @@ impl RowBuilder {
         self.for_decoding = true;
     }
 
-    fn child(&mut self, parent: usize, token: u32) -> usize {
+    fn child(&mut self, parent: Option<usize>, token: u32) -> usize {
         if let Some(&node) = self.children.get(&(parent, token)) {
             return node;
         }
         let node = self.tokens.len();
         self.tokens.push(token);
-        self.parents.push(Some(parent));
+        self.parents.push(parent);
         self.children.insert((parent, token), node);
         node
     }

@@ -89,12 +89,14 @@ impl Engine {
 
     /// Takes in a row: embeds its tokens. Evaluations refer to it until it is released.
     pub fn register(&self, row: Row) -> Result<Arc<Row>, EngineError> {
-        if row.trunk() == 0 {
+        if row.tokens().is_empty() {
             return Err(EngineError::EmptyRow);
         }
         let model = &self.shared.model;
         let vocabulary = model.spec().vocabulary;
-        if let Some(&token) = row.tokens().iter().find(|&&t| i64::from(t) >= vocabulary) {
+        let asked = row.asked().iter().flat_map(|(_, asked)| &asked.tokens);
+        let mut tokens = row.tokens().iter().chain(asked);
+        if let Some(&token) = tokens.find(|&&t| i64::from(t) >= vocabulary) {
             return Err(EngineError::Token { token, vocabulary });
         }
         let _guard = tch::no_grad_guard();
@@ -128,6 +130,9 @@ impl Engine {
 
     fn accept(&self, request: Request, reply: &Sender<Completion>) -> Result<(), EngineError> {
         request.chain.check(self.shared.model.depth())?;
+        if request.decode.is_some() && !request.row.for_decoding() {
+            return Err(EngineError::NotForDecoding);
+        }
         let path = self.shared.queue().path(request.row.id(), &request.chain);
         let Some((root, path)) = path else {
             return Err(EngineError::Released);
@@ -175,5 +180,56 @@ impl Drop for Engine {
             // A worker that panicked outside a step has nothing left to tell.
             let _ = worker.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        chain::Chain,
+        engine::fixtures::{model, plan, row},
+    };
+
+    fn evaluate(engine: &Engine, row: &Arc<Row>, decode: bool) {
+        let request = Request {
+            row: Arc::clone(row),
+            chain: Chain::identity(5),
+            decode: decode.then(|| plan(4)),
+            alone: false,
+            tag: 0,
+        };
+        engine.evaluate(request).unwrap();
+    }
+
+    #[test]
+    fn a_released_row_leaves_no_byte_of_state_alive() {
+        let engine = Engine::start(model(), EngineOptions::for_cpu());
+        let meter = Arc::clone(&engine.shared.meter);
+        for decode in [false, true] {
+            let row = engine.register(row(9)).unwrap();
+            assert!(meter.now() > 0, "the embedded row");
+            evaluate(&engine, &row, decode);
+            // The root, and five states of 9 nodes: residuals and keys and values, 32 wide.
+            let node = 32 * 4;
+            assert_eq!(meter.now(), 9 * node + 5 * 9 * 3 * node);
+            assert_eq!(engine.table().bytes(), 5 * 9 * 3 * node);
+            engine.release(&row);
+            assert_eq!((engine.table().bytes(), meter.now()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn the_peak_counts_states_no_table_keeps() {
+        let options = EngineOptions {
+            state_budget: 0,
+            ..EngineOptions::for_cpu()
+        };
+        let engine = Engine::start(model(), options);
+        let row = engine.register(row(9)).unwrap();
+        evaluate(&engine, &row, true);
+        let six_states = 9 * 32 * 4 * (1 + 5 * 3);
+        assert_eq!(engine.totals().peak_state_bytes, six_states);
+        assert_eq!(engine.shared.meter.now(), 9 * 32 * 4);
     }
 }

@@ -56,6 +56,12 @@ impl Meter {
         self.peak.fetch_max(now, Ordering::Relaxed);
     }
 
+    /// Bytes of the states alive now.
+    #[cfg(test)]
+    pub fn now(&self) -> usize {
+        self.now.load(Ordering::Relaxed)
+    }
+
     /// Most bytes of states alive at once so far.
     pub fn peak(&self) -> usize {
         self.peak.load(Ordering::Relaxed)

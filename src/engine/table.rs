@@ -40,6 +40,9 @@ struct Slot {
     hits: AtomicU32,
 }
 
+/// States that are gone and may yet be in the evictor's order, beyond as many as are there.
+const SLACK: usize = 1024;
+
 #[derive(Debug, Default)]
 struct Evictor {
     clock: u64,
@@ -101,10 +104,11 @@ impl StateTable {
                     let again = evictor.clock + u64::from(cost);
                     evictor.order.push(Reverse((again.max(priority + 1), key)));
                 }
-                Candidate::Idle => {
+                Candidate::Idle if self.remove_idle(key) => {
                     evictor.clock = evictor.clock.max(priority);
-                    self.remove(key);
                 }
+                // Taken between the two looks.
+                Candidate::Idle => pinned.push(Reverse((priority, key))),
             }
         }
         evictor.order.extend(pinned);
@@ -126,6 +130,16 @@ impl StateTable {
         }
     }
 
+    /// Removes a state nobody holds; false where somebody does.
+    fn remove_idle(&self, key: Key) -> bool {
+        let idle = |_: &Key, slot: &Slot| Arc::strong_count(&slot.state) == 1;
+        let removed = self.states.remove_if(&key, idle);
+        if let Some((_, slot)) = &removed {
+            self.bytes.fetch_sub(slot.state.bytes(), Ordering::Relaxed);
+        }
+        removed.is_some()
+    }
+
     fn remove(&self, key: Key) {
         if let Some((_, slot)) = self.states.remove(&key) {
             self.bytes.fetch_sub(slot.state.bytes(), Ordering::Relaxed);
@@ -136,6 +150,19 @@ impl StateTable {
     pub(super) fn drop_row(&self, row: RowId, nodes: u32) {
         for node in 0..nodes {
             self.remove((row, node));
+        }
+        self.tidy();
+    }
+
+    /// Takes states that are gone out of the evictor's order: where nothing needs to be evicted,
+    /// nothing else would, and the order of a long run would grow without end.
+    fn tidy(&self) {
+        let mut evictor = self.evictor.lock().unwrap_or_else(|e| e.into_inner());
+        if evictor.order.len() > 2 * self.states.len() + SLACK {
+            let states = &self.states;
+            evictor
+                .order
+                .retain(|Reverse((_, key))| states.contains_key(key));
         }
     }
 
@@ -161,4 +188,166 @@ enum Candidate {
     Pinned,
     Used { cost: u32 },
     Idle,
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::engine::fixtures::{meter, row_ids, state};
+
+    const KIB: usize = 1024;
+
+    #[test]
+    fn what_costs_more_to_compute_again_stays_longer() {
+        for (first, second) in [(5, 1), (1, 5)] {
+            let (meter, [row]) = (meter(), row_ids());
+            let table = StateTable::new(2 * KIB);
+            table.insert((row, 1), &state(&meter, KIB), first);
+            table.insert((row, 2), &state(&meter, KIB), second);
+            table.insert((row, 3), &state(&meter, KIB), 2);
+            assert_eq!(table.get((row, 1)).is_some(), first > second);
+            assert_eq!(table.get((row, 2)).is_some(), second > first);
+            assert!(table.get((row, 3)).is_some());
+        }
+    }
+
+    #[test]
+    fn what_was_used_stays_longer_than_its_like() {
+        let (meter, [row]) = (meter(), row_ids());
+        let table = StateTable::new(2 * KIB);
+        table.insert((row, 1), &state(&meter, KIB), 1);
+        table.insert((row, 2), &state(&meter, KIB), 1);
+        assert!(table.get((row, 1)).is_some());
+        table.insert((row, 3), &state(&meter, KIB), 1);
+        assert!(table.get((row, 1)).is_some() && table.get((row, 2)).is_none());
+    }
+
+    #[test]
+    fn an_expensive_state_nobody_uses_does_not_stay_forever() {
+        let (meter, [row]) = (meter(), row_ids());
+        let table = StateTable::new(2 * KIB);
+        table.insert((row, 0), &state(&meter, KIB), 20);
+        for node in 1..50 {
+            table.insert((row, node), &state(&meter, KIB), 1);
+        }
+        assert!(table.get((row, 0)).is_none());
+    }
+
+    #[test]
+    fn a_held_state_is_not_evicted_and_where_all_are_held_nothing_is_added() {
+        let (meter, [row]) = (meter(), row_ids());
+        let table = StateTable::new(2 * KIB);
+        let held = [1, 2].map(|node| (node, state(&meter, KIB)));
+        for (node, state) in &held {
+            table.insert((row, *node), state, 1);
+        }
+        table.insert((row, 3), &state(&meter, KIB), 100);
+        assert!(table.get((row, 1)).is_some() && table.get((row, 2)).is_some());
+        assert!(table.get((row, 3)).is_none());
+        drop(held);
+        // Their uses above are forgotten first, then one goes.
+        table.insert((row, 3), &state(&meter, KIB), 100);
+        assert!(table.get((row, 3)).is_some());
+        assert_eq!((table.len(), table.bytes()), (2, 2 * KIB));
+    }
+
+    #[test]
+    fn a_state_larger_than_the_budget_displaces_nothing() {
+        let (meter, [row]) = (meter(), row_ids());
+        let table = StateTable::new(2 * KIB);
+        table.insert((row, 1), &state(&meter, KIB), 1);
+        table.insert((row, 2), &state(&meter, 3 * KIB), 100);
+        assert!(table.get((row, 1)).is_some() && table.get((row, 2)).is_none());
+    }
+
+    #[test]
+    fn a_second_copy_of_a_state_counts_nothing() {
+        let (meter, [row]) = (meter(), row_ids());
+        let table = StateTable::new(4 * KIB);
+        let first = state(&meter, KIB);
+        table.insert((row, 1), &first, 1);
+        table.insert((row, 1), &state(&meter, KIB), 1);
+        assert!(Arc::ptr_eq(&table.get((row, 1)).unwrap(), &first));
+        assert_eq!((table.len(), table.bytes()), (1, KIB));
+    }
+
+    #[test]
+    fn finished_rows_leave_nothing_even_in_the_order_of_eviction() {
+        let meter = meter();
+        let table = StateTable::new(usize::MAX);
+        let shared = state(&meter, 8);
+        for _ in 0..200 {
+            let [row] = row_ids();
+            for node in 0..100 {
+                table.insert((row, node), &shared, 1);
+            }
+            table.drop_row(row, 100);
+        }
+        assert!(table.is_empty() && table.bytes() == 0);
+        assert_eq!(Arc::strong_count(&shared), 1);
+        assert!(table.evictor.lock().unwrap().order.len() <= SLACK);
+    }
+
+    /// One thread's life with the table: its own rows, which it alone drops, and looks at others'.
+    fn random_operations(
+        table: &StateTable,
+        meter: &Arc<super::super::state::Meter>,
+        rows: &[RowId; 16],
+        seed: usize,
+    ) {
+        const NODES: u32 = 40;
+        let mut random = ChaCha8Rng::seed_from_u64(seed as u64);
+        let mut held: Vec<(Key, Arc<State>)> = Vec::new();
+        let own = &rows[4 * seed..4 * seed + 4];
+        for _ in 0..25_000 {
+            let key = (
+                own[random.random_range(0..4)],
+                random.random_range(0..NODES),
+            );
+            match random.random_range(0..100) {
+                0..60 => {
+                    let bytes = 8 * random.random_range(1..100);
+                    table.insert(key, &state(meter, bytes), random.random_range(1..30));
+                }
+                60..85 => held.extend(table.get(key).map(|state| (key, state))),
+                85..95 => drop(table.get((rows[random.random_range(0..16)], key.1))),
+                95..99 => held.clear(),
+                _ => {
+                    table.drop_row(key.0, NODES);
+                    held.retain(|(kept, _)| kept.0 != key.0);
+                    assert!((0..NODES).all(|node| table.get((key.0, node)).is_none()));
+                }
+            }
+            assert!(table.bytes() <= table.budget);
+            if held.len() > 5 {
+                held.swap_remove(0);
+            }
+            for (key, state) in &held {
+                let found = table.get(*key).expect("a held state stays");
+                assert!(Arc::ptr_eq(&found, state));
+            }
+        }
+    }
+
+    #[test]
+    fn a_hundred_thousand_random_operations_keep_the_budget_and_every_held_state() {
+        let (meter, rows) = (meter(), row_ids::<16>());
+        let table = StateTable::new(20 * KIB);
+        std::thread::scope(|scope| {
+            for seed in 0..4 {
+                let (table, meter, rows) = (&table, &meter, &rows);
+                scope.spawn(move || random_operations(table, meter, rows, seed));
+            }
+        });
+        assert!(table.bytes() > 10 * KIB, "the budget was never reached");
+        assert_eq!(meter.now(), table.bytes());
+        for row in rows {
+            table.drop_row(row, 40);
+        }
+        assert!(table.is_empty());
+        assert_eq!((table.bytes(), meter.now()), (0, 0));
+    }
 }

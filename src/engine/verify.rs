@@ -139,6 +139,13 @@ fn read_cases(engine: &Engine, path: &Path, bytes: &[u8]) -> Result<Vec<Case>, V
             tokens,
         });
     }
+    let named = metadata.keys().filter(|key| key.ends_with(".chain"));
+    if named.count() > cases.len() && !cases.is_empty() {
+        let next = cases.len();
+        return Err(bad(format!(
+            "the metadata has no `case{next}.chain`, but chains of other cases: number them without gaps"
+        )));
+    }
     match cases.is_empty() {
         true => Err(bad(
             "the metadata has no `case0.chain`: not a reference file".into(),

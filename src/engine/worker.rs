@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     chain::Layer,
-    model::{Applied, Asked, Batch, Frozen, Model, ModelError, Reading, Segment, Visibility},
+    model::{Applied, Asked, Batch, Frozen, Keep, Model, ModelError, Reading, Segment, Visibility},
 };
 
 /// What all workers share.
@@ -133,10 +133,12 @@ fn run_layer(shared: &Shared, layer: Layer, jobs: Vec<Job>) {
 /// One layer over all jobs' rows and newest tokens.
 fn apply(model: &Model, layer: Layer, jobs: &[Job]) -> Result<Vec<Applied>, ModelError> {
     let segments: Vec<Segment> = jobs.iter().map(segment).collect();
-    let keep: Vec<bool> = jobs
-        .iter()
-        .map(|job| job.decoding.is_some() || job.request.row.for_decoding())
-        .collect();
+    let keep = |job: &Job| match (&job.decoding, job.request.row.for_decoding()) {
+        (Some(_), _) => Keep::Views,
+        (None, true) => Keep::Everything,
+        (None, false) => Keep::Residual,
+    };
+    let keep: Vec<Keep> = jobs.iter().map(keep).collect();
     model
         .layer(layer as usize)
         .forward(&Batch::pack(&segments)?, &keep)
@@ -192,7 +194,9 @@ fn step_token(shared: &Shared, mut job: Job, applied: Applied) -> Option<Job> {
             (Some(old), Some(new)) => {
                 Tensor::f_cat(&[&*old, &*new], 0).map(|kv| Some(Frozen::new(kv)))
             }
-            (old, new) => Ok(new.or(old)),
+            // Copied: a view would keep the whole batch alive for as long as the job decodes.
+            (None, Some(new)) => new.f_narrow_copy(0, 0, 1).map(|kv| Some(Frozen::new(kv))),
+            (old, None) => Ok(old),
         };
         match grown {
             Ok(grown) => *tail = grown,
@@ -244,27 +248,32 @@ fn run_head(shared: &Shared, jobs: Vec<Job>) {
 /// Readings of every job: of the row's asked-for nodes, or of the newest token.
 fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
     let nothing = Asked::default();
-    let mut nodes = Vec::with_capacity(jobs.len());
+    let mut residuals: Vec<&Tensor> = Vec::with_capacity(jobs.len());
+    let mut nodes: Vec<i64> = Vec::new();
     let mut asked: Vec<&Asked> = Vec::new();
+    let mut start = 0;
     for job in jobs {
         match &job.decoding {
             Some(decoding) => {
-                nodes.push(decoding.residual.shallow_clone());
+                residuals.push(&decoding.residual);
+                nodes.push(start);
                 asked.push(&nothing);
+                start += 1;
             }
             None => {
                 let row = &job.request.row;
-                let index: Vec<i64> = row.asked().iter().map(|&(node, _)| node as i64).collect();
-                let index = Tensor::f_from_slice(&index)?.f_to_device(model.compute().device)?;
-                nodes.push(job.state.residual.f_index_select(0, &index)?);
-                asked.extend(row.asked().iter().map(|(_, asked)| asked));
+                residuals.push(&job.state.residual);
+                for (node, wanted) in row.asked() {
+                    nodes.push(start + *node as i64);
+                    asked.push(wanted);
+                }
+                start += row.tokens().len() as i64;
             }
         }
     }
-    let mut readings = model
-        .head()
-        .read(&Tensor::f_cat(&nodes, 0)?, &asked)?
-        .into_iter();
+    let nodes = Tensor::f_from_slice(&nodes)?.f_to_device(model.compute().device)?;
+    let read = Tensor::f_cat(&residuals, 0)?.f_index_select(0, &nodes)?;
+    let mut readings = model.head().read(&read, &asked)?.into_iter();
     Ok(jobs
         .iter()
         .map(|job| readings.by_ref().take(job.tokens()).collect())
@@ -336,4 +345,71 @@ fn continue_decoding(shared: &Shared, mut job: Job, newest: Option<Reading>) -> 
 
 fn vec_of_none(length: usize) -> Vec<Option<Frozen>> {
     std::iter::repeat_with(|| None).take(length).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::engine::fixtures::{Jobs, chain};
+
+    fn jobs(count: u64) -> Vec<Job> {
+        let (jobs, mut queue) = (Jobs::new(), Queue::default());
+        let row = jobs.row(&mut queue, 1);
+        (0..count)
+            .map(|tag| jobs.job(&mut queue, &row, &chain("0"), tag))
+            .collect()
+    }
+
+    fn tags(jobs: &[Job]) -> Vec<u64> {
+        jobs.iter().map(|job| job.request.tag).collect()
+    }
+
+    fn refusal() -> ModelError {
+        ModelError::NotFound("this".into(), "batch".into())
+    }
+
+    #[test]
+    fn a_batch_too_large_is_halved_until_it_fits() {
+        let sizes = RefCell::new(Vec::new());
+        let results = isolate(&jobs(7), &|jobs| {
+            sizes.borrow_mut().push(jobs.len());
+            match jobs.len() {
+                0..=2 => Ok(tags(jobs)),
+                _ => Err(refusal()),
+            }
+        });
+        let tags: Vec<u64> = results.into_iter().map(Result::unwrap).collect();
+        assert_eq!(tags, [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(sizes.into_inner(), [7, 3, 1, 2, 4, 2, 2]);
+    }
+
+    #[test]
+    fn one_job_that_always_fails_fails_alone() {
+        let results = isolate(&jobs(8), &|jobs| match tags(jobs).contains(&5) {
+            true => Err(refusal()),
+            false => Ok(tags(jobs)),
+        });
+        for (tag, result) in (0..).zip(results) {
+            match result {
+                Ok(own) => assert_eq!(own, tag),
+                Err(error) => {
+                    assert_eq!(tag, 5);
+                    assert!(matches!(error, EngineError::Model(_)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_job_that_panics_fails_alone_with_what_it_said() {
+        let results = isolate(&jobs(5), &|jobs| match tags(jobs).contains(&0) {
+            true => panic!("kernel {} broke", 3),
+            false => Ok(tags(jobs)),
+        });
+        let error = results[0].as_ref().unwrap_err().to_string();
+        assert_eq!(error, "a worker panicked: kernel 3 broke");
+        assert!(results[1..].iter().all(Result::is_ok));
+    }
 }

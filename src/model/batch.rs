@@ -24,7 +24,8 @@ pub struct Segment<'a> {
     pub residual: &'a Tensor,
     /// Position of each node (its depth in the token tree).
     pub positions: &'a [i64],
-    /// Keys and values of earlier nodes at this chain position, with how many of them to use.
+    /// Keys and values of earlier nodes at this chain position, with how many of the first of them
+    /// to use.
     pub context: Vec<(&'a KeyValue, i64)>,
     /// Which nodes see which.
     pub visible: Visibility<'a>,
@@ -46,7 +47,8 @@ pub struct Batch {
     pub(super) positions: Tensor,
     /// Largest position.
     pub(super) last_position: i64,
-    /// Context of all segments, after the batch's own nodes in the order the buckets index them.
+    /// Context of all segments, whole; the buckets index what is used of it, after the batch's own
+    /// nodes.
     pub(super) context: Vec<Tensor>,
     pub(super) buckets: Vec<Bucket>,
     /// Where each packed node's output lies in the buckets' outputs, `[N]`.
@@ -126,7 +128,11 @@ impl Batch {
             residual,
             last_position: positions.iter().copied().max().unwrap_or(0),
             positions: Tensor::f_from_slice(&positions)?.f_to_device(device)?,
-            context: context(segments)?,
+            context: segments
+                .iter()
+                .flat_map(|segment| &segment.context)
+                .map(|(key_value, _)| key_value.shallow_clone())
+                .collect(),
             buckets,
             restore: Tensor::f_from_slice(&restore)?.f_to_device(device)?,
             lengths: placed.iter().map(|p| p.nodes).collect(),
@@ -154,17 +160,13 @@ fn place<'a>(segments: &'a [Segment<'a>]) -> Vec<Placed<'a>> {
             context,
         });
         start += nodes;
-        context_start += context;
+        context_start += segment
+            .context
+            .iter()
+            .map(|(kv, _)| kv.size()[0])
+            .sum::<i64>();
     }
     placed
-}
-
-fn context(segments: &[Segment<'_>]) -> Result<Vec<Tensor>, ModelError> {
-    segments
-        .iter()
-        .flat_map(|segment| &segment.context)
-        .map(|&(key_value, used)| Ok(key_value.f_narrow(0, 0, used)?))
-        .collect()
 }
 
 impl Bucket {
@@ -184,11 +186,9 @@ impl Bucket {
         for (row, member) in members.iter().enumerate() {
             let nodes = member.nodes;
             query_index.extend((0..queries).map(|i| member.start + if i < nodes { i } else { 0 }));
-            key_index.extend((0..keys).map(|j| match j {
-                j if j < member.context => member.context_start + j,
-                j if j < member.context + nodes => member.start + j - member.context,
-                _ => member.start,
-            }));
+            let end = key_index.len() + nk;
+            member.index_keys(&mut key_index);
+            key_index.resize(end, member.start);
             member.fill_mask(&mut mask[row * nq * nk..(row + 1) * nq * nk], nk);
         }
         let rows = rows as i64;
@@ -210,6 +210,16 @@ impl Bucket {
 }
 
 impl Placed<'_> {
+    /// Where its context and its own nodes lie among packed and context nodes.
+    fn index_keys(&self, index: &mut Vec<i64>) {
+        let mut start = self.context_start;
+        for (key_value, used) in &self.segment.context {
+            index.extend(start..start + used);
+            start += key_value.size()[0];
+        }
+        index.extend(self.start..self.start + self.nodes);
+    }
+
     /// Hides padding keys and what the tree hides. Padding queries see everything: an all-hidden
     /// row would be a softmax over nothing.
     fn fill_mask(&self, mask: &mut [f32], stride: usize) {
@@ -227,5 +237,130 @@ impl Placed<'_> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{super::Frozen, *};
+
+    fn zeros(shape: &[i64]) -> Tensor {
+        Tensor::zeros(shape, (Kind::Float, Device::Cpu))
+    }
+
+    fn indices(tensor: &Tensor) -> Vec<usize> {
+        let indices: Vec<i64> = Vec::try_from(tensor).unwrap();
+        indices.into_iter().map(|index| index as usize).collect()
+    }
+
+    /// What each packed node sees, as indices into packed and context nodes.
+    fn seen(batch: &Batch) -> Vec<BTreeSet<usize>> {
+        let mut of_places: Vec<(usize, BTreeSet<usize>)> = Vec::new();
+        for bucket in &batch.buckets {
+            let (queries, keys) = (indices(&bucket.query_index), indices(&bucket.key_index));
+            let mask: Vec<f32> = Vec::try_from(bucket.mask.flatten(0, -1)).unwrap();
+            let [queries_each, keys_each] = [bucket.queries, bucket.keys].map(|n| n as usize);
+            for (place, scores) in mask.chunks(keys_each).enumerate() {
+                let row = place / queries_each * keys_each;
+                let visible = (0..keys_each).filter(|&key| scores[key] == 0.0);
+                of_places.push((queries[place], visible.map(|key| keys[row + key]).collect()));
+            }
+        }
+        let restore = indices(&batch.restore).into_iter();
+        let of_nodes = restore.enumerate().map(|(node, place)| {
+            let (query, seen) = of_places[place].clone();
+            assert_eq!(query, node, "the output of a node is its own");
+            seen
+        });
+        of_nodes.collect()
+    }
+
+    fn causal(nodes: usize) -> Vec<bool> {
+        (0..nodes * nodes).map(|i| i % nodes <= i / nodes).collect()
+    }
+
+    #[test]
+    fn every_node_sees_its_own_ancestors_and_context_and_nothing_else() {
+        let (three, nine) = (causal(3), causal(9));
+        // A trunk of one node and two branches of two.
+        let tree = [
+            [1, 0, 0, 0, 0],
+            [1, 1, 0, 0, 0],
+            [1, 1, 1, 0, 0],
+            [1, 0, 0, 1, 0],
+            [1, 0, 0, 1, 1],
+        ];
+        let tree: Vec<bool> = tree.iter().flatten().map(|&sees| sees == 1).collect();
+        let residuals = [3, 1, 9, 1, 5].map(|nodes| zeros(&[nodes, 4]));
+        let key_values = [6, 2, 20].map(|nodes| Frozen::new(zeros(&[nodes, 2, 1, 4])));
+        let positions = [
+            vec![0, 1, 2],
+            vec![7],
+            (0..9).collect(),
+            vec![20],
+            vec![0, 1, 2, 1, 2],
+        ];
+        let contexts = [
+            vec![],
+            vec![(&key_values[0], 5), (&key_values[1], 2)],
+            vec![],
+            vec![(&key_values[2], 20)],
+            vec![],
+        ];
+        let visible = [
+            Visibility::Tree(&three),
+            Visibility::All,
+            Visibility::Tree(&nine),
+            Visibility::All,
+            Visibility::Tree(&tree),
+        ];
+        let parts = residuals.iter().zip(&positions).zip(contexts).zip(visible);
+        let segments: Vec<Segment> = parts
+            .map(|(((residual, positions), context), visible)| Segment {
+                residual,
+                positions,
+                context,
+                visible,
+            })
+            .collect();
+        let batch = Batch::pack(&segments).unwrap();
+        assert_eq!(batch.lengths(), [3, 1, 9, 1, 5]);
+        assert_eq!(batch.last_position, 20);
+        // Packed: 0..3, 3, 4..13, 13, 14..19. Context: 19..25 without the last, 25..27, 27..47.
+        let seen = seen(&batch);
+        for node in 0..3 {
+            assert_eq!(seen[node], (0..=node).collect());
+            assert_eq!(seen[4 + node], (4..=4 + node).collect());
+        }
+        assert_eq!(seen[3], (19..24).chain([25, 26, 3]).collect());
+        assert_eq!(seen[12], (4..13).collect());
+        assert_eq!(seen[13], (27..47).chain([13]).collect());
+        assert_eq!(seen[16], BTreeSet::from([14, 15, 16]));
+        assert_eq!(seen[18], BTreeSet::from([14, 17, 18]));
+    }
+
+    #[test]
+    fn the_padded_shape_of_a_segment_depends_on_it_alone() {
+        let visible: Vec<Vec<bool>> = (1..20).map(causal).collect();
+        let positions: Vec<Vec<i64>> = (1..20).map(|n| (0..n).collect()).collect();
+        let residuals: Vec<Tensor> = (1..20).map(|n| zeros(&[n, 4])).collect();
+        let segment = |i: usize| Segment {
+            residual: &residuals[i],
+            positions: &positions[i],
+            context: Vec::new(),
+            visible: Visibility::Tree(&visible[i]),
+        };
+        let shapes = |batch: &Batch| -> BTreeSet<(i64, i64)> {
+            let buckets = batch.buckets.iter();
+            buckets
+                .map(|bucket| (bucket.queries, bucket.keys))
+                .collect()
+        };
+        let together: Vec<Segment> = (0..19).map(segment).collect();
+        let together = shapes(&Batch::pack(&together).unwrap());
+        let alone = (0..19).flat_map(|i| shapes(&Batch::pack(&[segment(i)]).unwrap()));
+        assert_eq!(together, alone.collect());
     }
 }

@@ -88,15 +88,16 @@ impl ChatTemplate {
             .iter()
             .map(|m| Jinja::from_pairs([("role", &m.role), ("content", &m.content)]))
             .collect();
-        let special: Jinja = self
-            .special
-            .iter()
-            .map(|(name, text)| (name.clone(), Jinja::from(text.as_str())))
-            .collect();
+        let special = self.special.iter();
+        let special = Jinja::from_pairs(special.map(|(name, text)| (name.as_str(), text.as_str())));
         self.environment
             .get_template(NAME)
             .and_then(|template| {
-                template.render(context! { messages, add_generation_prompt => true, ..special })
+                // transformers defines these two whether they are given or not.
+                let (tools, documents) = ((), ());
+                template.render(context! {
+                    messages, tools, documents, add_generation_prompt => true, ..special
+                })
             })
             .map_err(|error| ModelError::Malformed {
                 path: self.path.clone(),

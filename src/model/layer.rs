@@ -15,27 +15,47 @@ pub struct Layer {
     pub(super) mlp: Mlp,
 }
 
+/// What to keep of a segment. A view keeps the whole batch's storage alive, so whatever is cached
+/// is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// A copy of the residual stream.
+    Residual,
+    /// Copies of the residual stream and of the keys and values.
+    Everything,
+    /// Views of both, for what is used up by the next step.
+    Views,
+}
+
 /// What one layer made of one segment.
 pub struct Applied {
     /// Residual stream after the layer, `[n, D]`.
     pub residual: Frozen,
-    /// Keys and values of this application; `None` where they were not asked for.
+    /// Keys and values of this application; `None` where they were not kept.
     pub key_value: Option<KeyValue>,
 }
 
 impl Layer {
-    /// Applies the layer to every segment of a packed batch. `keep[i]`: are segment `i`'s keys and
-    /// values wanted?
-    pub fn forward(&self, batch: &Batch, keep: &[bool]) -> Result<Vec<Applied>, ModelError> {
+    /// Applies the layer to every segment of a packed batch, and keeps of each what `keep` says.
+    pub fn forward(&self, batch: &Batch, keep: &[Keep]) -> Result<Vec<Applied>, ModelError> {
         let (residual, key_values) = self.forward_packed(batch)?;
         let mut start = 0;
         let mut applied = Vec::with_capacity(keep.len());
         for (&nodes, &keep) in batch.lengths().iter().zip(keep) {
-            applied.push(Applied {
-                residual: take_nodes(&residual, start, nodes)?,
-                key_value: match keep {
-                    true => Some(take_nodes(&key_values, start, nodes)?),
-                    false => None,
+            let copy = |packed: &Tensor| packed.f_narrow_copy(0, start, nodes).map(Frozen::new);
+            let view = |packed: &Tensor| packed.f_narrow(0, start, nodes).map(Frozen::new);
+            applied.push(match keep {
+                Keep::Residual => Applied {
+                    residual: copy(&residual)?,
+                    key_value: None,
+                },
+                Keep::Everything => Applied {
+                    residual: copy(&residual)?,
+                    key_value: Some(copy(&key_values)?),
+                },
+                Keep::Views => Applied {
+                    residual: view(&residual)?,
+                    key_value: Some(view(&key_values)?),
                 },
             });
             start += nodes;
@@ -53,10 +73,4 @@ impl Layer {
         let update = self.mlp.forward(&self.mlp_norm.forward(&x)?)?;
         Ok((x.f_add(&update)?, key_values))
     }
-}
-
-/// Copies nodes `start..start + nodes` of a packed tensor: a narrow view would keep the whole
-/// batch's storage alive.
-fn take_nodes(packed: &Tensor, start: i64, nodes: i64) -> Result<Frozen, ModelError> {
-    Ok(Frozen::new(packed.f_narrow_copy(0, start, nodes)?))
 }

@@ -36,7 +36,7 @@ pub use device::{Compute, parse_device};
 pub use error::ModelError;
 pub use frozen::Frozen;
 pub use head::{Asked, Reading};
-pub use layer::{Applied, Layer};
+pub use layer::{Applied, Keep, Layer};
 pub use network::{Inspection, Model};
 pub use spec::{
     Activation, AttentionSpec, LayerSpec, MlpSpec, ModelSpec, NormSpec, RopeScaling, RopeSpec,

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use tch::{Kind, Tensor};
 
 use super::{
-    Compute, Config, Frozen, Layer, LayerSpec, ModelError, ModelSpec, NormSpec, Segment,
+    Compute, Config, Frozen, Keep, Layer, LayerSpec, ModelError, ModelSpec, NormSpec, Segment,
     Visibility,
     attention::Attention,
     batch::Batch,
@@ -135,7 +135,9 @@ impl Model {
                 context: Vec::new(),
                 visible: Visibility::Tree(&causal),
             }])?;
-            let applied = self.layer(layer as usize).forward(&batch, &[false])?;
+            let applied = self
+                .layer(layer as usize)
+                .forward(&batch, &[Keep::Residual])?;
             for step in applied {
                 residual = step.residual;
             }
@@ -279,4 +281,82 @@ fn hash(directory: &Path, weights: &Weights) -> Result<String, ModelError> {
             })?;
     }
     Ok(hasher.finalize().to_hex()[..32].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixture(name: &str) -> std::path::PathBuf {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models");
+        fixtures.join(name)
+    }
+
+    #[test]
+    fn inspection_and_model_agree_with_the_files() {
+        let directory = fixture("sharded-f16");
+        let inspection = Model::inspect(&directory).unwrap();
+        let model = Model::load(&directory, Compute::cpu()).unwrap();
+        assert_eq!(inspection.spec, *model.spec());
+        assert_eq!(inspection.stored, Some(Kind::Half));
+        assert_eq!(model.stored_kind(), Some(Kind::Half));
+        assert_eq!((inspection.files.len(), model.depth()), (3, 6));
+        // Two bytes a parameter, and the headers.
+        let weights = 2 * model.spec().parameters() as usize;
+        assert!((weights..weights + 20_000).contains(&inspection.bytes));
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_files_not_of_their_place() {
+        let original = fixture("biases-f32");
+        let copy = tempfile::tempdir().unwrap();
+        for file in ["config.json", "model.safetensors"] {
+            std::fs::copy(original.join(file), copy.path().join(file)).unwrap();
+        }
+        let hash = |directory: &Path| {
+            let model = Model::load(directory, Compute::cpu()).unwrap();
+            model.hash().to_owned()
+        };
+        assert_eq!(hash(&original), hash(copy.path()));
+        let config = copy.path().join("config.json");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, text.replace("10000.0", "20000.0")).unwrap();
+        assert_ne!(hash(&original), hash(copy.path()));
+    }
+
+    #[test]
+    fn a_tied_model_may_carry_its_head_and_old_rotary_buffers_but_nothing_else() {
+        use safetensors::{Dtype, SafeTensors, serialize_to_file, tensor::TensorView};
+        let original = fixture("llama31-gqa-tied-bf16");
+        let bytes = std::fs::read(original.join("model.safetensors")).unwrap();
+        let with = |extra: &str| {
+            let copy = tempfile::tempdir().unwrap();
+            std::fs::copy(
+                original.join("config.json"),
+                copy.path().join("config.json"),
+            )
+            .unwrap();
+            let tensors = SafeTensors::deserialize(&bytes).unwrap();
+            let view = TensorView::new(Dtype::F32, vec![1], &[0; 4]).unwrap();
+            let tensors = tensors.tensors().into_iter();
+            let all = tensors.chain([(extra.to_owned(), view)]);
+            serialize_to_file(all, None, &copy.path().join("model.safetensors")).unwrap();
+            Model::load(copy.path(), Compute::cpu()).map(|model| model.depth())
+        };
+        assert_eq!(with("lm_head.weight").unwrap(), 6);
+        assert_eq!(
+            with("model.layers.0.self_attn.rotary_emb.inv_freq").unwrap(),
+            6
+        );
+        for extra in [
+            "model.layers.6.input_layernorm.weight",
+            "model.layers.0.mlp.up_proj.bias",
+        ] {
+            let error = with(extra).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("model.safetensors: tensor `{extra}`")),
+                "{error}"
+            );
+        }
+    }
 }

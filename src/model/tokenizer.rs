@@ -53,10 +53,9 @@ impl Tokenizer {
             as_llama_tokenizer(&mut inner, config).map_err(fail)?;
         }
         let chat = ChatTemplate::load(directory, config.as_ref(), &special.named)?;
-        let bytes = std::fs::read(&path).map_err(|error| fail(error.to_string()))?;
         Ok(Self {
             inner,
-            hash: blake3::hash(&bytes).to_hex()[..32].to_owned(),
+            hash: hash(directory),
             beginning: special.text("bos_token"),
             chat,
             path,
@@ -108,7 +107,7 @@ impl Tokenizer {
         self.inner.token_to_id(self.beginning.as_deref()?)
     }
 
-    /// BLAKE3 of `tokenizer.json`.
+    /// BLAKE3 of the files that decide what a text's tokens are.
     pub fn hash(&self) -> &str {
         &self.hash
     }
@@ -132,6 +131,25 @@ impl Tokenizer {
             reason: error.to_string(),
         }
     }
+}
+
+/// BLAKE3 of those of the files that are there, 32 hex digits.
+fn hash(directory: &Path) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for name in [
+        FILE,
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "chat_template.jinja",
+    ] {
+        // What cannot be read has been refused, where it is needed.
+        if let Ok(bytes) = std::fs::read(directory.join(name)) {
+            hasher.update(name.as_bytes());
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(&bytes);
+        }
+    }
+    hasher.finalize().to_hex()[..32].to_owned()
 }
 
 /// The named special tokens (`bos_token`, `eos_token`, ...) and their texts.

@@ -207,3 +207,211 @@ fn shard_files(directory: &Path) -> Result<BTreeSet<String>, ModelError> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use safetensors::serialize_to_file;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    type Stored = (&'static str, Dtype, Vec<usize>, Vec<u8>);
+
+    fn floats(name: &'static str, values: &[f32]) -> Stored {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+        (name, Dtype::F32, vec![values.len()], bytes.collect())
+    }
+
+    fn write(directory: &Path, file: &str, tensors: &[Stored]) {
+        let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
+            let view = TensorView::new(*dtype, shape.clone(), bytes).unwrap();
+            (*name, view)
+        });
+        serialize_to_file(views, None, &directory.join(file)).unwrap();
+    }
+
+    fn single(tensors: &[Stored]) -> TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        write(directory.path(), SINGLE, tensors);
+        directory
+    }
+
+    /// Two shards, and an index that names what `index` says.
+    fn sharded(first: &[Stored], second: &[Stored], index: &str) -> TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        write(directory.path(), "a.safetensors", first);
+        write(directory.path(), "b.safetensors", second);
+        std::fs::write(directory.path().join(INDEX), index).unwrap();
+        directory
+    }
+
+    const BOTH: &str = r#"{"weight_map": {"x": "a.safetensors", "y": "b.safetensors"}}"#;
+
+    fn read(directory: &TempDir, name: &str, shape: &[i64]) -> Result<Vec<f32>, ModelError> {
+        let weights = Weights::open(directory.path())?;
+        let tensor = weights.read(name, shape, Kind::Float, Device::Cpu)?;
+        Ok(Vec::try_from(tensor.flatten(0, -1)).unwrap())
+    }
+
+    /// What is wrong with a tensor, after checking that it and its file are named.
+    fn reason<T>(result: Result<T, ModelError>, file: &Path, name: &str) -> String {
+        match result.err() {
+            Some(ModelError::Tensor {
+                path,
+                tensor,
+                reason,
+            }) => {
+                assert_eq!((path.as_path(), tensor.as_str()), (file, name));
+                reason
+            }
+            other => panic!("expected an error about `{name}`, found {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_float_dtype_is_read_to_the_value_it_stores() {
+        let directory = single(&[
+            floats("wide", &[1.5, -0.1]),
+            ("half", Dtype::F16, vec![1, 2], vec![0x00, 0x3e, 0x00, 0xc1]),
+            ("brain", Dtype::BF16, vec![2], vec![0xc0, 0x3f, 0x20, 0xc0]),
+        ]);
+        assert_eq!(read(&directory, "wide", &[2]).unwrap(), [1.5, -0.1]);
+        assert_eq!(read(&directory, "half", &[1, 2]).unwrap(), [1.5, -2.5]);
+        assert_eq!(read(&directory, "brain", &[2]).unwrap(), [1.5, -2.5]);
+        let weights = Weights::open(directory.path()).unwrap();
+        assert_eq!(weights.main_kind().unwrap(), Some(Kind::Float));
+    }
+
+    #[test]
+    fn shards_are_found_through_their_index() {
+        let directory = sharded(&[floats("x", &[1.0])], &[floats("y", &[2.0])], BOTH);
+        assert_eq!(read(&directory, "x", &[1]).unwrap(), [1.0]);
+        assert_eq!(read(&directory, "y", &[1]).unwrap(), [2.0]);
+        let weights = Weights::open(directory.path()).unwrap();
+        assert_eq!(weights.files().count(), 2);
+    }
+
+    #[test]
+    fn a_truncated_file_is_named() {
+        let directory = single(&[floats("x", &[1.0; 64])]);
+        let file = directory.path().join(SINGLE);
+        let bytes = std::fs::read(&file).unwrap();
+        for kept in [0, 7, 20, bytes.len() - 1] {
+            std::fs::write(&file, &bytes[..kept]).unwrap();
+            match Weights::open(directory.path()).err() {
+                Some(ModelError::Malformed { path, reason }) => {
+                    assert_eq!(path, file);
+                    assert!(
+                        reason.contains("not a complete safetensors file"),
+                        "{reason}"
+                    );
+                }
+                other => panic!("{kept} bytes: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_tensor_is_named_with_the_directory() {
+        let directory = single(&[floats("x", &[1.0])]);
+        let found = read(&directory, "y", &[1]);
+        let reason = reason(found, directory.path(), "y");
+        assert_eq!(reason, "is missing from the weights");
+    }
+
+    #[test]
+    fn a_wrong_shape_is_named_with_both_shapes() {
+        let directory = single(&[floats("x", &[1.0, 2.0])]);
+        let found = read(&directory, "x", &[2, 1]);
+        let reason = reason(found, &directory.path().join(SINGLE), "x");
+        assert_eq!(reason, "has shape [2]; config.json says [2, 1]");
+    }
+
+    #[test]
+    fn a_weight_that_is_not_finite_is_refused() {
+        for value in [f32::NAN, f32::INFINITY] {
+            let directory = single(&[floats("x", &[1.0, value])]);
+            let found = read(&directory, "x", &[2]);
+            let reason = reason(found, &directory.path().join(SINGLE), "x");
+            assert_eq!(reason, "holds values that are not finite");
+        }
+    }
+
+    #[test]
+    fn a_weight_too_large_for_the_compute_dtype_is_refused() {
+        let directory = single(&[floats("x", &[1e6])]);
+        let weights = Weights::open(directory.path()).unwrap();
+        let found = weights.read("x", &[1], Kind::Half, Device::Cpu);
+        reason(found, &directory.path().join(SINGLE), "x");
+    }
+
+    #[test]
+    fn a_dtype_that_is_no_weight_is_named() {
+        let directory = single(&[("x", Dtype::I64, vec![1], vec![0; 8])]);
+        let found = read(&directory, "x", &[1]);
+        let reason = reason(found, &directory.path().join(SINGLE), "x");
+        assert_eq!(reason, "has unsupported dtype I64");
+    }
+
+    #[test]
+    fn a_tensor_in_two_shards_is_refused() {
+        let directory = sharded(&[floats("x", &[1.0])], &[floats("x", &[2.0])], BOTH);
+        let file = directory.path().join("b.safetensors");
+        let reason = reason(Weights::open(directory.path()), &file, "x");
+        assert_eq!(reason, "is in two files");
+    }
+
+    #[test]
+    fn a_tensor_nothing_reads_is_refused_unless_it_is_ignored() {
+        let directory = single(&[floats("x", &[1.0]), floats("extra", &[1.0])]);
+        let weights = Weights::open(directory.path()).unwrap();
+        assert!(weights.read("x", &[1], Kind::Float, Device::Cpu).is_ok());
+        assert!(weights.refuse_unread(|name| name == "extra").is_ok());
+        let found = weights.refuse_unread(|_| false);
+        let reason = reason(found, &directory.path().join(SINGLE), "extra");
+        assert!(reason.contains("not part of this architecture"), "{reason}");
+    }
+
+    #[test]
+    fn an_index_that_names_a_file_elsewhere_is_refused() {
+        for file in [
+            "../b.safetensors",
+            "/etc/passwd",
+            "..",
+            "sub/b.safetensors",
+            "c:\\\\b",
+        ] {
+            let index = format!(r#"{{"weight_map": {{"x": "a.safetensors", "y": "{file}"}}}}"#);
+            let directory = sharded(&[floats("x", &[1.0])], &[floats("y", &[1.0])], &index);
+            match Weights::open(directory.path()).err() {
+                Some(ModelError::Field { path, field, .. }) => {
+                    assert_eq!(path, directory.path().join(INDEX));
+                    assert_eq!(field, "weight_map");
+                }
+                other => panic!("{file}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_index_without_its_map_or_one_of_its_files_is_named() {
+        let directory = sharded(&[floats("x", &[1.0])], &[], "{}");
+        let error = Weights::open(directory.path()).err().unwrap().to_string();
+        assert!(
+            error.contains("model.safetensors.index.json: `weight_map`"),
+            "{error}"
+        );
+        let directory = sharded(&[floats("x", &[1.0])], &[], BOTH);
+        std::fs::remove_file(directory.path().join("b.safetensors")).unwrap();
+        let error = Weights::open(directory.path()).err().unwrap();
+        assert!(matches!(&error, ModelError::Io { path, .. } if path.ends_with("b.safetensors")));
+    }
+
+    #[test]
+    fn a_directory_without_weights_says_which_files_it_looked_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = Weights::open(directory.path()).err().unwrap().to_string();
+        assert!(error.contains("no model.safetensors and no model.safetensors.index.json"));
+        assert!(error.contains(&directory.path().display().to_string()));
+    }
+}
