@@ -52,6 +52,17 @@ pub enum TaskError {
         message: String,
     },
 
+    /// The task names no data file to draw few-shot examples from.
+    #[error(
+        "task `{task}`: num_fewshot: {message}; give the rows of the examples with --fewshot-data FILE (JSONL or JSON)"
+    )]
+    NoExamples {
+        /// The task.
+        task: String,
+        /// What it names instead.
+        message: String,
+    },
+
     /// A data file without rows.
     #[error("{}: no rows", path.display())]
     Empty {

@@ -134,8 +134,12 @@ fn examples(task: &TaskSpec, options: &LoadOptions) -> Result<Option<Examples>, 
             let split = task
                 .source
                 .examples()
-                .ok_or_else(|| no_data(task, "num_fewshot: no split to draw examples from"))?;
-            Examples::rows_of(rows_of_split(task, split, None)?)
+                .ok_or_else(|| no_data(task, "no split to draw examples from"));
+            let rows = split.and_then(|split| rows_of_split(task, split, None));
+            Examples::rows_of(rows.map_err(|error| match error {
+                TaskError::NoData { task, message } => TaskError::NoExamples { task, message },
+                other => other,
+            })?)
         }
     };
     Examples::new(task, rows).map(Some)

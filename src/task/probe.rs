@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Metric, Question, Sample, TaskError, TaskSpec, WrongTarget, answer::math_equal};
 use crate::{
     chain::Chain,
-    engine::{Continuation, DecodePlan, Finished, Outcome, Request, Row},
+    engine::{Continuation, DecodePlan, Finished, Outcome, Request, Row, RowBuilder},
     model::{Message, ModelError, Tokenizer},
 };
 
@@ -65,6 +65,8 @@ pub struct Asking {
     pub tokenizer: Arc<Tokenizer>,
     /// Tokens that end a generation.
     pub stop_tokens: Arc<[u32]>,
+    /// Longest sequence the model was made for, in tokens.
+    pub max_positions: usize,
     /// Whether prompts go through the model's chat template, as one user message.
     pub chat: bool,
     /// Seed of the wrong answers the control searches for; `None` makes none.
@@ -99,6 +101,13 @@ impl Asking {
                     .map_err(fail)?,
             );
         }
+        if sample.task.is_multiple_choice() && branches.iter().any(Vec::is_empty) {
+            // Its log-probability would be that of nothing, 0, above every other option's.
+            return Err(TaskError::Row {
+                place: place(&sample),
+                message: "an option adds no token to the prompt, so it cannot be scored".to_owned(),
+            });
+        }
         if trunk.is_empty() {
             // As lm-eval does: with nothing to condition on, the token that begins a text.
             trunk.extend(
@@ -107,12 +116,8 @@ impl Asking {
                     .or(self.stop_tokens.first().copied()),
             );
         }
-        let mut builder = Row::builder(&trunk);
-        let continuations = branches
-            .iter()
-            .map(|branch| builder.ask_continuation(branch))
-            .collect();
         let decode = self.plan(&sample);
+        let (mut builder, continuations) = self.lay_out(&sample, &trunk, &branches);
         if decode.is_some() {
             builder.ask_decoding();
         }
@@ -124,6 +129,48 @@ impl Asking {
             tokenizer: Arc::clone(&self.tokenizer),
         };
         Ok((probe, builder.build()))
+    }
+
+    /// The token tree. A prompt too long for the model loses its beginning, as in lm-eval: before a
+    /// generation as much as the generation may need; before options as much as each option needs,
+    /// so that they no longer share a trunk.
+    fn lay_out(
+        &self,
+        sample: &Sample,
+        trunk: &[u32],
+        branches: &[Vec<u32>],
+    ) -> (RowBuilder, Vec<Continuation>) {
+        let room = match sample.question {
+            Question::Generate { max_tokens, .. } => self.max_positions.saturating_sub(max_tokens),
+            // The last token of a continuation is predicted, not read.
+            Question::MultipleChoice { .. } => {
+                let longest = branches.iter().map(Vec::len).max().unwrap_or(0);
+                (self.max_positions + 1).saturating_sub(longest)
+            }
+        };
+        let fits = trunk.len() <= room.max(1);
+        if !fits {
+            tracing::warn!(
+                task = %sample.task.name, id = %sample.id, tokens = trunk.len(), room,
+                "prompt too long for the model: its beginning is cut off"
+            );
+        }
+        if fits || !sample.task.is_multiple_choice() {
+            let kept = &trunk[trunk.len().saturating_sub(room.max(1))..];
+            let mut builder = Row::builder(kept);
+            let asked = branches
+                .iter()
+                .map(|branch| builder.ask_continuation(branch));
+            let asked = asked.collect();
+            return (builder, asked);
+        }
+        let mut builder = Row::builder(&[]);
+        let asked = branches.iter().map(|branch| {
+            let room = (self.max_positions + 1).saturating_sub(branch.len()).max(1);
+            builder.ask_sequence(&trunk[trunk.len().saturating_sub(room)..], branch)
+        });
+        let asked = asked.collect();
+        (builder, asked)
     }
 
     fn context(&self, sample: &Sample) -> Result<String, ModelError> {
@@ -228,9 +275,13 @@ fn answer_text(task: &TaskSpec, answer: &str) -> String {
 
 fn unaskable(sample: &Sample, error: &ModelError) -> TaskError {
     TaskError::Row {
-        place: format!("task {}, sample {}", sample.task.name, sample.id),
+        place: place(sample),
         message: error.to_string(),
     }
+}
+
+fn place(sample: &Sample) -> String {
+    format!("task {}, sample {}", sample.task.name, sample.id)
 }
 
 impl Probe {
