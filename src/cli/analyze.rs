@@ -1,9 +1,9 @@
 //! `cola analyze`.
 
-use super::{CliError, Ending, args::AnalyzeArgs, output};
+use super::{CliError, Ending, args::AnalyzeArgs, output, results};
 use crate::{
     analysis::{RunRecords, write_report},
-    run::{Journal, Manifest, wall_seconds},
+    run::{Manifest, wall_seconds},
 };
 
 pub fn run(args: &AnalyzeArgs) -> Result<Ending, CliError> {
@@ -19,7 +19,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<Ending, CliError> {
     let mut runs = Vec::new();
     for directory in &args.runs {
         let model = Manifest::read(directory)?.model;
-        let records = Journal::read(directory)?;
+        let records = results::finished(directory)?;
         runs.push(RunRecords::new(model, wall_seconds(&records), records)?);
     }
     let files = write_report(&runs, &out)?;

@@ -4,10 +4,23 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+const AFTER_HELP: &str = "\
+Examples:
+  cola demo
+  cola search --model DIR --task arc_easy --data test.jsonl --out results/arc-easy
+  cola eval --model DIR --task arc_easy --data test.jsonl --chain 0-14,12-27
+  cola analyze results/arc-easy
+
+A chain lists the layers to run: 0-27 is a model of 28 layers as it is, 0-9,12-27 skips two,
+0-9,(10-12)x3,13-27 runs a block three times, `empty` runs none.
+
+Exit status: 0 done; 1 finished, but some samples failed or differ; 2 could not run;
+130 interrupted: the same `search` command continues.";
+
 /// Searches, for every sample of a benchmark, for the shortest chain of a frozen LLM's layers
 /// that answers it right.
 #[derive(Debug, Parser)]
-#[command(name = "cola", version, max_term_width = 100)]
+#[command(name = "cola", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -32,7 +45,7 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Depth-usage statistics of finished runs: CSV files, figures and report.html.
     Analyze(AnalyzeArgs),
-    /// Per-sample chains for other tools.
+    /// Write the best chain of every sample to a file, for other tools.
     Export(ExportArgs),
     /// Make seeded, solver-checked questions, one JSON object a line.
     Synth(SynthArgs),
@@ -51,13 +64,14 @@ pub struct ModelArgs {
 /// Where a model runs. None of it changes a verdict, but for the dtype.
 #[derive(Debug, Clone, Args)]
 pub struct ComputeArgs {
-    /// cpu or cuda:N.
+    /// Where to run: cpu or cuda:N.
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     pub device: String,
     /// Compute dtype; auto is f32 on the CPU and the dtype of the weights on CUDA.
     #[arg(long, value_enum, default_value_t = Dtype::Auto)]
     pub dtype: Dtype,
-    /// Bytes of states kept for reuse, with k, M or G; a quarter of the free memory if not given.
+    /// Memory for states kept for reuse, in bytes or with k, M or G (default on the CPU: a quarter
+    /// of what is free).
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub state_budget: Option<usize>,
     /// Worker threads of the engine (default: a core each on the CPU, 1 on CUDA).
@@ -66,7 +80,7 @@ pub struct ComputeArgs {
     /// libtorch threads in each worker (default: 1).
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub threads: Option<usize>,
-    /// Samples in flight at once (default: 128 on the CPU, 256 on CUDA).
+    /// Samples in flight at once in search and eval (default: 128 on the CPU, 256 on CUDA).
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub in_flight: Option<usize>,
 }
@@ -74,10 +88,11 @@ pub struct ComputeArgs {
 /// Which questions.
 #[derive(Debug, Clone, Args)]
 pub struct TaskArgs {
-    /// Task name or YAML file; several are run one after the other.
+    /// Built-in task (arith, commonsense, arc_easy, arc_challenge, openbookqa, commonsense_qa,
+    /// gsm8k, dart_math) or YAML file in lm-evaluation-harness's dialect; one or several.
     #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "TASK")]
     pub task: Vec<String>,
-    /// Rows (JSONL or JSON) instead of the task's own; one for each task, in order.
+    /// Rows (JSONL or JSON) instead of the task's own; one file for each task, in the same order.
     #[arg(long, num_args = 1.., value_name = "FILE")]
     pub data: Vec<PathBuf>,
     /// Rows the few-shot examples are drawn from, instead of the task's own.
@@ -100,11 +115,11 @@ pub struct StrategyArgs {
     /// default, cola-paper, polar-release, dr-llm or re-polar.
     #[arg(long, default_value = "default")]
     pub preset: String,
-    /// Simulations a sample, instead of the preset's.
+    /// Simulations a sample (default: the preset's; 100 of polar-release, 50 of dr-llm, else 200).
     #[arg(long, value_name = "N")]
     pub simulations: Option<usize>,
     /// Seed of the run; every sample's search has its own, made from it.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_name = "N")]
     pub seed: u64,
     /// Samples of each task that also get the control searches, at the same budget; 0 for none.
     #[arg(long, default_value_t = 100, value_name = "N")]
@@ -128,7 +143,7 @@ pub struct DemoArgs {
     pub strategy: StrategyArgs,
     #[command(flatten)]
     pub compute: ComputeArgs,
-    /// Print the summary as one JSON object.
+    /// Print the summary as one JSON object instead of tables.
     #[arg(long)]
     pub json: bool,
 }
@@ -145,7 +160,7 @@ pub struct SearchArgs {
     /// Run directory: manifest.json, samples.jsonl and what is derived from it.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Print the summary as one JSON object.
+    /// Print the summary as one JSON object instead of tables.
     #[arg(long)]
     pub json: bool,
 }
@@ -157,16 +172,17 @@ pub struct EvalArgs {
     pub model: ModelArgs,
     #[command(flatten)]
     pub tasks: TaskArgs,
-    /// The chain; the unmodified model if not given.
+    /// The layers to run, as 0-5,4-11 or 0-3,(4-5)x3,6-11; the unmodified model if not given.
     #[arg(long, value_name = "CHAIN", conflicts_with = "pairs")]
     pub chain: Option<String>,
-    /// Evaluate these pairs instead: JSONL of {"id", "chain"}; writes DIR/pairs.jsonl.
+    /// Evaluate these pairs instead: JSONL of {"id", "chain"}, and "task" where several tasks have
+    /// the id; writes DIR/pairs.jsonl.
     #[arg(long, value_name = "FILE", requires = "out")]
     pub pairs: Option<PathBuf>,
     /// Write results.json and samples_TASK.jsonl (or pairs.jsonl) there.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Print the results as one JSON object.
+    /// Print the results as one JSON object instead of a table.
     #[arg(long)]
     pub json: bool,
 }
@@ -179,7 +195,7 @@ pub struct GenerateArgs {
     /// The prompt. An empty one starts from the beginning-of-sequence token.
     #[arg(long, value_name = "TEXT")]
     pub prompt: String,
-    /// The chain; the unmodified model if not given.
+    /// The layers to run, as 0-5,4-11 or 0-3,(4-5)x3,6-11; the unmodified model if not given.
     #[arg(long, value_name = "CHAIN")]
     pub chain: Option<String>,
     /// Most tokens to generate.
@@ -205,7 +221,12 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "FILE")]
     pub reference: PathBuf,
     /// Largest difference of a logit that passes.
-    #[arg(long, default_value_t = 2e-4)]
+    #[arg(
+        long,
+        default_value_t = 2e-4,
+        value_name = "X",
+        allow_negative_numbers = true
+    )]
     pub tolerance: f64,
     /// Print the cases as one JSON object.
     #[arg(long)]
@@ -258,7 +279,7 @@ pub struct SynthArgs {
     #[arg(long)]
     pub level: u32,
     /// Number of questions.
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub count: usize,
     /// Seed.
     #[arg(long, default_value_t = 0)]

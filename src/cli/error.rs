@@ -65,6 +65,13 @@ pub enum CliError {
 }
 
 impl CliError {
+    /// The message as one line: what templates and libraries say may have several.
+    pub fn on_one_line(&self) -> String {
+        let text = self.to_string();
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        lines.collect::<Vec<_>>().join(" ")
+    }
+
     /// Whether the reader of our output has left (`cola inspect | head`): not an error.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(source) if source.kind() == std::io::ErrorKind::BrokenPipe)

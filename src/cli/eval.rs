@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
     path::Path,
+    time::Instant,
 };
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{CliError, Ending, args::EvalArgs, output, setup};
 use crate::{
     chain::Chain,
-    run::{Evaluated, Evaluator, Pair, Progress},
+    run::{Evaluated, Evaluator, Pair, Progress, note},
     task::{Answer, Mean, Question, Sample, TaskSpec, standard_error_key},
 };
 
@@ -37,32 +38,31 @@ pub fn run(args: EvalArgs) -> Result<Ending, CliError> {
             })
             .collect(),
     };
+    let loaded = setup::load(&directory, &args.model.compute)?;
     if let Some(out) = &args.out {
         // Before hours of work, not after.
-        std::fs::create_dir_all(out).map_err(|source| CliError::Io {
-            path: out.clone(),
-            source,
-        })?;
+        output::directory(out)?;
     }
-    let loaded = setup::load(&directory, &args.model.compute)?;
     let evaluator = Evaluator {
         engine: &loaded.engine,
         asking: &loaded.asking(args.tasks.chat, None)?,
         in_flight: loaded.in_flight,
     };
     let mut progress = Progress::new("cola eval", false);
+    let started = Instant::now();
     let results = evaluator.run(&samples, &pairs, &setup::interrupt_flag(), &mut progress)?;
+    let seconds = started.elapsed().as_secs_f64();
     for (pair, result) in pairs.iter().zip(&results) {
         if let Some(Err(error)) = result {
             let sample = &samples[pair.sample];
-            eprintln!(
+            note(format_args!(
                 "cola eval: {}, sample {}: {error}",
                 sample.task.name, sample.id
-            );
+            ));
         }
     }
     if args.pairs.is_some() {
-        write_pairs(args.out.as_deref(), &samples, &pairs, &results)?;
+        write_pairs(&args, &samples, &pairs, &results, seconds)?;
     } else {
         report(&args, &chain, &samples, &results)?;
     }
@@ -132,10 +132,11 @@ fn read_pairs(file: &Path, samples: &[Sample], depth: usize) -> Result<Vec<Pair>
 }
 
 fn write_pairs(
-    out: Option<&Path>,
+    args: &EvalArgs,
     samples: &[Sample],
     pairs: &[Pair],
     results: &Results,
+    seconds: f64,
 ) -> Result<(), CliError> {
     #[derive(Serialize)]
     struct Line<'a> {
@@ -177,11 +178,24 @@ fn write_pairs(
         text += &to_line(&line)?;
     }
     // `--pairs` requires `--out`.
-    let path = out.unwrap_or(Path::new(".")).join("pairs.jsonl");
+    let path = args.out.as_deref().unwrap_or(Path::new("."));
+    let path = path.join("pairs.jsonl");
     output::file(&path, &text)?;
+    if args.json {
+        let run = results.iter().flatten().count();
+        return output::json(&json!({
+            "model": args.model.model,
+            "pairs": run,
+            "correct": correct,
+            "failed": results.iter().flatten().filter(|r| r.is_err()).count(),
+            "seconds": seconds,
+            "chains_per_second": run as f64 / seconds,
+            "file": path,
+        }));
+    }
     output::line(&format!(
         "{correct} of {} pairs correct; {}",
-        pairs.len(),
+        results.iter().flatten().count(),
         path.display()
     ))
 }
@@ -314,5 +328,7 @@ fn write_samples(
         }
         text += &to_line(&line)?;
     }
-    output::file(&out.join(format!("samples_{}.jsonl", task.name)), &text)
+    // A task may be named like a path.
+    let name = task.name.replace(['/', '\\'], "_");
+    output::file(&out.join(format!("samples_{name}.jsonl")), &text)
 }

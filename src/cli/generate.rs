@@ -8,17 +8,18 @@ use super::{CliError, Ending, args::GenerateArgs, output, setup};
 use crate::{
     chain::Chain,
     engine::{DecodePlan, Finish, Generated, Request, Row},
-    model::{Message, stop_tokens},
+    model::{Message, Model, stop_tokens},
+    run::note,
 };
 
 pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
     let directory = setup::model_directory(&args.model.model)?;
-    let loaded = setup::load(&directory, &args.model.compute)?;
-    let depth = loaded.engine.model().depth();
+    let depth = Model::inspect(&directory)?.spec.layers.len();
     let chain = match &args.chain {
         Some(text) => Chain::parse(text, depth)?,
         None => Chain::identity(depth),
     };
+    let loaded = setup::load(&directory, &args.model.compute)?;
     let tokenizer = &loaded.tokenizer;
     let prompt = match args.chat {
         true => tokenizer.chat()?.render(&[Message {
@@ -65,7 +66,10 @@ pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
         output::print(&text)?;
     }
     Ok(match generated.finish {
-        Finish::NotFinite => Ending::Failures,
+        Finish::NotFinite => {
+            note("cola generate: a state was not finite: the text ends before it");
+            Ending::Failures
+        }
         _ => Ending::Done,
     })
 }

@@ -5,6 +5,7 @@ use std::{io::Write, path::Path};
 use serde::Serialize;
 
 use super::CliError;
+use crate::{export::Output, run::RunError};
 
 /// Prints text as it is.
 pub fn print(text: &str) -> Result<(), CliError> {
@@ -23,32 +24,23 @@ pub fn json(value: &impl Serialize) -> Result<(), CliError> {
     line(&to_json(value)?)
 }
 
-/// Writes a file whole, through a neighbour that is renamed.
+/// Writes a file whole or not at all; a device or pipe is written as it is.
 pub fn file(path: &Path, text: &str) -> Result<(), CliError> {
-    let io = |source| CliError::Io {
+    let mut output = Output::create(path)?;
+    let written = output.write_all(text.as_bytes());
+    written.map_err(|source| output.error(source))?;
+    Ok(output.finish()?)
+}
+
+/// Makes the directory a command writes to.
+pub fn directory(path: &Path) -> Result<(), CliError> {
+    if path.is_file() {
+        return Err(RunError::NotADirectory(path.to_owned()).into());
+    }
+    std::fs::create_dir_all(path).map_err(|source| CliError::Io {
         path: path.to_owned(),
         source,
-    };
-    let directory = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut draft = tempfile::NamedTempFile::new_in(directory).map_err(io)?;
-    draft.write_all(text.as_bytes()).map_err(io)?;
-    draft.persist(path).map_err(|error| io(error.error))?;
-    readable(path).map_err(io)
-}
-
-/// Temporary files are private; what a run leaves behind is like any other file.
-#[cfg(unix)]
-fn readable(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn readable(_: &Path) -> std::io::Result<()> {
-    Ok(())
+    })
 }
 
 /// JSON, indented.

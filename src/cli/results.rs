@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{CliError, output};
 use crate::{
     analysis::{RunRecords, Summary, render},
-    run::SampleRecord,
+    run::{Journal, SampleRecord},
 };
 
 /// Prints the summary of a run and writes `summary.json` and `summary.txt` beside the journal.
@@ -26,5 +26,17 @@ pub fn summarise(
     match json {
         true => output::json(&summary),
         false => output::print(&table),
+    }
+}
+
+/// The records of a run that has at least one.
+pub fn finished(directory: &Path) -> Result<Vec<SampleRecord>, CliError> {
+    let records = Journal::read(directory)?;
+    match records.is_empty() {
+        true => Err(CliError::Usage(format!(
+            "{}: no sample of this run is finished yet",
+            directory.display()
+        ))),
+        false => Ok(records),
     }
 }

@@ -9,7 +9,10 @@ use super::{
     setup::{self, Loaded},
 };
 use crate::{
-    run::{ControlPlan, Driver, Manifest, Progress, RunOutcome, RunPlan, Searches, wall_seconds},
+    model::stop_tokens,
+    run::{
+        ControlPlan, Driver, Manifest, Progress, RunOutcome, RunPlan, Searches, note, wall_seconds,
+    },
     search::SearchConfig,
     task::Sample,
 };
@@ -52,6 +55,12 @@ impl SearchJob {
     pub fn run(self, loaded: &Loaded, out: &Path) -> Result<Ending, CliError> {
         let outcome = self.drive(loaded, out)?;
         let failed = outcome.records.iter().any(|record| record.error.is_some());
+        if outcome.interrupted {
+            note(format_args!(
+                "{}: the same command continues this run",
+                self.command
+            ));
+        }
         if outcome.records.is_empty() {
             return Ok(Ending::Interrupted);
         }
@@ -75,7 +84,9 @@ impl SearchJob {
         };
         let driver = Driver::new(&loaded.engine, &plan, out)?;
         let mut progress = Progress::new(self.command, false);
-        Ok(driver.run(&setup::interrupt_flag(), &mut progress)?)
+        let outcome = driver.run(&setup::interrupt_flag(), &mut progress)?;
+        tracing::info!(totals = ?loaded.engine.totals(), "engine");
+        Ok(outcome)
     }
 
     fn manifest(&self, loaded: &Loaded) -> Result<Manifest, CliError> {
@@ -85,6 +96,7 @@ impl SearchJob {
             model: self.model.clone(),
             model_hash: model.hash().to_owned(),
             tokenizer_hash: loaded.tokenizer.hash().to_owned(),
+            stop_tokens: stop_tokens(&loaded.directory)?,
             layers: model.depth(),
             dtype: setup::dtype_name(model.compute().kind).to_owned(),
             repeat: "clean".to_owned(),

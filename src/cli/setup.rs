@@ -17,7 +17,7 @@ use super::{
 use crate::{
     engine::{Engine, EngineOptions},
     model::{Compute, Model, Tokenizer, parse_device, stop_tokens},
-    run::TaskManifest,
+    run::{TaskManifest, note},
     task::{Asking, LoadOptions, Question, Sample, load_samples, resolve},
 };
 
@@ -93,6 +93,7 @@ impl Loaded {
         Ok(Asking {
             tokenizer: Arc::clone(&self.tokenizer),
             stop_tokens: stop_tokens(&self.directory)?.into(),
+            max_positions: self.engine.model().spec().max_positions as usize,
             chat,
             wrong_targets,
         })
@@ -175,7 +176,12 @@ pub fn task_manifest(samples: &[Sample]) -> TaskManifest {
                 eat(gold);
             }
         }
-        eat(&sample.task.metric_keys().join(","));
+    }
+    if let Some(sample) = samples.first() {
+        // How answers are judged, patterns and all; there is no shorter way to say it.
+        let task = &sample.task;
+        eat(&format!("{:?} {:?}", task.filters, task.metrics));
+        eat(&task.target_delimiter);
     }
     TaskManifest {
         name: samples
@@ -194,7 +200,7 @@ pub fn interrupt_flag() -> Arc<AtomicBool> {
         if seen.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }
-        eprintln!("cola: stopping; finished samples are kept");
+        note("cola: stopping; finished samples are kept");
     };
     // Fails only where a handler is set already, by a caller of this library: theirs stays.
     if let Err(error) = ctrlc::set_handler(handler) {

@@ -77,7 +77,11 @@ fn open(path: &Path) -> io::Result<(File, Option<(TempPath, PathBuf)>)> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let (file, temporary) = beside(directory)?.into_parts();
+    if !fs::metadata(directory)?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    // The kind alone: the message would name the temporary file, which nobody asked for.
+    let (file, temporary) = beside(directory).map_err(|e| e.kind())?.into_parts();
     Ok((file, Some((temporary, target))))
 }
 

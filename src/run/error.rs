@@ -44,8 +44,14 @@ pub enum RunError {
     /// The directory is in use.
     #[error("{}: another process is writing this run; wait for it, or use another --out", .0.display())]
     Locked(PathBuf),
-    /// The directory holds other things.
+    /// The directory to write to holds other things.
     #[error("{}: not empty and not a run directory (no manifest.json); use another --out", .0.display())]
+    NotEmpty(PathBuf),
+    /// The directory to write to is a file.
+    #[error("{}: is a file; --out takes a directory", .0.display())]
+    NotADirectory(PathBuf),
+    /// The directory to read holds no run.
+    #[error("{}: not a run directory (no manifest.json)", .0.display())]
     NotARun(PathBuf),
     /// A task or one of its rows is wrong.
     #[error(transparent)]

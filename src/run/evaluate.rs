@@ -70,8 +70,9 @@ impl Evaluator<'_> {
         let (reply, completions) = unbounded();
         let (mut next, mut outstanding) = (0, 0);
         progress.start(pairs.len(), 0);
-        while (next < pairs.len() && !interrupt.load(Ordering::Relaxed)) || outstanding > 0 {
-            while next < pairs.len() && outstanding < self.in_flight.max(1) {
+        let more = |next| next < pairs.len() && !interrupt.load(Ordering::Relaxed);
+        while more(next) || outstanding > 0 {
+            while more(next) && outstanding < self.in_flight.max(1) {
                 let pair = &pairs[next];
                 match self.activate(&mut active, &samples[pair.sample], pair.sample) {
                     Ok(active) => {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{ControlPlan, RunError};
 
 const NAME: &str = "manifest.json";
+const DRAFT: &str = ".manifest.json.new";
 
 /// What a run depends on. Where it runs (device, workers, budgets) is left out: no verdict depends
 /// on it.
@@ -21,6 +22,8 @@ pub struct Manifest {
     pub model_hash: String,
     /// Hash of its tokenizer files.
     pub tokenizer_hash: String,
+    /// Tokens that end a generation.
+    pub stop_tokens: Vec<u32>,
     /// Number of its layers.
     pub layers: usize,
     /// Dtype it computes in.
@@ -60,10 +63,15 @@ impl Manifest {
         if path.exists() {
             return self.compare(directory);
         }
+        if directory.is_file() {
+            return Err(RunError::NotADirectory(directory.to_owned()));
+        }
         std::fs::create_dir_all(directory).map_err(RunError::io(directory))?;
-        let mut entries = std::fs::read_dir(directory).map_err(RunError::io(directory))?;
-        if entries.next().is_some() {
-            return Err(RunError::NotARun(directory.to_owned()));
+        for entry in std::fs::read_dir(directory).map_err(RunError::io(directory))? {
+            // A process killed between writing the draft and renaming it leaves the draft.
+            if entry.map_err(RunError::io(directory))?.file_name() != DRAFT {
+                return Err(RunError::NotEmpty(directory.to_owned()));
+            }
         }
         let mut text = serde_json::to_string_pretty(self).map_err(|error| RunError::Malformed {
             path: path.clone(),
@@ -71,7 +79,7 @@ impl Manifest {
         })?;
         text.push('\n');
         // Written beside it and renamed: a manifest is there whole or not at all.
-        let draft = directory.join(".manifest.json.new");
+        let draft = directory.join(DRAFT);
         std::fs::write(&draft, text).map_err(RunError::io(&draft))?;
         std::fs::rename(&draft, &path).map_err(RunError::io(&path))
     }
@@ -79,6 +87,9 @@ impl Manifest {
     /// Reads the manifest of a run.
     pub fn read(directory: &Path) -> Result<Self, RunError> {
         let path = directory.join(NAME);
+        if !path.exists() {
+            return Err(RunError::NotARun(directory.to_owned()));
+        }
         let text = std::fs::read_to_string(&path).map_err(RunError::io(&path))?;
         serde_json::from_str(&text).map_err(|error| RunError::Malformed {
             path,
@@ -115,10 +126,10 @@ fn first_difference(name: &str, was: &Value, now: &Value) -> Option<(String, Str
     };
     match (was, now) {
         (Value::Object(a), Value::Object(b)) => {
-            let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
-            keys.sort();
-            keys.dedup();
-            keys.into_iter().find_map(|key| {
+            // In the order of the manifest: a preset is named before the parameters it sets.
+            let added = b.keys().filter(|key| !a.contains_key(*key));
+            let mut keys = a.keys().chain(added);
+            keys.find_map(|key| {
                 let missing = &Value::Null;
                 let (a, b) = (a.get(key).unwrap_or(missing), b.get(key).unwrap_or(missing));
                 first_difference(&below(key), a, b)
@@ -126,9 +137,12 @@ fn first_difference(name: &str, was: &Value, now: &Value) -> Option<(String, Str
         }
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
             let pairs = a.iter().zip(b).enumerate();
-            pairs
-                .into_iter()
-                .find_map(|(at, (a, b))| first_difference(&below(&at.to_string()), a, b))
+            pairs.into_iter().find_map(|(at, (a, b))| {
+                // A task goes by its name.
+                let name = a["name"].as_str().filter(|_| a["name"] == b["name"]);
+                let name = name.map_or_else(|| at.to_string(), str::to_owned);
+                first_difference(&below(&name), a, b)
+            })
         }
         (a, b) if a == b => None,
         (a, b) => Some((name.to_owned(), a.to_string(), b.to_string())),
@@ -145,6 +159,7 @@ mod tests {
             model: "models/demo".into(),
             model_hash: "00".into(),
             tokenizer_hash: "11".into(),
+            stop_tokens: vec![1],
             layers: 12,
             dtype: "f32".into(),
             repeat: "clean".into(),
@@ -176,6 +191,6 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("thesis.tex"), "x").unwrap();
         let error = manifest().establish(directory.path()).unwrap_err();
-        assert!(matches!(error, RunError::NotARun(_)));
+        assert!(matches!(error, RunError::NotEmpty(_)));
     }
 }

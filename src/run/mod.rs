@@ -30,5 +30,5 @@ pub use error::RunError;
 pub use evaluate::{Evaluated, Evaluator, Pair};
 pub use journal::Journal;
 pub use manifest::{FORMAT, Manifest, TaskManifest};
-pub use progress::Progress;
+pub use progress::{Progress, note};
 pub use record::{ControlOutcome, Controls, Evaluation, SampleCost, SampleRecord, wall_seconds};

@@ -1,11 +1,17 @@
 //! Progress of long work: a bar on a terminal, plain lines otherwise. On standard error.
 
 use std::{
-    io::IsTerminal,
+    fmt::Display,
+    io::{IsTerminal, Write},
     time::{Duration, Instant},
 };
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+
+/// Says something on standard error. That nobody reads it any more is no reason to stop working.
+pub fn note(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// How often a plain line is printed.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -47,10 +53,11 @@ impl Progress {
         (self.total, self.before) = (total, before);
         (self.started, self.last_line) = (Instant::now(), Instant::now());
         if before > 0 && !self.quiet {
-            eprintln!(
-                "{}: continuing, {before} of {total} samples are done",
-                self.what
-            );
+            let what = &self.what;
+            note(match total - before {
+                0 => format!("{what}: all {total} samples are done already"),
+                _ => format!("{what}: continuing, {before} of {total} samples are done"),
+            });
         }
         if self.quiet || !std::io::stderr().is_terminal() {
             return;
@@ -87,7 +94,12 @@ impl Progress {
             bar.set_message(self.rate());
         } else if !self.quiet && self.last_line.elapsed() >= INTERVAL {
             self.last_line = Instant::now();
-            eprintln!("{}: {}{}", self.what, self.position(), self.time_left());
+            note(format_args!(
+                "{}: {}{}",
+                self.what,
+                self.position(),
+                self.time_left()
+            ));
         }
     }
 
@@ -99,7 +111,11 @@ impl Progress {
         if !self.quiet {
             let ended = if interrupted { "interrupted" } else { "done" };
             let took = HumanDuration(self.started.elapsed());
-            eprintln!("{}: {ended}, {}, {took}", self.what, self.position());
+            note(format_args!(
+                "{}: {ended}, {}, {took}",
+                self.what,
+                self.position()
+            ));
         }
     }
 
