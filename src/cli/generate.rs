@@ -28,7 +28,11 @@ pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
         }])?,
         false => args.prompt.clone(),
     };
-    let tokens = tokenizer.encode(&prompt)?;
+    // A chat template writes the special tokens itself.
+    let tokens = match args.chat {
+        true => tokenizer.encode_with(&prompt, false)?,
+        false => tokenizer.encode(&prompt)?,
+    };
     let mut builder = Row::builder(&tokens);
     builder.ask_decoding();
     let row = loaded.engine.register(builder.build())?;

@@ -1,0 +1,190 @@
+//! What a row computes does not depend on what else is in the batch.
+
+use std::sync::Arc;
+
+use cola::{
+    chain::Chain,
+    engine::{EngineOptions, Request, Row},
+    model::{Batch, Frozen, Keep, Model, Segment, Visibility},
+};
+use crossbeam_channel::unbounded;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::support::{engine, hold_worker, log_probs, model, options, random_tokens, request};
+
+const LENGTHS: [usize; 16] = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 100, 101, 256, 300];
+
+#[test]
+fn rows_of_different_lengths_in_one_batch_read_what_each_reads_alone() {
+    let model = model("rope-parameters-f32");
+    let one_worker = EngineOptions {
+        workers: 1,
+        batch_tokens: 10_000,
+        ..options()
+    };
+    let engine = engine("rope-parameters-f32", one_worker);
+    let mut random = ChaCha8Rng::seed_from_u64(4);
+    let chain: Chain = "0-2,1-3".parse().unwrap();
+    let (reply, done) = unbounded();
+    let held = hold_worker(&engine, &reply);
+    let before = engine.totals().batches;
+    let mut rows = Vec::new();
+    for length in LENGTHS {
+        let tokens = random_tokens(&mut random, &model, length + 1);
+        let mut builder = Row::builder(&tokens[..length]);
+        let asked = builder.ask_continuation(&tokens[length..]);
+        let row = engine.register(builder.build()).unwrap();
+        let tag = rows.len() as u64;
+        engine.submit(
+            Request {
+                tag,
+                ..request(&row, &chain, None)
+            },
+            &reply,
+        );
+        rows.push((row, asked, tokens));
+    }
+    drop((held, reply));
+    for completion in done {
+        let Some((row, asked, tokens)) = rows.get(completion.tag as usize) else {
+            continue;
+        };
+        let readings = completion.result.unwrap().readings;
+        let ours = asked.log_prob(row, &readings);
+        let (last, prompt) = tokens.split_last().unwrap();
+        let alone = log_probs(&model, prompt, &chain).pop().unwrap()[*last as usize];
+        assert!(
+            (ours - alone).abs() < 1e-4,
+            "{}: {ours} {alone}",
+            prompt.len()
+        );
+    }
+    // The held job's newest token takes one more step: maybe with the others, maybe not.
+    let batches = engine.totals().batches - before;
+    let layers = chain.len() as u64;
+    assert!(
+        (layers..=layers + 1).contains(&batches),
+        "{batches} batches"
+    );
+}
+
+/// The new nodes of a row: residual, positions, and what they see.
+struct Nodes {
+    residual: Frozen,
+    positions: Vec<i64>,
+    visible: Vec<bool>,
+}
+
+impl Nodes {
+    fn plain(model: &Model, tokens: &[u32]) -> Self {
+        let count = tokens.len();
+        Self {
+            residual: Frozen::new(model.embed(tokens).unwrap()),
+            positions: (0..count as i64).collect(),
+            visible: (0..count * count).map(|i| i % count <= i / count).collect(),
+        }
+    }
+
+    fn segment(&self) -> Segment<'_> {
+        Segment {
+            residual: &self.residual,
+            positions: &self.positions,
+            context: Vec::new(),
+            visible: Visibility::Tree(&self.visible),
+        }
+    }
+}
+
+fn largest_difference(a: &Frozen, b: &Frozen) -> f64 {
+    assert_eq!(a.size(), b.size());
+    f64::try_from((&**a - &**b).abs().max()).unwrap()
+}
+
+#[test]
+fn a_layer_gives_each_segment_of_a_batch_what_it_gives_it_alone() {
+    for name in ["biases-f32", "llama31-gqa-tied-bf16"] {
+        let model = model(name);
+        let mut random = ChaCha8Rng::seed_from_u64(5);
+        let rows = LENGTHS.map(|n| Nodes::plain(&model, &random_tokens(&mut random, &model, n)));
+        let segments: Vec<Segment> = rows.iter().map(Nodes::segment).collect();
+        let batch = Batch::pack(&segments).unwrap();
+        assert_eq!(batch.lengths(), LENGTHS.map(|n| n as i64));
+        // Whether copied or viewed.
+        let keep = LENGTHS.map(|n| [Keep::Everything, Keep::Views][n % 2]);
+        let together = model.layer(1).forward(&batch, &keep).unwrap();
+        for (row, together) in rows.iter().zip(together) {
+            let batch = Batch::pack(&[row.segment()]).unwrap();
+            let alone = model
+                .layer(1)
+                .forward(&batch, &[Keep::Everything])
+                .unwrap()
+                .remove(0);
+            let difference = largest_difference(&together.residual, &alone.residual);
+            assert!(difference < 1e-5, "{name}: residual {difference}");
+            let [ours, theirs] = [together.key_value, alone.key_value].map(Option::unwrap);
+            let difference = largest_difference(&ours, &theirs);
+            assert!(difference < 1e-5, "{name}: keys and values {difference}");
+        }
+    }
+}
+
+#[test]
+fn a_token_after_its_context_is_what_it_is_in_the_whole_sequence() {
+    let model = model("sharded-f16");
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    let layer = model.layer(0);
+    for length in [2, 9, 17, 40] {
+        let tokens = random_tokens(&mut random, &model, length);
+        let whole = Nodes::plain(&model, &tokens);
+        let batch = Batch::pack(&[whole.segment()]).unwrap();
+        let whole = layer
+            .forward(&batch, &[Keep::Everything])
+            .unwrap()
+            .remove(0);
+        // The context in two pieces, the second one longer than what is used of it.
+        let last = length as i64 - 1;
+        let key_values = whole.key_value.unwrap();
+        let split = last / 2;
+        let piece = |start, count| Frozen::new(key_values.narrow_copy(0, start, count));
+        let (head, tail) = (piece(0, split), piece(split, last + 1 - split));
+        let newest = Frozen::new(model.embed(&tokens[length - 1..]).unwrap());
+        let segment = Segment {
+            residual: &newest,
+            positions: &[last],
+            context: vec![(&head, split), (&tail, last - split)],
+            visible: Visibility::All,
+        };
+        let batch = Batch::pack(&[segment]).unwrap();
+        let ours = layer.forward(&batch, &[Keep::Residual]).unwrap().remove(0);
+        let expected = Frozen::new(whole.residual.narrow_copy(0, last, 1));
+        let difference = largest_difference(&ours.residual, &expected);
+        assert!(difference < 1e-5, "{length}: {difference}");
+        assert!(ours.key_value.is_none(), "keys and values nobody asked for");
+    }
+}
+
+#[test]
+fn decoding_in_company_writes_what_decoding_alone_writes() {
+    let model = model("sharded-f16");
+    let engine = engine("sharded-f16", options());
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let chains = crate::support::related_chains(&mut random, model.depth(), 6);
+    let mut requests = Vec::new();
+    for length in [1, 8, 30, 75] {
+        let prompt = random_tokens(&mut random, &model, length);
+        let row = engine
+            .register(crate::support::decoding_row(&prompt))
+            .unwrap();
+        for chain in &chains {
+            let plan = crate::support::plan(8);
+            requests.push((prompt.clone(), request(&row, chain, Some(plan))));
+        }
+    }
+    let together = crate::support::outcomes(&engine, requests.iter().map(|(_, r)| r.clone()));
+    for ((prompt, request), outcome) in requests.iter().zip(together) {
+        let naive = crate::support::naive_greedy(&model, prompt, &request.chain, 8);
+        assert!(crate::support::generated(&outcome).starts_with(&naive));
+        assert!(Arc::ptr_eq(engine.model(), &model));
+    }
+}

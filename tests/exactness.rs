@@ -1,0 +1,297 @@
+//! The frozen model computes what transformers computes on physically re-stacked layers, and what
+//! was published for a real model.
+
+mod support;
+
+use std::{collections::HashMap, path::Path};
+
+use cola::{
+    chain::Chain,
+    engine::{CaseReport, Engine, Row, VerifyError, verify},
+    model::{Compute, Model, Tokenizer},
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use support::{
+    MODELS, chain, decoding_row, engine, evaluate_all, fixtures, generated, model, model_directory,
+    naive_greedy, options, outcomes, plan, random_tokens, related_chains, request, stories,
+};
+use tch::{Device, Kind};
+
+/// Largest difference of a logit allowed in f32.
+const TOLERANCE: f64 = 2e-4;
+
+fn reference(name: &str) -> std::path::PathBuf {
+    fixtures()
+        .join("references")
+        .join(format!("{name}.safetensors"))
+}
+
+#[test]
+fn every_chain_of_every_fixture_gives_the_logits_and_the_continuation_of_transformers() {
+    for name in MODELS {
+        let engine = engine(name, options());
+        for case in verify(&engine, &reference(name)).unwrap() {
+            assert!(case.passes(TOLERANCE), "{name}: {case:?}");
+            assert_eq!(case.greedy_agree, Some((20, 20)), "{name}: {case:?}");
+        }
+    }
+}
+
+#[test]
+fn the_references_hold_every_kind_of_chain() {
+    for name in MODELS {
+        let depth = model(name).depth();
+        let bytes = std::fs::read(reference(name)).unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        let metadata = header.metadata().as_ref().unwrap();
+        let written = metadata.iter().filter(|(key, _)| key.ends_with(".chain"));
+        let chains: Vec<Chain> = written.map(|(_, text)| chain(text)).collect();
+        let has = |kind: &str, is: &dyn Fn(&Chain) -> bool| {
+            assert!(chains.iter().any(is), "{name}: {kind}");
+        };
+        has("identity", &|c| c.is_identity(depth));
+        has("skip", &|c| c.only_skips() && c.len() + 1 == depth);
+        has("block skip", &|c| c.only_skips() && c.len() + 2 == depth);
+        has("repeat", &|c| c.only_repeats(depth) && c.len() == depth + 1);
+        has("block x3", &|c| {
+            c.only_repeats(depth) && c.uses(depth)[1..3] == [3, 3]
+        });
+        has("reorder", &|c| {
+            c.len() == depth && c.unique_layers() == depth && !c.is_identity(depth)
+        });
+        has("reversed", &|c| {
+            c.layers().windows(2).all(|w| w[0] == w[1] + 1)
+        });
+        has("empty", &|c| c.is_empty());
+        has("200 layers", &|c| c.len() == 200);
+    }
+}
+
+/// A copy of a reference file in which one tensor's bytes were changed.
+fn corrupted(name: &str, tensor: &str, change: impl Fn(&mut [u8])) -> tempfile::TempPath {
+    let bytes = std::fs::read(reference(name)).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = SafeTensors::deserialize(&bytes)
+        .unwrap()
+        .iter()
+        .map(|(name, view)| {
+            let data = view.data().to_vec();
+            (name.to_owned(), view.dtype(), view.shape().to_vec(), data)
+        })
+        .collect();
+    let changed = tensors.iter_mut().find(|(name, ..)| name == tensor);
+    change(&mut changed.unwrap().3);
+    let views = tensors.iter().map(|(name, dtype, shape, data)| {
+        let view = TensorView::new(*dtype, shape.clone(), data).unwrap();
+        (name.as_str(), view)
+    });
+    let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+    safetensors::serialize_to_file(views, header.metadata().clone(), &path).unwrap();
+    path
+}
+
+/// Numbers of the cases that do not pass.
+fn failing(name: &str, file: &Path) -> Vec<usize> {
+    let engine = engine(name, options());
+    let cases = verify(&engine, file).unwrap();
+    let fails = |case: &&CaseReport| !case.passes(TOLERANCE);
+    cases.iter().filter(fails).map(|case| case.case).collect()
+}
+
+#[test]
+fn a_reference_with_one_logit_off_by_a_thousandth_does_not_pass() {
+    let file = corrupted("biases-f32", "case5.logits", |bytes| {
+        let at = bytes.len() / 8 * 4;
+        let logit = f32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        bytes[at..at + 4].copy_from_slice(&(logit + 1e-3).to_le_bytes());
+    });
+    assert_eq!(failing("biases-f32", &file), [5]);
+}
+
+#[test]
+fn a_reference_with_one_greedy_token_changed_does_not_pass() {
+    let file = corrupted("head-dim-f32", "case9.greedy", |bytes| bytes[19 * 8] ^= 1);
+    assert_eq!(failing("head-dim-f32", &file), [9]);
+}
+
+#[test]
+fn a_reference_with_a_logit_that_is_not_a_number_does_not_pass() {
+    let file = corrupted("sharded-f16", "case0.logits", |bytes| {
+        bytes[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    });
+    assert_eq!(failing("sharded-f16", &file), [0]);
+}
+
+#[test]
+fn a_reference_of_another_model_is_refused_by_tensor() {
+    let error = verify(&engine("biases-f32", options()), &reference("sharded-f16")).unwrap_err();
+    assert!(matches!(error, VerifyError::Chain { .. }), "{error}");
+    let error = verify(&engine("sharded-f16", options()), &reference("biases-f32")).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("`case0.logits` must be f32 [20, 120]"),
+        "{text}"
+    );
+}
+
+#[test]
+fn greedy_decoding_equals_computing_everything_again_for_every_token() {
+    const TOKENS: usize = 16;
+    for name in MODELS {
+        let model = model(name);
+        let engine = engine(name, options());
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let prompt = random_tokens(&mut random, &model, 7);
+        let row = engine.register(decoding_row(&prompt)).unwrap();
+        let chains = related_chains(&mut random, model.depth(), 12);
+        let requests = chains
+            .iter()
+            .map(|chain| request(&row, chain, Some(plan(TOKENS))));
+        let mut compared = 0;
+        for (chain, outcome) in chains.iter().zip(outcomes(&engine, requests)) {
+            let naive = naive_greedy(&model, &prompt, chain, TOKENS);
+            compared += naive.len();
+            assert_eq!(generated(&outcome).len(), TOKENS, "{name} {chain}");
+            assert_eq!(generated(&outcome)[..naive.len()], naive, "{name} {chain}");
+        }
+        assert!(
+            compared > chains.len() * TOKENS / 2,
+            "{name}: too many ties"
+        );
+    }
+}
+
+/// Largest difference between the logits of two models over some chains, in units of the standard
+/// deviation of the logits.
+fn relative_difference(a: &Model, b: &Model) -> f64 {
+    let mut random = ChaCha8Rng::seed_from_u64(2);
+    let tokens = random_tokens(&mut random, a, 40);
+    let mut largest: f64 = 0.0;
+    for chain in related_chains(&mut random, a.depth(), 8) {
+        let (ours, theirs) = (
+            a.logits(&tokens, &chain).unwrap(),
+            b.logits(&tokens, &chain).unwrap(),
+        );
+        let spread = f64::try_from(ours.std(true)).unwrap();
+        let difference = f64::try_from((&ours - &theirs).abs().max()).unwrap();
+        largest = largest.max(difference / spread);
+    }
+    largest
+}
+
+fn half_precision(name: &str, kind: Kind) -> Model {
+    let compute = Compute {
+        device: Device::Cpu,
+        kind,
+    };
+    Model::load(&model_directory(name), compute).unwrap()
+}
+
+#[test]
+fn half_precision_stays_near_f32_and_is_not_f32() {
+    for (kind, bound) in [(Kind::BFloat16, 0.2), (Kind::Half, 0.03)] {
+        for name in MODELS {
+            let difference = relative_difference(&model(name), &half_precision(name, kind));
+            println!("{name} {kind:?}: {difference:.4}");
+            assert!(difference < bound, "{name} {kind:?}: {difference}");
+            assert!(difference > 1e-5, "{name} {kind:?}: {difference}");
+        }
+    }
+}
+
+#[test]
+fn half_precision_decodes_through_the_engine() {
+    let model = std::sync::Arc::new(half_precision("llama31-gqa-tied-bf16", Kind::BFloat16));
+    let engine = Engine::start(model, options());
+    let row = engine.register(decoding_row(&[310, 4, 8, 15])).unwrap();
+    let chains = ["0-5", "0-2,1-5", "5,4,3", "empty"].map(chain);
+    let requests = chains.iter().map(|c| request(&row, c, Some(plan(8))));
+    for result in evaluate_all(&engine, requests) {
+        let outcome = result.unwrap();
+        assert!(outcome.is_finite());
+        assert_eq!(generated(&outcome).len(), 8);
+    }
+}
+
+fn stories_engine(directory: &Path) -> (Engine, Tokenizer) {
+    let model = std::sync::Arc::new(support::load(directory));
+    (
+        Engine::start(model, options()),
+        Tokenizer::load(directory).unwrap(),
+    )
+}
+
+#[test]
+fn stories260k_tells_its_golden_story_byte_for_byte() {
+    let Some(directory) = stories() else { return };
+    let (engine, tokenizer) = stories_engine(&directory);
+    let prompt = tokenizer.encode("").unwrap();
+    assert_eq!(prompt, [1], "an empty prompt is BOS");
+    let row = engine.register(decoding_row(&prompt)).unwrap();
+    let identity = Chain::identity(5);
+    let outcome = engine
+        .evaluate(request(&row, &identity, Some(plan(200))))
+        .unwrap();
+    let golden = std::fs::read_to_string(directory.join("golden_greedy200.txt")).unwrap();
+    assert_eq!(tokenizer.decode(generated(&outcome)).unwrap(), golden);
+}
+
+/// The chain a name of `nll_sweep.json` stands for, of a model of 5 layers.
+fn swept_chain(name: &str) -> Chain {
+    let digits: Vec<u16> = name
+        .chars()
+        .filter_map(|c| c.to_digit(10))
+        .map(|digit| digit as u16)
+        .collect();
+    let mut layers: Vec<u16> = (0..5).collect();
+    match (name.trim_end_matches(char::is_numeric), digits.as_slice()) {
+        ("identity", []) => {}
+        ("rep_all", []) => layers.extend(0..5),
+        ("skip", &[skipped]) => layers.retain(|&layer| layer != skipped),
+        ("dup", &[doubled]) => layers.insert(doubled.into(), doubled),
+        ("swap", &[a, b]) => layers.swap(a.into(), b.into()),
+        _ => panic!("{name}: not a known change"),
+    }
+    Chain::new(layers)
+}
+
+#[test]
+fn stories260k_has_its_published_loss_and_accuracy_under_every_chain() {
+    let Some(directory) = stories() else { return };
+    let read = |file: &str| std::fs::read_to_string(directory.join(file)).unwrap();
+    let texts: Vec<String> = serde_json::from_str(&read("nll_texts.json")).unwrap();
+    let published: HashMap<String, (f64, f64)> =
+        serde_json::from_str(&read("nll_sweep.json")).unwrap();
+    assert_eq!(published.len(), 16);
+    let (engine, tokenizer) = stories_engine(&directory);
+    // A text is the only branch of a row whose prompt is BOS.
+    let rows: Vec<_> = texts
+        .iter()
+        .map(|text| {
+            let tokens = tokenizer.encode(text).unwrap();
+            let mut builder = Row::builder(&tokens[..1]);
+            let text = builder.ask_continuation(&tokens[1..]);
+            (engine.register(builder.build()).unwrap(), text, tokens)
+        })
+        .collect();
+    let scored: usize = rows.iter().map(|(_, _, tokens)| tokens.len() - 1).sum();
+    assert_eq!(scored, 741);
+    for (name, (loss, accuracy)) in published {
+        let chain = swept_chain(&name);
+        let requests = rows.iter().map(|(row, ..)| request(row, &chain, None));
+        let (mut total, mut hits) = (0.0, 0);
+        for ((row, text, tokens), outcome) in rows.iter().zip(outcomes(&engine, requests)) {
+            total -= text.log_prob(row, &outcome.readings);
+            let guesses = outcome.readings.iter().map(|reading| reading.argmax);
+            hits += guesses.zip(&tokens[1..]).filter(|(a, b)| a == *b).count();
+        }
+        let ours = (total / scored as f64, hits as f64 / scored as f64);
+        assert!((ours.0 - loss).abs() < 1e-4, "{name}: {ours:?} for {loss}");
+        assert!(
+            (ours.1 - accuracy).abs() < 1e-4,
+            "{name}: {ours:?} for {accuracy}"
+        );
+    }
+}
