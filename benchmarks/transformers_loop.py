@@ -8,7 +8,8 @@ appended as it stands, so it begins with its own delimiter), one forward pass an
 the answer is `model.generate`, greedy, with a cache. The layers are re-stacked for every pair:
 sharing weights, each chain position with its own cache slot, so that a repeat is exact.
 
-A line of VERDICTS is {"id", "chain", "picked", "logprobs"} or {"id", "chain", "answer", "tokens"}.
+A line of VERDICTS is {"id", "chain", "picked", "logprobs"} or {"id", "chain", "answer", "tokens"}; with
+--leads the latter also has "lead": by how many nats the closest of its tokens won.
 Standard output is one line: {"pairs", "seconds", "chains_per_second", ...}. The clock starts when
 the model is loaded and the first pair has been run once to warm up.
 """
@@ -37,6 +38,7 @@ class Loop:
         self.device = args.device
         self.special_tokens = not args.no_special_tokens
         self.batch_options = args.batch_options
+        self.leads = args.leads
 
     def encode(self, text):
         return self.tokenizer(text, add_special_tokens=self.special_tokens)["input_ids"]
@@ -95,12 +97,18 @@ class Loop:
             use_cache=with_cache,
             pad_token_id=self.tokenizer.eos_token_id or 0,
             stopping_criteria=[StopAt(self.tokenizer, stop, prompt_length)] if stop else None,
+            return_dict_in_generate=True,
+            output_logits=self.leads,
         )
-        tokens = output[0, prompt_length:].tolist()
+        tokens = output.sequences[0, prompt_length:].tolist()
         answer = self.tokenizer.decode(tokens, skip_special_tokens=True)
         for text in stop:
             answer = answer.split(text, 1)[0]
-        return {"answer": answer, "tokens": tokens}
+        verdict = {"answer": answer, "tokens": tokens}
+        if self.leads:
+            best = torch.stack(output.logits).float().topk(2).values
+            verdict["lead"] = (best[..., 0] - best[..., 1]).min().item()
+        return verdict
 
 
 class StopAt(StoppingCriteria):
@@ -124,6 +132,7 @@ def main():
     parser.add_argument("--limit", type=int, help="then run only this many")
     parser.add_argument("--threads", type=int, help="torch's threads (default: torch's choice)")
     parser.add_argument("--batch-options", action="store_true", help="all options of a question in one padded batch")
+    parser.add_argument("--leads", action="store_true", help="also report how close each generation was")
     parser.add_argument("--no-special-tokens", action="store_true", help="no BOS, lm-evaluation-harness's default")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"])
     parser.add_argument("--device", default="cpu")
