@@ -39,18 +39,20 @@ pub fn run(args: EvalArgs) -> Result<Ending, CliError> {
             .collect(),
     };
     let loaded = setup::load(&directory, &args.model.compute)?;
+    let asking = loaded.asking(args.tasks.chat, None)?;
+    let interrupt = setup::interrupt_flag();
     if let Some(out) = &args.out {
         // Before hours of work, not after.
         output::directory(out)?;
     }
     let evaluator = Evaluator {
         engine: &loaded.engine,
-        asking: &loaded.asking(args.tasks.chat, None)?,
+        asking: &asking,
         in_flight: loaded.in_flight,
     };
     let mut progress = Progress::new("cola eval", false);
     let started = Instant::now();
-    let results = evaluator.run(&samples, &pairs, &setup::interrupt_flag(), &mut progress)?;
+    let results = evaluator.run(&samples, &pairs, &interrupt, &mut progress)?;
     let seconds = started.elapsed().as_secs_f64();
     for (pair, result) in pairs.iter().zip(&results) {
         if let Some(Err(error)) = result {
