@@ -102,8 +102,16 @@ fn mlp(config: &Config) -> Result<MlpSpec, ModelError> {
     })
 }
 
-/// `rope_parameters` (newer) or `rope_theta` with `rope_scaling`.
+/// `rope_parameters` (newer) or `rope_theta` with `rope_scaling`; both only where they agree.
 fn rope(config: &Config) -> Result<RopeSpec, ModelError> {
+    if let (Some(new), Some(old)) = (config.get("rope_parameters"), config.get("rope_scaling"))
+        && new != old
+    {
+        return Err(config.refuse(
+            "rope_scaling",
+            "differs from `rope_parameters`; keep one of them",
+        ));
+    }
     let parameters = match config.object("rope_parameters")? {
         Some(parameters) => Some(parameters),
         None => config.object("rope_scaling")?,

@@ -236,6 +236,14 @@ mod tests {
     }
 
     #[test]
+    fn two_ropes_that_differ_are_refused() {
+        let linear = |factor: f64| json!({"rope_type": "linear", "factor": factor});
+        let both = |old: f64| json!({"rope_parameters": linear(2.0), "rope_scaling": linear(old)});
+        refused(both(4.0), "rope_scaling", "differs from `rope_parameters`");
+        assert!(changed(both(2.0)).is_ok());
+    }
+
+    #[test]
     fn old_and_new_keys_say_the_same_rope() {
         let numbers = json!({
             "rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4,
