@@ -49,18 +49,19 @@ pub fn parse_device(text: &str) -> Result<Device, ModelError> {
     Ok(Device::Cuda(index))
 }
 
-/// Registers libtorch's CUDA backend, unless the binary was linked with it. The binary links only
-/// the CPU libraries, so that one build serves both.
+/// Registers libtorch's CUDA backend. The binary links only the CPU libraries, so that one build
+/// serves both. Nothing may ask libtorch about CUDA before this: it remembers the first answer.
 fn load_cuda() -> Result<(), String> {
-    if Cuda::is_available() {
-        return Ok(());
-    }
     let mut tried = Vec::new();
     for path in candidates() {
         match open_globally(&path) {
             Ok(()) => return Ok(()),
             Err(reason) => tried.push(format!("{} ({reason})", path.display())),
         }
+    }
+    if Cuda::is_available() {
+        // Linked under another name.
+        return Ok(());
     }
     Err(format!(
         "could not load libtorch_cuda.so: {}. Run `make libtorch-cuda`, or put the directory of a CUDA \
