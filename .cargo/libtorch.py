@@ -26,8 +26,9 @@ LINKED = {
     "torch/lib": ["libtorch.so", "libtorch_cpu.so", "libc10.so", "libgomp.so.1"],
     "nvidia/cu13/lib": ["libcudart.so.13", "libcupti.so.13"],
 }
-PLATFORMS = ["manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_25_x86_64",
-             "manylinux_2_17_x86_64", "manylinux2014_x86_64"]
+# pip matches a wheel's platform exactly, so every one that a current Linux accepts is named.
+PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(28, 4, -1)]
+PLATFORMS += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64"]
 
 
 def main():
