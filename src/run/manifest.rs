@@ -105,7 +105,12 @@ impl Manifest {
                 reason: error.to_string(),
             })
         };
-        let (was, now) = (as_value(&Self::read(directory)?)?, as_value(self)?);
+        let (was, mut now) = (Self::read(directory)?, self.clone());
+        if was.model_hash == now.model_hash {
+            // The same model by another path: a run may continue from elsewhere.
+            now.model.clone_from(&was.model);
+        }
+        let (was, now) = (as_value(&was)?, as_value(&now)?);
         match first_difference("", &was, &now) {
             None => Ok(()),
             Some((field, was, now)) => Err(RunError::Changed {
@@ -184,6 +189,18 @@ mod tests {
             "{error}"
         );
         assert!(error.contains("is 50 now"), "{error}");
+    }
+
+    #[test]
+    fn the_same_model_by_another_path_continues_the_run() {
+        let directory = tempfile::tempdir().unwrap();
+        manifest().establish(directory.path()).unwrap();
+        let mut moved = manifest();
+        moved.model = "../models/demo".into();
+        moved.establish(directory.path()).unwrap();
+        moved.model_hash = "22".into();
+        let error = moved.establish(directory.path()).unwrap_err().to_string();
+        assert!(error.contains("`model` was"), "{error}");
     }
 
     #[test]
