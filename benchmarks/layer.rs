@@ -6,7 +6,7 @@ mod support;
 
 use std::hint::black_box;
 
-use cola::model::{Batch, Keep, Segment, Visibility};
+use cola::model::{Asks, Batch, Keep, Segment, Visibility};
 use criterion::{
     BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
@@ -48,15 +48,22 @@ fn layer(criterion: &mut Criterion) {
                 residual,
                 positions: &positions,
                 context: Vec::new(),
-                visible: Visibility::Tree(&visible),
+                visible: Visibility::Tree {
+                    context: &[],
+                    seen: &visible,
+                },
             })
             .collect();
-        let keep = vec![Keep::Residual; segments.len()];
+        let asks = Asks {
+            keep: Keep::Residual,
+            alpha: 1.0,
+        };
+        let asks = vec![asks; segments.len()];
         // Packing and taking apart are part of a step, so they are timed too.
         group.bench_function(BenchmarkId::new("layer", tokens), |bencher| {
             bencher.iter(|| {
-                let batch = Batch::pack(black_box(&segments)).expect("rows of one shape");
-                model.layer(0).forward(&batch, &keep).expect("a layer")
+                let batch = Batch::pack(black_box(&segments), None).expect("rows of one shape");
+                model.layer(0).forward(&batch, &asks).expect("a layer")
             });
         });
         let packed = random([tokens, hidden]);

@@ -380,7 +380,6 @@ fn a_search_that_cannot_be_is_refused_by_flag() {
             "--preset polar",
             vec!["preset", "polar", "polar-release", "dr-llm"],
         ),
-        ("--repeat shared-slot", vec!["--repeat shared-slot"]),
         (
             "--strategy exhaustive",
             vec!["--strategy exhaustive", "--simulations"],

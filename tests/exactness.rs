@@ -7,17 +7,27 @@ use std::{collections::HashMap, path::Path};
 
 use cola::{
     chain::Chain,
-    engine::{CaseReport, Engine, Row, VerifyError, verify},
-    model::{Compute, Model, Tokenizer},
+    engine::{CaseReport, Engine, EngineOptions, Row, VerifyError, verify},
+    model::{Compute, Model, Repeat, Tokenizer},
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use support::{
-    MODELS, chain, decoding_row, engine, evaluate_all, fixtures, generated, model, model_directory,
+    chain, decoding_row, engine, evaluate_all, fixtures, generated, model, model_directory, models,
     naive_greedy, options, outcomes, plan, random_tokens, related_chains, request, stories,
 };
-use tch::{Device, Kind};
+use tch::{Device, Kind, Tensor};
+
+/// The first fixtures, each a Llama of its own.
+const LLAMAS: [&str; 6] = [
+    "biases-f32",
+    "head-dim-f32",
+    "llama2-mha-f32",
+    "llama31-gqa-tied-bf16",
+    "rope-parameters-f32",
+    "sharded-f16",
+];
 
 /// Largest difference of a logit allowed in f32.
 const TOLERANCE: f64 = 2e-4;
@@ -30,7 +40,8 @@ fn reference(name: &str) -> std::path::PathBuf {
 
 #[test]
 fn every_chain_of_every_fixture_gives_the_logits_and_the_continuation_of_transformers() {
-    for name in MODELS {
+    for name in models() {
+        let name = name.as_str();
         let engine = engine(name, options());
         for case in verify(&engine, &reference(name)).unwrap() {
             assert!(case.passes(TOLERANCE), "{name}: {case:?}");
@@ -41,7 +52,8 @@ fn every_chain_of_every_fixture_gives_the_logits_and_the_continuation_of_transfo
 
 #[test]
 fn the_references_hold_every_kind_of_chain() {
-    for name in MODELS {
+    for name in models() {
+        let name = name.as_str();
         let depth = model(name).depth();
         let bytes = std::fs::read(reference(name)).unwrap();
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
@@ -139,7 +151,8 @@ fn a_reference_of_another_model_is_refused_by_tensor() {
 #[test]
 fn greedy_decoding_equals_computing_everything_again_for_every_token() {
     const TOKENS: usize = 16;
-    for name in MODELS {
+    for name in models() {
+        let name = name.as_str();
         let model = model(name);
         let engine = engine(name, options());
         let mut random = ChaCha8Rng::seed_from_u64(1);
@@ -171,8 +184,8 @@ fn relative_difference(a: &Model, b: &Model) -> f64 {
     let mut largest: f64 = 0.0;
     for chain in related_chains(&mut random, a.depth(), 8) {
         let (ours, theirs) = (
-            a.logits(&tokens, &chain).unwrap(),
-            b.logits(&tokens, &chain).unwrap(),
+            a.logits(&tokens, &chain, Repeat::Clean).unwrap(),
+            b.logits(&tokens, &chain, Repeat::Clean).unwrap(),
         );
         let spread = f64::try_from(ours.std(true)).unwrap();
         let difference = f64::try_from((&ours - &theirs).abs().max()).unwrap();
@@ -192,12 +205,109 @@ fn half_precision(name: &str, kind: Kind) -> Model {
 #[test]
 fn half_precision_stays_near_f32_and_is_not_f32() {
     for (kind, bound) in [(Kind::BFloat16, 0.2), (Kind::Half, 0.03)] {
-        for name in MODELS {
+        for name in LLAMAS {
             let difference = relative_difference(&model(name), &half_precision(name, kind));
             println!("{name} {kind:?}: {difference:.4}");
             assert!(difference < bound, "{name} {kind:?}: {difference}");
             assert!(difference > 1e-5, "{name} {kind:?}: {difference}");
         }
+    }
+}
+
+#[test]
+fn bfloat16_is_as_near_to_f32_as_that_of_transformers_in_every_family() {
+    let mut families = 0;
+    for name in models() {
+        let cases = Reference::read(&name);
+        let Some(theirs) = cases.largest_bf16_difference() else {
+            continue;
+        };
+        families += 1;
+        let model = half_precision(&name, Kind::BFloat16);
+        let of_case = |case: &ReferenceCase| {
+            let ours = model.logits(&case.tokens, &case.chain, Repeat::Clean);
+            f64::try_from((ours.unwrap() - &case.logits).abs().max()).unwrap()
+        };
+        let ours = cases.0.iter().map(of_case).fold(0.0, f64::max);
+        println!("{name}: {ours:.3}, transformers {theirs:.3}");
+        assert!(ours > 1e-4, "{name}: {ours}: was this bfloat16?");
+        assert!(
+            ours <= 2.0 * theirs,
+            "{name}: {ours}, transformers {theirs}"
+        );
+    }
+    assert!(families > 30, "{families}");
+}
+
+/// What a reference file says, for the tests that read it themselves.
+struct Reference(Vec<ReferenceCase>);
+
+struct ReferenceCase {
+    chain: Chain,
+    tokens: Vec<u32>,
+    logits: Tensor,
+    bf16_difference: Option<f64>,
+}
+
+impl Reference {
+    fn read(name: &str) -> Self {
+        let bytes = std::fs::read(reference(name)).unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        let metadata = header.metadata().clone().unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let case = |k: usize| -> Option<ReferenceCase> {
+            let chain = chain(metadata.get(&format!("case{k}.chain"))?);
+            let logits = file.tensor(&format!("case{k}.logits")).unwrap();
+            let shape: Vec<i64> = logits.shape().iter().map(|&n| n as i64).collect();
+            let ids = file.tensor(&format!("case{k}.input_ids")).unwrap();
+            let ids = ids.data().as_chunks::<8>().0;
+            Some(ReferenceCase {
+                chain,
+                tokens: ids
+                    .iter()
+                    .map(|id| i64::from_le_bytes(*id) as u32)
+                    .collect(),
+                logits: Tensor::from_data_size(logits.data(), &shape, Kind::Float),
+                bf16_difference: metadata
+                    .get(&format!("case{k}.bf16_difference"))
+                    .map(|text| text.parse().unwrap()),
+            })
+        };
+        Self((0..).map_while(case).collect())
+    }
+
+    fn largest_bf16_difference(&self) -> Option<f64> {
+        let differences = self.0.iter().filter_map(|case| case.bf16_difference);
+        differences.reduce(f64::max)
+    }
+}
+
+#[test]
+fn a_shared_slot_computes_what_the_cache_of_transformers_makes_of_repeats() {
+    let references = std::fs::read_dir(fixtures().join("references")).unwrap();
+    let mut names: Vec<String> = references
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter_map(|file| Some(file.strip_suffix(".shared-slot.safetensors")?.to_owned()))
+        .collect();
+    names.sort();
+    assert!(names.len() >= 3, "{names:?}");
+    let shared = EngineOptions {
+        repeat: Repeat::SharedSlot,
+        ..options()
+    };
+    for name in names {
+        let file = reference(&format!("{name}.shared-slot"));
+        let mut repeats = 0;
+        for case in verify(&engine(&name, shared), &file).unwrap() {
+            assert!(case.passes(1e-4), "{name}: {case:?}");
+            assert_eq!(case.greedy_agree, Some((20, 20)), "{name}: {case:?}");
+            repeats += usize::from(case.chain.unique_layers() < case.chain.len());
+        }
+        assert!(repeats >= 3, "{name}");
+        // And it is not what clean repeats are.
+        let clean = verify(&engine(&name, options()), &file).unwrap();
+        let differing = clean.iter().filter(|case| !case.passes(1e-4)).count();
+        assert_eq!(differing, repeats, "{name}");
     }
 }
 

@@ -61,7 +61,7 @@ pub struct ModelArgs {
     pub compute: ComputeArgs,
 }
 
-/// Where a model runs. None of it changes a verdict, but for the dtype.
+/// How a model runs. None of it changes a verdict, but for the dtype and `--repeat`.
 #[derive(Debug, Clone, Args)]
 pub struct ComputeArgs {
     /// Where to run: cpu or cuda:N.
@@ -83,6 +83,11 @@ pub struct ComputeArgs {
     /// Samples in flight at once in search and eval (default: 128 on the CPU, 256 on CUDA).
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub in_flight: Option<usize>,
+    /// What a layer sees when a chain visits it again: with clean its own keys and values, as if the
+    /// layer had been copied; with shared-slot what a transformers cache with one slot a layer makes
+    /// of it, for comparison with published numbers.
+    #[arg(long, value_enum, default_value_t = Repeat::Clean)]
+    pub repeat: Repeat,
 }
 
 /// Which questions.
@@ -124,10 +129,6 @@ pub struct StrategyArgs {
     /// Samples of each task that also get the control searches, at the same budget; 0 for none.
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub controls: usize,
-    /// Keys and values of repeated layers: clean gives every position of the chain its own, as in
-    /// a model whose layers were copied.
-    #[arg(long, value_enum, default_value_t = Repeat::Clean)]
-    pub repeat: Repeat,
 }
 
 /// Arguments of `cola demo`.
@@ -310,8 +311,17 @@ pub enum Dtype {
 pub enum Repeat {
     /// Keys and values for each position of the chain.
     Clean,
-    /// What a transformers cache shared between visits computes (not available yet).
+    /// What a transformers cache shared between visits computes.
     SharedSlot,
+}
+
+impl From<Repeat> for crate::model::Repeat {
+    fn from(repeat: Repeat) -> Self {
+        match repeat {
+            Repeat::Clean => Self::Clean,
+            Repeat::SharedSlot => Self::SharedSlot,
+        }
+    }
 }
 
 fn parse_bytes(text: &str) -> Result<usize, String> {

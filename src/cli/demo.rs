@@ -6,7 +6,7 @@ use super::{
     CliError, Ending,
     args::{DemoArgs, TaskArgs},
     output,
-    search::{SearchJob, refuse_repeat, resolve_searches},
+    search::{SearchJob, resolve_searches},
     setup,
 };
 use crate::{
@@ -31,7 +31,6 @@ const SIMULATIONS: usize = 100;
 
 pub fn run(mut args: DemoArgs) -> Result<Ending, CliError> {
     args.strategy.simulations.get_or_insert(SIMULATIONS);
-    refuse_repeat(args.strategy.repeat)?;
     let home = home()?;
     let directory = home.join("models/demo");
     let datasets = home.join("datasets/demo");

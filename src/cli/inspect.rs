@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::{CliError, Ending, args::InspectArgs, output, setup};
-use crate::model::{Inspection, LayerSpec, Model};
+use crate::model::{
+    AttentionSpec, Inspection, LayerSpec, MlpSpec, Model, NormKind, NormSpec, QueryKeyNorm,
+    RopeScaling, RopeSpec,
+};
 
 pub fn run(args: &InspectArgs) -> Result<Ending, CliError> {
     let directory = setup::model_directory(&args.model)?;
@@ -20,11 +23,15 @@ pub fn run(args: &InspectArgs) -> Result<Ending, CliError> {
             "memory_bytes": { "f32": 4 * parameters, "bf16": 2 * parameters, "f16": 2 * parameters },
             "state_bytes_per_token": { "f32": 4 * found.spec.hidden, "bf16": 2 * found.spec.hidden },
             "spec": found.spec,
+            "refused": found.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
         }))?;
     } else {
         output::print(&describe(&found, stored))?;
     }
-    Ok(Ending::Done)
+    Ok(match found.problems.is_empty() {
+        true => Ending::Done,
+        false => Ending::Failures,
+    })
 }
 
 fn describe(found: &Inspection, stored: &str) -> String {
@@ -63,21 +70,140 @@ fn describe(found: &Inspection, stored: &str) -> String {
         } else {
             format!("layers {first}-{last}")
         };
-        let attention = &layer.attention;
+        let parameters = grouped(layer.parameters(spec.hidden));
         text += &format!(
-            "{name:<14} {} parameters each: attention {} heads, {} key-value heads, head size {}; \
-             MLP {} {:?}; rope theta {}, {:?}\n",
-            grouped(layer.parameters(spec.hidden)),
-            attention.heads,
-            attention.key_value_heads,
-            attention.head_dim,
-            layer.mlp.intermediate,
-            layer.mlp.activation,
-            attention.rope.theta,
-            attention.rope.scaling,
+            "\n{name:<14} {parameters} parameters each\n{}",
+            parts(layer)
         );
     }
+    if !found.problems.is_empty() {
+        text += "\nwould be refused:\n";
+        for problem in &found.problems {
+            text += &format!("  {problem}\n");
+        }
+    }
     text
+}
+
+/// A layer's parts, a line each.
+fn parts(layer: &LayerSpec) -> String {
+    let norm = |norm: Option<NormSpec>| match norm {
+        None => "none".to_owned(),
+        Some(norm) => format!("{} (epsilon {})", norm_name(norm.kind), norm.epsilon),
+    };
+    let mut lines = vec![
+        ("norms", {
+            let before = norm(layer.attention_norm.or(layer.mlp_norm));
+            let after = norm(layer.attention_output_norm.or(layer.mlp_output_norm));
+            format!("before each half {before}, after {after}")
+        }),
+        ("attention", attention(&layer.attention)),
+        ("rope", rope(layer.attention.rope.as_ref())),
+        ("mlp", mlp(&layer.mlp)),
+    ];
+    if layer.parallel {
+        lines.push(("order", "attention and MLP side by side".to_owned()));
+    }
+    lines
+        .into_iter()
+        .map(|(name, what)| format!("  {name:<12} {what}\n"))
+        .collect()
+}
+
+fn norm_name(kind: NormKind) -> &'static str {
+    match kind {
+        NormKind::Rms | NormKind::RmsWide => "RMS",
+        NormKind::RmsPlusOne => "RMS with 1 + w",
+        NormKind::Layer => "LayerNorm",
+    }
+}
+
+fn attention(spec: &AttentionSpec) -> String {
+    let mut text = format!(
+        "{} heads of {}, {} key-value heads, scale {:.6}",
+        spec.heads, spec.head_dim, spec.key_value_heads, spec.scale
+    );
+    let biases = match (spec.input_bias, spec.output_bias) {
+        (true, true) => ", biases",
+        (true, false) => ", biases on queries, keys and values",
+        (false, true) => ", bias on the output",
+        (false, false) => "",
+    };
+    text += biases;
+    match spec.query_key_norm {
+        Some(QueryKeyNorm::PerHead(_)) => text += ", norm of each query and key head",
+        Some(QueryKeyNorm::AllHeads(_)) => text += ", norm of all query and all key heads",
+        None => {}
+    }
+    if let Some(clip) = spec.clip {
+        text += &format!(", values cut at {clip}");
+    }
+    if let Some(cap) = spec.softcap {
+        text += &format!(", scores capped at {cap}");
+    }
+    match spec.window {
+        Some(window) => text + &format!(", sliding window of {window}"),
+        None => text + ", sees all",
+    }
+}
+
+fn rope(spec: Option<&RopeSpec>) -> String {
+    let Some(rope) = spec else {
+        return "none".to_owned();
+    };
+    let scaling = match &rope.scaling {
+        RopeScaling::Default => "no scaling".to_owned(),
+        RopeScaling::Linear { factor } => format!("linear scaling by {factor}"),
+        RopeScaling::Dynamic {
+            factor,
+            max_positions,
+        } => format!("dynamic scaling by {factor} past {max_positions} tokens"),
+        RopeScaling::Yarn {
+            factor,
+            original_max_positions,
+            ..
+        } => format!("yarn by {factor} from {original_max_positions} tokens"),
+        RopeScaling::LongRope {
+            original_max_positions,
+            ..
+        } => format!("longrope, other divisors past {original_max_positions} tokens"),
+        RopeScaling::Llama3 {
+            factor,
+            original_max_positions,
+            ..
+        } => format!("llama3 scaling by {factor} from {original_max_positions} tokens"),
+    };
+    let (theta, dim) = (rope.theta, rope.rotary_dim);
+    format!("theta {theta}, {dim} of each head, {scaling}")
+}
+
+fn mlp(spec: &MlpSpec) -> String {
+    match spec {
+        MlpSpec::Dense(dense) => format!(
+            "{} wide, {:?}{}{}",
+            dense.intermediate,
+            dense.activation,
+            if dense.gated { ", gated" } else { "" },
+            if dense.bias { ", biases" } else { "" },
+        ),
+        MlpSpec::Mixture(mixture) => {
+            let shared = mixture.shared.map_or_else(String::new, |width| {
+                format!(", a shared expert {width} wide")
+            });
+            format!(
+                "{} experts {} wide, {} a token{}, {:?}{shared}",
+                mixture.experts,
+                mixture.intermediate,
+                mixture.active,
+                if mixture.normalize {
+                    ", normalised"
+                } else {
+                    ""
+                },
+                mixture.activation,
+            )
+        }
+    }
 }
 
 /// Runs of equal layers: (first, last, what they are).

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use super::{
     CliError, Ending,
-    args::{Repeat, SearchArgs, StrategyArgs},
+    args::{SearchArgs, StrategyArgs},
     results,
     setup::{self, Loaded},
 };
@@ -19,7 +19,6 @@ use crate::{
 
 pub fn run(args: SearchArgs) -> Result<Ending, CliError> {
     // Everything that can be refused cheaply is, before the weights are read.
-    refuse_repeat(args.strategy.repeat)?;
     let directory = setup::model_directory(&args.model.model)?;
     let tasks = setup::load_tasks(&args.tasks)?;
     let searches = resolve_searches(
@@ -99,7 +98,7 @@ impl SearchJob {
             stop_tokens: stop_tokens(&loaded.directory)?,
             layers: model.depth(),
             dtype: setup::dtype_name(model.compute().kind).to_owned(),
-            repeat: "clean".to_owned(),
+            repeat: loaded.engine.repeat(),
             chat: self.chat,
             seed: self.strategy.seed,
             search: serde_json::to_value(&*self.searches.main)
@@ -133,14 +132,4 @@ pub fn resolve_searches(args: &StrategyArgs, layers: usize) -> Result<Searches, 
         main: Arc::new(main),
         random: Arc::new(random),
     })
-}
-
-/// Refuses what is known but not built yet.
-pub fn refuse_repeat(repeat: Repeat) -> Result<(), CliError> {
-    match repeat {
-        Repeat::Clean => Ok(()),
-        Repeat::SharedSlot => Err(CliError::Usage(
-            "--repeat shared-slot: not available yet; repeats are run clean, as copies of the layer".to_owned(),
-        )),
-    }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     engine::{Engine, EngineOptions},
-    model::{Compute, Model, Tokenizer, parse_device, stop_tokens},
+    model::{Compute, Model, Repeat, Tokenizer, parse_device, stop_tokens},
     run::{TaskManifest, note},
     task::{Asking, LoadOptions, Question, Sample, load_samples, resolve},
 };
@@ -52,11 +52,14 @@ pub fn start_engine(directory: &Path, args: &ComputeArgs) -> Result<Engine, CliE
         (Dtype::F16, _) => Kind::Half,
         (Dtype::Auto, _) => Model::inspect(directory)?.stored.unwrap_or(Kind::BFloat16),
     };
+    let repeat = Repeat::from(args.repeat);
     let model = Arc::new(Model::load(directory, Compute { device, kind })?);
+    repeat.check(model.spec())?;
     let mut options = match device {
         Device::Cuda(_) => EngineOptions::for_cuda(),
         _ => EngineOptions::for_cpu(),
     };
+    options.repeat = repeat;
     options.workers = args.workers.unwrap_or(options.workers);
     options.threads = args.threads.unwrap_or(options.threads);
     options.state_budget = match args.state_budget {

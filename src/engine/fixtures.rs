@@ -100,6 +100,7 @@ impl Jobs {
             done: 0,
             state: root,
             kept: Vec::new(),
+            keeps: false,
             since_shared: 0,
             decoding: None,
             readings: Vec::new(),

@@ -70,8 +70,10 @@ pub struct Job {
     pub done: usize,
     /// The row after those layers.
     pub state: Arc<State>,
-    /// For decoding: the states after each layer of the chain so far.
+    /// The states after each layer of the chain so far, where [`keeps`](Self::keeps) says so.
     pub kept: Vec<Arc<State>>,
+    /// Whether it needs the keys and values of every layer it has passed.
+    pub keeps: bool,
     /// Steps run since the last state taken from the table.
     pub since_shared: u32,
     pub decoding: Option<Decoding>,
@@ -109,7 +111,7 @@ impl Job {
 
     /// Takes over the row's state after `done` layers.
     pub fn arrive(&mut self, done: usize, state: Arc<State>) {
-        if self.request.decode.is_some() {
+        if self.keeps {
             self.kept.push(Arc::clone(&state));
         }
         self.done = done;

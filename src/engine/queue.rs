@@ -183,11 +183,11 @@ pub fn next_key(job: &Job) -> Option<Key> {
     Some((job.request.row.id(), *node))
 }
 
-/// Moves a job to the longest prefix the table can give. A job that decodes needs every prefix's
-/// keys and values, so it takes them one after the other; any other takes the last.
+/// Moves a job to the longest prefix the table can give. A job that needs every prefix's keys and
+/// values takes them one after the other; any other takes the last.
 fn take_from_table(job: &mut Job, table: &StateTable) {
     let row = job.request.row.id();
-    if job.request.decode.is_some() {
+    if job.keeps {
         while let Some(state) = job
             .path
             .get(job.done)
@@ -344,6 +344,7 @@ mod tests {
         }
         for (decode, done) in [(None, 4), (Some(plan(1)), 2)] {
             let mut job = jobs.job(&mut queue, &row, &long, 0);
+            job.keeps = decode.is_some();
             job.request.decode = decode;
             take_from_table(&mut job, &table);
             assert_eq!(job.done, done);

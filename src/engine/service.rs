@@ -14,9 +14,9 @@ use super::{
     state::{Meter, State},
     worker::{Shared, work},
 };
-use crate::model::{Applied, Frozen, Model};
+use crate::model::{Applied, Frozen, Model, Repeat};
 
-/// How an engine runs. None of it changes a verdict.
+/// How an engine runs. Nothing but `repeat` changes a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineOptions {
     /// Worker threads; each runs one batch at a time.
@@ -27,6 +27,8 @@ pub struct EngineOptions {
     pub state_budget: usize,
     /// Most tokens packed into one batch.
     pub batch_tokens: usize,
+    /// What a layer sees when a chain visits it again. The only option verdicts depend on.
+    pub repeat: Repeat,
 }
 
 impl EngineOptions {
@@ -38,6 +40,7 @@ impl EngineOptions {
             threads: 1,
             state_budget: 2 << 30,
             batch_tokens: 1024,
+            repeat: Repeat::Clean,
         }
     }
 
@@ -48,6 +51,7 @@ impl EngineOptions {
             threads: 1,
             state_budget: 8 << 30,
             batch_tokens: 16 * 1024,
+            repeat: Repeat::Clean,
         }
     }
 }
@@ -72,6 +76,7 @@ impl Engine {
             limit: BatchLimit {
                 tokens: options.batch_tokens.max(1),
             },
+            repeat: options.repeat,
         });
         let workers = (0..options.workers.max(1))
             .map(|_| {
@@ -101,7 +106,7 @@ impl Engine {
         }
         let _guard = tch::no_grad_guard();
         let embedded = Applied {
-            residual: Frozen::new(model.embed(row.tokens())?),
+            residual: Frozen::new(model.embed(row.tokens(), row.positions())?),
             key_value: None,
         };
         let root = Arc::new(State::new(embedded, &self.shared.meter));
@@ -142,6 +147,7 @@ impl Engine {
             done: 0,
             state: root,
             kept: Vec::new(),
+            keeps: request.decode.is_some() || self.shared.repeat == Repeat::SharedSlot,
             since_shared: 0,
             decoding: None,
             readings: Vec::new(),
@@ -164,6 +170,11 @@ impl Engine {
     /// What all evaluations cost so far.
     pub fn totals(&self) -> Totals {
         self.shared.ledger.totals(self.shared.meter.peak())
+    }
+
+    /// What a layer sees when a chain visits it again.
+    pub fn repeat(&self) -> Repeat {
+        self.shared.repeat
     }
 
     /// The state table, to look at.

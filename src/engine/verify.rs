@@ -192,7 +192,7 @@ fn compare(engine: &Engine, path: &Path, case: Case) -> Result<CaseReport, Verif
     }
     let ours = engine
         .model()
-        .logits(&case.tokens, &case.chain)?
+        .logits(&case.tokens, &case.chain, engine.repeat())?
         .f_to_device(tch::Device::Cpu)
         .map_err(ModelError::from)?;
     let (max_difference, agree) = differences(&ours, &case.logits).map_err(ModelError::from)?;

@@ -9,7 +9,7 @@ use std::{
 use tch::Tensor;
 
 use super::{
-    EngineError, Generated, Ledger, StateTable,
+    EngineError, Generated, Ledger, Row, StateTable,
     decode::Decoding,
     job::{Job, Work},
     queue::{BatchLimit, Queue, next_key},
@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     chain::Layer,
-    model::{Applied, Asked, Batch, Frozen, Keep, Model, ModelError, Reading, Segment, Visibility},
+    model::{
+        Applied, Asked, Asks, Batch, Frozen, Keep, Model, ModelError, Reading, Repeat, Segment,
+        Visibility, first_visit_only,
+    },
 };
 
 /// What all workers share.
@@ -31,12 +34,19 @@ pub struct Shared {
     pub ledger: Ledger,
     pub meter: Arc<Meter>,
     pub limit: BatchLimit,
+    pub repeat: Repeat,
 }
 
 impl Shared {
     pub fn queue(&self) -> MutexGuard<'_, Queue> {
         // Poisoned only if bookkeeping panicked; going on is better than losing a month's run.
         self.queue.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Whether states of a row keep keys and values: decoding continues from them, and later visits
+    /// of a shared slot see those of the first.
+    pub fn keeps_all(&self, row: &Row) -> bool {
+        row.for_decoding() || self.repeat == Repeat::SharedSlot
     }
 
     /// Puts jobs back into the queue and wakes workers for them.
@@ -118,7 +128,7 @@ fn run_layer(shared: &Shared, layer: Layer, jobs: Vec<Job>) {
         .ledger
         .packed_tokens
         .fetch_add(tokens as u64, Ordering::Relaxed);
-    let results = isolate(&jobs, &|jobs| apply(&shared.model, layer, jobs));
+    let results = isolate(&jobs, &|jobs| apply(shared, layer, jobs));
     let mut next = Vec::with_capacity(jobs.len());
     for (job, result) in jobs.into_iter().zip(results) {
         match result {
@@ -131,40 +141,87 @@ fn run_layer(shared: &Shared, layer: Layer, jobs: Vec<Job>) {
 }
 
 /// One layer over all jobs' rows and newest tokens.
-fn apply(model: &Model, layer: Layer, jobs: &[Job]) -> Result<Vec<Applied>, ModelError> {
-    let segments: Vec<Segment> = jobs.iter().map(segment).collect();
-    let keep = |job: &Job| match (&job.decoding, job.request.row.for_decoding()) {
-        (Some(_), _) => Keep::Views,
-        (None, true) => Keep::Everything,
-        (None, false) => Keep::Residual,
+fn apply(shared: &Shared, layer: Layer, jobs: &[Job]) -> Result<Vec<Applied>, ModelError> {
+    let slots: Vec<Option<Slot>> = jobs.iter().map(|job| slot(shared.repeat, job)).collect();
+    let segments: Vec<Segment> = jobs
+        .iter()
+        .zip(&slots)
+        .map(|(job, slot)| segment(shared.repeat, job, slot.as_ref()))
+        .collect();
+    let asks = |job: &Job| Asks {
+        keep: match (&job.decoding, shared.keeps_all(&job.request.row)) {
+            (Some(_), _) => Keep::Views,
+            (None, true) => Keep::Everything,
+            (None, false) => Keep::Residual,
+        },
+        alpha: 1.0,
     };
-    let keep: Vec<Keep> = jobs.iter().map(keep).collect();
-    model
-        .layer(layer as usize)
-        .forward(&Batch::pack(&segments)?, &keep)
+    let asks: Vec<Asks> = jobs.iter().map(asks).collect();
+    let layer = shared.model.layer(layer as usize);
+    layer.forward(&Batch::pack(&segments, layer.window())?, &asks)
 }
 
-fn segment(job: &Job) -> Segment<'_> {
+/// What the second and later visits of a layer see of its first, where they share its slot.
+struct Slot {
+    /// Place of the first visit in the chain.
+    first: usize,
+    seen: Vec<bool>,
+}
+
+fn slot(repeat: Repeat, job: &Job) -> Option<Slot> {
+    if repeat == Repeat::Clean || job.decoding.is_some() {
+        return None;
+    }
+    let layers = job.request.chain.layers();
+    let this = layers.get(job.done)?;
+    let first = layers[..job.done].iter().position(|layer| layer == this)?;
     let row = &job.request.row;
-    match &job.decoding {
-        None => Segment {
+    Some(Slot {
+        first,
+        seen: first_visit_only(row.visible(), row.tokens().len()),
+    })
+}
+
+fn segment<'a>(repeat: Repeat, job: &'a Job, slot: Option<&'a Slot>) -> Segment<'a> {
+    let row = &job.request.row;
+    let Some(decoding) = &job.decoding else {
+        let kept = slot.and_then(|slot| job.kept[slot.first].key_value.as_ref());
+        let visible = match slot {
+            None => Visibility::Tree {
+                context: &[],
+                seen: row.visible(),
+            },
+            Some(slot) => Visibility::Tree {
+                context: row.positions(),
+                seen: &slot.seen,
+            },
+        };
+        return Segment {
             residual: &job.state.residual,
             positions: row.positions(),
-            context: Vec::new(),
-            visible: Visibility::Tree(row.visible()),
-        },
-        Some(decoding) => {
-            let prompt = job.kept[decoding.done].key_value.as_ref();
-            let prompt = prompt.map(|kv| (kv, row.trunk() as i64));
-            let tail = decoding.tails[decoding.done].as_ref();
-            let tail = tail.map(|kv| (kv, kv.size()[0]));
-            Segment {
-                residual: &decoding.residual,
-                positions: std::slice::from_ref(&decoding.position),
-                context: prompt.into_iter().chain(tail).collect(),
-                visible: Visibility::All,
-            }
-        }
+            context: kept.map(|kv| (kv, kv.size()[0])).into_iter().collect(),
+            visible,
+        };
+    };
+    let layers = job.request.chain.layers();
+    let this = layers[decoding.done];
+    let places = 0..layers.len();
+    let visits = places.filter(|&place| match repeat {
+        Repeat::Clean => place == decoding.done,
+        Repeat::SharedSlot => layers[place] == this,
+    });
+    let mut context = Vec::with_capacity(2);
+    for place in visits {
+        let prompt = job.kept[place].key_value.as_ref();
+        context.extend(prompt.map(|kv| (kv, row.trunk() as i64)));
+        let tail = decoding.tails[place].as_ref();
+        context.extend(tail.map(|kv| (kv, kv.size()[0])));
+    }
+    Segment {
+        residual: &decoding.residual,
+        positions: std::slice::from_ref(&decoding.position),
+        context,
+        visible: Visibility::All,
     }
 }
 
@@ -303,6 +360,7 @@ fn continue_decoding(shared: &Shared, mut job: Job, newest: Option<Reading>) -> 
         .map_or_else(Vec::new, |d| std::mem::take(&mut d.tokens));
     let before = tokens.len();
     let ended = catch_unwind(AssertUnwindSafe(|| plan.take(&newest, &mut tokens)));
+    let position = (job.request.row.trunk() + before) as i64;
     let new_tokens = (tokens.len() - before) as u64;
     job.cost.tokens_decoded += new_tokens;
     shared
@@ -322,7 +380,7 @@ fn continue_decoding(shared: &Shared, mut job: Job, newest: Option<Reading>) -> 
             job.finish(Some(Generated { tokens, finish }), &shared.ledger);
             None
         }
-        Ok(None) => match shared.model.embed(&tokens[before..]) {
+        Ok(None) => match shared.model.embed(&tokens[before..], &[position]) {
             Err(error) => {
                 fail(shared, job, error.into());
                 None
@@ -331,7 +389,7 @@ fn continue_decoding(shared: &Shared, mut job: Job, newest: Option<Reading>) -> 
                 let decoding = job.decoding.take();
                 let depth = job.request.chain.len();
                 job.decoding = Some(Decoding {
-                    position: (job.request.row.trunk() + before) as i64,
+                    position,
                     tokens,
                     residual: Frozen::new(residual),
                     done: 0,

@@ -1,21 +1,35 @@
 //! Grouped-query self-attention over a packed batch.
 
-use tch::Tensor;
+use std::sync::Arc;
+
+use tch::{Kind, Tensor};
 
 use super::{
     AttentionSpec, ModelError,
     batch::{Batch, Bucket},
     linear::Linear,
-    rope::{Rope, rotate},
+    norm::Norm,
+    rope::Rope,
 };
 
-/// Query, key and value in one product, rotary positions, attention, output projection.
+/// Query, key and value in one product, their norms, rotary positions, attention, output
+/// projection.
 #[derive(Debug)]
 pub struct Attention {
     pub(super) input: Linear,
+    pub(super) norm: Option<HeadNorm>,
+    pub(super) rope: Option<Arc<Rope>>,
     pub(super) output: Linear,
-    pub(super) rope: std::sync::Arc<Rope>,
     pub(super) spec: AttentionSpec,
+}
+
+/// Norm of queries and keys.
+#[derive(Debug)]
+pub enum HeadNorm {
+    /// Each head by itself; weights `[heads + KV heads, head_dim]`.
+    PerHead(Norm),
+    /// All query heads together, all key heads together.
+    AllHeads { query: Norm, key: Norm },
 }
 
 impl Attention {
@@ -33,15 +47,21 @@ impl Attention {
             self.input
                 .forward(x)?
                 .f_view([nodes, heads + 2 * key_value_heads, head_dim])?;
-        let (cos, sin) = self.rope.at(&batch.positions, batch.last_position)?;
-        let rotated = rotate(
-            &projected.f_narrow(1, 0, heads + key_value_heads)?,
-            &cos,
-            &sin,
-        )?;
-        let queries = rotated.f_narrow(1, 0, heads)?;
-        let keys = rotated.f_narrow(1, heads, key_value_heads)?;
-        let values = projected.f_narrow(1, heads + key_value_heads, key_value_heads)?;
+        let mixed_heads = projected.f_narrow(1, 0, heads + key_value_heads)?;
+        let mut query_key = match &self.norm {
+            None => mixed_heads,
+            Some(norm) => self.normed(norm, &mixed_heads)?,
+        };
+        let mut values = projected.f_narrow(1, heads + key_value_heads, key_value_heads)?;
+        if let Some(clip) = self.spec.clip {
+            query_key = query_key.f_clamp(-clip, clip)?;
+            values = values.f_clamp(-clip, clip)?;
+        }
+        if let Some(rope) = &self.rope {
+            query_key = rope.rotate(&query_key, batch)?;
+        }
+        let queries = query_key.f_narrow(1, 0, heads)?;
+        let keys = query_key.f_narrow(1, heads, key_value_heads)?;
         let key_values = Tensor::f_stack(&[keys, values], 1)?;
 
         let all = match batch.context.as_slice() {
@@ -62,6 +82,24 @@ impl Attention {
         };
         let mixed = attended.f_index_select(0, &batch.restore)?;
         Ok((self.output.forward(&mixed)?, key_values))
+    }
+
+    /// Queries and keys `[N, heads + KV heads, head_dim]` through their norm.
+    fn normed(&self, norm: &HeadNorm, query_key: &Tensor) -> Result<Tensor, ModelError> {
+        let (query, key) = match norm {
+            HeadNorm::PerHead(norm) => return norm.forward(query_key),
+            HeadNorm::AllHeads { query, key } => (query, key),
+        };
+        let heads = self.spec.heads;
+        let apart = |norm: &Norm, first: i64, heads: i64| -> Result<Tensor, ModelError> {
+            let part = query_key.f_narrow(1, first, heads)?;
+            Ok(norm.forward(&part.f_flatten(1, 2)?)?.f_view_as(&part)?)
+        };
+        let parts = [
+            apart(query, 0, heads)?,
+            apart(key, heads, self.spec.key_value_heads)?,
+        ];
+        Ok(Tensor::f_cat(&parts, 1)?)
     }
 
     /// One bucket: `[rows * queries, heads * head_dim]`.
@@ -88,19 +126,46 @@ impl Attention {
             .f_view([rows, nk, 2, key_value_heads, head_dim])?
             .f_permute([2, 0, 3, 1, 4])?;
         let (k, v) = (kv.f_select(0, 0)?, kv.f_select(0, 1)?);
-        let grouped = heads != key_value_heads;
-        let mixed = Tensor::f_scaled_dot_product_attention(
-            &q,
-            &k,
-            &v,
-            Some(&bucket.mask),
-            0.0,
-            false,
-            scale,
-            grouped,
-        )?;
+        let mixed = match self.spec.softcap {
+            Some(cap) => self.attend_capped(&q, &k, &v, &bucket.mask, cap)?,
+            None => Tensor::f_scaled_dot_product_attention(
+                &q,
+                &k,
+                &v,
+                Some(&bucket.mask),
+                0.0,
+                false,
+                scale,
+                heads != key_value_heads,
+            )?,
+        };
         Ok(mixed
             .f_transpose(1, 2)?
             .f_reshape([rows * nq, heads * head_dim])?)
+    }
+
+    /// Attention with capped scores, which no fused kernel knows: `[rows, heads, nq, head_dim]`.
+    fn attend_capped(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        mask: &Tensor,
+        cap: f64,
+    ) -> Result<Tensor, ModelError> {
+        let groups = self.spec.heads / self.spec.key_value_heads;
+        let (k, v) = (
+            k.f_repeat_interleave_self_int(groups, 1, None)?,
+            v.f_repeat_interleave_self_int(groups, 1, None)?,
+        );
+        let scores = q
+            .f_matmul(&k.f_transpose(2, 3)?)?
+            .f_mul_scalar(self.spec.scale)?
+            .f_div_scalar(cap)?
+            .f_tanh()?
+            .f_mul_scalar(cap)?
+            .f_add(mask)?;
+        let weights = scores.f_softmax(-1, Kind::Float)?.f_to_kind(q.kind())?;
+        Ok(weights.f_matmul(&v)?)
     }
 }

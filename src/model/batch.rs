@@ -31,12 +31,19 @@ pub struct Segment<'a> {
     pub visible: Visibility<'a>,
 }
 
-/// What the new nodes of a segment attend to, among its context and themselves.
+/// What the new nodes of a segment attend to, among its context and themselves. A layer's window
+/// hides of that what lies too far back.
 pub enum Visibility<'a> {
-    /// The whole context and each other. Right for a single node that continues a sequence.
+    /// The whole context and each other. Right for a single node that continues a sequence, the
+    /// context being the last nodes before it.
     All,
-    /// `[n, m + n]` row-major: may node `i` see context or new node `j`?
-    Tree(&'a [bool]),
+    /// A tree.
+    Tree {
+        /// Position of each context node, `[m]`.
+        context: &'a [i64],
+        /// `[n, m + n]` row-major: may node `i` see context or new node `j`?
+        seen: &'a [bool],
+    },
 }
 
 /// Segments packed for one layer.
@@ -54,6 +61,7 @@ pub struct Batch {
     /// Where each packed node's output lies in the buckets' outputs, `[N]`.
     pub(super) restore: Tensor,
     lengths: Vec<i64>,
+    last_positions: Vec<i64>,
 }
 
 /// Segments attended together, padded to `queries` nodes that see `keys` nodes.
@@ -92,8 +100,9 @@ struct Placed<'a> {
 }
 
 impl Batch {
-    /// Packs the segments. Tensors are moved to the device of the first residual.
-    pub fn pack(segments: &[Segment<'_>]) -> Result<Self, ModelError> {
+    /// Packs the segments for a layer in which a node sees itself and the `window - 1` positions
+    /// before it (`None`: all). Tensors are moved to the device of the first residual.
+    pub fn pack(segments: &[Segment<'_>], window: Option<i64>) -> Result<Self, ModelError> {
         let residuals: Vec<&Tensor> = segments.iter().map(|s| s.residual).collect();
         let residual = match residuals.as_slice() {
             [single] => single.shallow_clone(),
@@ -121,12 +130,20 @@ impl Batch {
                 }
             }
             offset += members.len() as i64 * queries;
-            buckets.push(Bucket::new(&members, queries, keys, device, kind)?);
+            buckets.push(Bucket::new(
+                &members,
+                (queries, keys),
+                window,
+                device,
+                kind,
+            )?);
         }
         let positions: Vec<i64> = segments.iter().flat_map(|s| s.positions).copied().collect();
+        let last = |segment: &Segment| segment.positions.iter().copied().max().unwrap_or(0);
+        let last_positions: Vec<i64> = segments.iter().map(last).collect();
         Ok(Self {
             residual,
-            last_position: positions.iter().copied().max().unwrap_or(0),
+            last_position: last_positions.iter().copied().max().unwrap_or(0),
             positions: Tensor::f_from_slice(&positions)?.f_to_device(device)?,
             context: segments
                 .iter()
@@ -136,12 +153,18 @@ impl Batch {
             buckets,
             restore: Tensor::f_from_slice(&restore)?.f_to_device(device)?,
             lengths: placed.iter().map(|p| p.nodes).collect(),
+            last_positions,
         })
     }
 
     /// Nodes of each segment, in order.
     pub fn lengths(&self) -> &[i64] {
         &self.lengths
+    }
+
+    /// Largest position of each segment, in order.
+    pub(super) fn last_positions(&self) -> &[i64] {
+        &self.last_positions
     }
 }
 
@@ -172,8 +195,8 @@ fn place<'a>(segments: &'a [Segment<'a>]) -> Vec<Placed<'a>> {
 impl Bucket {
     fn new(
         members: &[&Placed<'_>],
-        queries: i64,
-        keys: i64,
+        (queries, keys): (i64, i64),
+        window: Option<i64>,
         device: Device,
         kind: Kind,
     ) -> Result<Self, ModelError> {
@@ -189,7 +212,7 @@ impl Bucket {
             let end = key_index.len() + nk;
             member.index_keys(&mut key_index);
             key_index.resize(end, member.start);
-            member.fill_mask(&mut mask[row * nq * nk..(row + 1) * nq * nk], nk);
+            member.fill_mask(&mut mask[row * nq * nk..(row + 1) * nq * nk], nk, window);
         }
         let rows = rows as i64;
         let upload = |index: &[i64]| -> Result<Tensor, ModelError> {
@@ -220,20 +243,32 @@ impl Placed<'_> {
         index.extend(self.start..self.start + self.nodes);
     }
 
-    /// Hides padding keys and what the tree hides. Padding queries see everything: an all-hidden
-    /// row would be a softmax over nothing.
-    fn fill_mask(&self, mask: &mut [f32], stride: usize) {
-        let seen = (self.context + self.nodes) as usize;
-        for (query, row) in mask
-            .chunks_exact_mut(stride)
-            .enumerate()
-            .take(self.nodes as usize)
-        {
-            row[seen..].fill(f32::NEG_INFINITY);
-            if let Visibility::Tree(tree) = self.segment.visible {
-                let visible = &tree[query * seen..(query + 1) * seen];
-                for (score, _) in row.iter_mut().zip(visible).filter(|(_, seen)| !**seen) {
-                    *score = f32::NEG_INFINITY;
+    /// Hides padding keys, what the tree hides and what lies outside the window. Padding queries
+    /// see everything: an all-hidden row would be a softmax over nothing.
+    fn fill_mask(&self, mask: &mut [f32], stride: usize, window: Option<i64>) {
+        let keys = (self.context + self.nodes) as usize;
+        let hide = |score: &mut f32| *score = f32::NEG_INFINITY;
+        let queries = mask.chunks_exact_mut(stride).zip(self.segment.positions);
+        for (query, (row, &position)) in queries.enumerate() {
+            row[keys..].iter_mut().for_each(hide);
+            match self.segment.visible {
+                Visibility::All => {
+                    // Its nodes continue the context one after the other.
+                    let before = position - query as i64 - self.context;
+                    if let Some(window) = window {
+                        let hidden = (position + 1 - window - before).clamp(0, keys as i64);
+                        row[..hidden as usize].iter_mut().for_each(hide);
+                    }
+                }
+                Visibility::Tree { context, seen } => {
+                    let seen = &seen[query * keys..(query + 1) * keys];
+                    let positions = context.iter().chain(self.segment.positions);
+                    let far = |key: i64| window.is_some_and(|window| position - key >= window);
+                    for ((score, &seen), &key) in row.iter_mut().zip(seen).zip(positions) {
+                        if !seen || far(key) {
+                            hide(score);
+                        }
+                    }
                 }
             }
         }
@@ -281,6 +316,11 @@ mod tests {
         (0..nodes * nodes).map(|i| i % nodes <= i / nodes).collect()
     }
 
+    /// A segment without context.
+    fn whole(seen: &[bool]) -> Visibility<'_> {
+        Visibility::Tree { context: &[], seen }
+    }
+
     #[test]
     fn every_node_sees_its_own_ancestors_and_context_and_nothing_else() {
         let (three, nine) = (causal(3), causal(9));
@@ -310,11 +350,11 @@ mod tests {
             vec![],
         ];
         let visible = [
-            Visibility::Tree(&three),
+            whole(&three),
             Visibility::All,
-            Visibility::Tree(&nine),
+            whole(&nine),
             Visibility::All,
-            Visibility::Tree(&tree),
+            whole(&tree),
         ];
         let parts = residuals.iter().zip(&positions).zip(contexts).zip(visible);
         let segments: Vec<Segment> = parts
@@ -325,7 +365,7 @@ mod tests {
                 visible,
             })
             .collect();
-        let batch = Batch::pack(&segments).unwrap();
+        let batch = Batch::pack(&segments, None).unwrap();
         assert_eq!(batch.lengths(), [3, 1, 9, 1, 5]);
         assert_eq!(batch.last_position, 20);
         // Packed: 0..3, 3, 4..13, 13, 14..19. Context: 19..25 without the last, 25..27, 27..47.
@@ -350,7 +390,7 @@ mod tests {
             residual: &residuals[i],
             positions: &positions[i],
             context: Vec::new(),
-            visible: Visibility::Tree(&visible[i]),
+            visible: whole(&visible[i]),
         };
         let shapes = |batch: &Batch| -> BTreeSet<(i64, i64)> {
             let buckets = batch.buckets.iter();
@@ -359,8 +399,40 @@ mod tests {
                 .collect()
         };
         let together: Vec<Segment> = (0..19).map(segment).collect();
-        let together = shapes(&Batch::pack(&together).unwrap());
-        let alone = (0..19).flat_map(|i| shapes(&Batch::pack(&[segment(i)]).unwrap()));
+        let together = shapes(&Batch::pack(&together, None).unwrap());
+        let alone = (0..19).flat_map(|i| shapes(&Batch::pack(&[segment(i)], None).unwrap()));
         assert_eq!(together, alone.collect());
+    }
+
+    #[test]
+    fn a_window_hides_what_lies_further_back_in_context_and_tree() {
+        let residuals = [1, 3].map(|nodes| zeros(&[nodes, 4]));
+        let key_values = [6, 2].map(|nodes| Frozen::new(zeros(&[nodes, 2, 1, 4])));
+        // One node at position 9 after eight others, of which only the last seven are context.
+        let decoded = Segment {
+            residual: &residuals[0],
+            positions: &[9],
+            context: vec![(&key_values[0], 5), (&key_values[1], 2)],
+            visible: Visibility::All,
+        };
+        // Two branches after a context at positions 0 and 1: 2, 3 and 2.
+        let seen = [[1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [1, 1, 0, 0, 1]];
+        let seen: Vec<bool> = seen.iter().flatten().map(|&sees| sees == 1).collect();
+        let tree = Segment {
+            residual: &residuals[1],
+            positions: &[2, 3, 2],
+            context: vec![(&key_values[1], 2)],
+            visible: Visibility::Tree {
+                context: &[0, 1],
+                seen: &seen,
+            },
+        };
+        let batch = Batch::pack(&[decoded, tree], Some(3)).unwrap();
+        // Packed: 0, 1..4. Context: 4..10 without the last, 10..12, 12..14.
+        let seen = self::seen(&batch);
+        assert_eq!(seen[0], BTreeSet::from([10, 11, 0]));
+        assert_eq!(seen[1], BTreeSet::from([12, 13, 1]));
+        assert_eq!(seen[2], BTreeSet::from([13, 1, 2]));
+        assert_eq!(seen[3], BTreeSet::from([12, 13, 3]));
     }
 }

@@ -26,11 +26,7 @@ impl Config {
             source,
         })?;
         match serde_json::from_str(&text) {
-            Ok(Value::Object(fields)) => Ok(Self {
-                path,
-                prefix: String::new(),
-                fields,
-            }),
+            Ok(Value::Object(fields)) => Ok(Self::of(path, fields)),
             Ok(_) => Err(ModelError::Malformed {
                 path,
                 reason: "expected a JSON object".into(),
@@ -39,6 +35,15 @@ impl Config {
                 path,
                 reason: error.to_string(),
             }),
+        }
+    }
+
+    /// Fields as if `path` held them.
+    pub(super) fn of(path: PathBuf, fields: Map<String, Value>) -> Self {
+        Self {
+            path,
+            prefix: String::new(),
+            fields,
         }
     }
 
@@ -91,6 +96,13 @@ impl Config {
         })
     }
 
+    /// A whole number of at least 0, if the field is there.
+    pub fn count_opt(&self, field: &str) -> Result<Option<i64>, ModelError> {
+        self.typed(field, "a whole number from 0 to 2^31", |v| {
+            v.as_i64().filter(|n| (0..=i32::MAX as i64).contains(n))
+        })
+    }
+
     /// A finite number, if the field is there.
     pub fn number_opt(&self, field: &str) -> Result<Option<f64>, ModelError> {
         self.typed(field, "a number", |v| v.as_f64().filter(|x| x.is_finite()))
@@ -112,6 +124,31 @@ impl Config {
     /// A string, if the field is there.
     pub fn text_opt(&self, field: &str) -> Result<Option<String>, ModelError> {
         self.typed(field, "a string", |v| v.as_str().map(str::to_owned))
+    }
+
+    /// A list, if the field is there; every item must be what `read` expects.
+    pub fn list<T>(
+        &self,
+        field: &str,
+        expected: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Option<Vec<T>>, ModelError> {
+        self.typed(field, expected, |value| {
+            value.as_array()?.iter().map(&read).collect()
+        })
+    }
+
+    /// Whether the field is there and `null`: some families mean by that something else than by
+    /// its absence.
+    pub fn says_null(&self, field: &str) -> bool {
+        self.fields.get(field).is_some_and(Value::is_null)
+    }
+
+    /// The same object without a field.
+    pub fn without(&self, field: &str) -> Self {
+        let mut config = self.clone();
+        config.fields.remove(field);
+        config
     }
 
     fn typed<T>(

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::Repeat;
+
 /// Errors of the model room. Each names the file, and the field or tensor in it.
 #[derive(Debug, Error)]
 pub enum ModelError {
@@ -60,6 +62,22 @@ pub enum ModelError {
         /// The tokenizer file.
         path: PathBuf,
         /// What is wrong.
+        reason: String,
+    },
+    /// A sequence is longer than the model's learned positions.
+    #[error("position {position} is past the {most} positions the model learned")]
+    Position {
+        /// The position.
+        position: i64,
+        /// How many there are.
+        most: i64,
+    },
+    /// A repeat semantics this model cannot run.
+    #[error("--repeat {repeat}: {reason}")]
+    Repeat {
+        /// As the user wrote it.
+        repeat: Repeat,
+        /// Why not.
         reason: String,
     },
     /// libtorch refused an operation.

@@ -39,15 +39,20 @@ impl Reading {
 pub struct Head {
     pub(super) norm: Norm,
     pub(super) weight: std::sync::Arc<Frozen>,
+    /// Logits become `cap * tanh(logits / cap)`.
+    pub(super) softcap: Option<f64>,
 }
 
 impl Head {
     /// Logits of every node, `[N, D] -> [N, V]`, f32.
     pub fn logits(&self, residual: &Tensor) -> Result<Tensor, ModelError> {
         let normed = self.norm.forward(residual)?;
-        Ok(normed
-            .f_linear(&self.weight, None::<&Tensor>)?
-            .f_to_kind(Kind::Float)?)
+        let logits = normed.f_linear(&self.weight, None::<&Tensor>)?;
+        let logits = match self.softcap {
+            None => logits,
+            Some(cap) => logits.f_div_scalar(cap)?.f_tanh()?.f_mul_scalar(cap)?,
+        };
+        Ok(logits.f_to_kind(Kind::Float)?)
     }
 
     /// Reads nodes `[A, D]`, one [`Asked`] each.

@@ -6,13 +6,26 @@ use super::{
     Frozen, KeyValue, ModelError, attention::Attention, batch::Batch, mlp::Mlp, norm::Norm,
 };
 
-/// A block of the frozen model. `&self`, residual in, residual out: it remembers nothing.
+/// A block of the frozen model. `&self`, residual in, residual out: it remembers nothing. The order
+/// of its parts is at [`LayerSpec`](super::LayerSpec).
 #[derive(Debug)]
 pub struct Layer {
-    pub(super) attention_norm: Norm,
+    pub(super) parallel: bool,
+    pub(super) attention_norm: Option<Norm>,
     pub(super) attention: Attention,
-    pub(super) mlp_norm: Norm,
+    pub(super) attention_output_norm: Option<Norm>,
+    pub(super) mlp_norm: Option<Norm>,
     pub(super) mlp: Mlp,
+    pub(super) mlp_output_norm: Option<Norm>,
+}
+
+/// What to make of a segment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Asks {
+    /// What to keep of it.
+    pub keep: Keep,
+    /// Damping: the residual becomes `x + alpha (F(x) - x)`. At 1, exactly `F(x)`.
+    pub alpha: f64,
 }
 
 /// What to keep of a segment. A view keeps the whole batch's storage alive, so whatever is cached
@@ -36,26 +49,34 @@ pub struct Applied {
 }
 
 impl Layer {
-    /// Applies the layer to every segment of a packed batch, and keeps of each what `keep` says.
-    pub fn forward(&self, batch: &Batch, keep: &[Keep]) -> Result<Vec<Applied>, ModelError> {
+    /// How far back a node sees, itself included; `None` for all the way.
+    pub fn window(&self) -> Option<i64> {
+        self.attention.spec.window
+    }
+
+    /// Applies the layer to every segment of a packed batch, and makes of each what is asked.
+    pub fn forward(&self, batch: &Batch, asks: &[Asks]) -> Result<Vec<Applied>, ModelError> {
         let (residual, key_values) = self.forward_packed(batch)?;
         let mut start = 0;
-        let mut applied = Vec::with_capacity(keep.len());
-        for (&nodes, &keep) in batch.lengths().iter().zip(keep) {
-            let copy = |packed: &Tensor| packed.f_narrow_copy(0, start, nodes).map(Frozen::new);
-            let view = |packed: &Tensor| packed.f_narrow(0, start, nodes).map(Frozen::new);
-            applied.push(match keep {
-                Keep::Residual => Applied {
-                    residual: copy(&residual)?,
-                    key_value: None,
-                },
-                Keep::Everything => Applied {
-                    residual: copy(&residual)?,
-                    key_value: Some(copy(&key_values)?),
-                },
-                Keep::Views => Applied {
-                    residual: view(&residual)?,
-                    key_value: Some(view(&key_values)?),
+        let mut applied = Vec::with_capacity(asks.len());
+        for (&nodes, asks) in batch.lengths().iter().zip(asks) {
+            let part = |packed: &Tensor, copy: bool| match copy {
+                true => packed.f_narrow_copy(0, start, nodes).map(Frozen::new),
+                false => packed.f_narrow(0, start, nodes).map(Frozen::new),
+            };
+            let copy = asks.keep != Keep::Views;
+            let damped = asks.alpha != 1.0;
+            let mut own = part(&residual, copy && !damped)?;
+            if damped {
+                let x = batch.residual.f_narrow(0, start, nodes)?;
+                let change = own.f_sub(&x)?.f_mul_scalar(asks.alpha)?;
+                own = Frozen::new(x.f_add(&change)?);
+            }
+            applied.push(Applied {
+                residual: own,
+                key_value: match asks.keep {
+                    Keep::Residual => None,
+                    Keep::Everything | Keep::Views => Some(part(&key_values, copy)?),
                 },
             });
             start += nodes;
@@ -66,11 +87,24 @@ impl Layer {
     /// Residuals `[N, D]` and keys and values `[N, 2, KV heads, head_dim]` of the whole batch.
     fn forward_packed(&self, batch: &Batch) -> Result<(Tensor, Tensor), ModelError> {
         let x = &batch.residual;
-        let (update, key_values) = self
+        let (attended, key_values) = self
             .attention
-            .forward(&self.attention_norm.forward(x)?, batch)?;
-        let x = x.f_add(&update)?;
-        let update = self.mlp.forward(&self.mlp_norm.forward(&x)?)?;
+            .forward(&through(&self.attention_norm, x)?, batch)?;
+        let attended = through(&self.attention_output_norm, &attended)?;
+        if self.parallel {
+            let update = self.mlp.forward(&through(&self.mlp_norm, x)?)?;
+            return Ok((update.f_add(&attended)?.f_add(x)?, key_values));
+        }
+        let x = x.f_add(&attended)?;
+        let update = self.mlp.forward(&through(&self.mlp_norm, &x)?)?;
+        let update = through(&self.mlp_output_norm, &update)?;
         Ok((x.f_add(&update)?, key_values))
+    }
+}
+
+fn through(norm: &Option<Norm>, x: &Tensor) -> Result<Tensor, ModelError> {
+    match norm {
+        Some(norm) => norm.forward(x),
+        None => Ok(x.shallow_clone()),
     }
 }

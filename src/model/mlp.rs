@@ -1,30 +1,131 @@
-//! The gated feed-forward part of a block.
+//! The feed-forward part of a block.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
-use super::{Activation, MlpSpec, ModelError, linear::Linear};
+use super::{Activation, DenseSpec, Frozen, MixtureSpec, ModelError, linear::Linear};
 
-/// `down(activation(gate(x)) * up(x))`, gate and up in one product.
+/// One MLP, or a mixture of them.
 #[derive(Debug)]
-pub struct Mlp {
-    pub(super) gate_up: Linear,
+pub enum Mlp {
+    Dense(Dense),
+    Mixture(Mixture),
+}
+
+/// `down(activation(gate(x)) * up(x))`, gate and up in one product; or without a gate.
+#[derive(Debug)]
+pub struct Dense {
+    pub(super) input: Linear,
     pub(super) down: Linear,
-    pub(super) spec: MlpSpec,
+    pub(super) spec: DenseSpec,
+}
+
+/// Experts that each see the tokens routed to them.
+#[derive(Debug)]
+pub struct Mixture {
+    /// `[E, D]`.
+    pub(super) router: Frozen,
+    /// `[E, 2 I, D]`: gate and up of every expert.
+    pub(super) gate_up: Frozen,
+    /// `[E, D, I]`.
+    pub(super) down: Frozen,
+    /// The expert all tokens use, and its gate `[1, D]`.
+    pub(super) shared: Option<(Dense, Frozen)>,
+    pub(super) spec: MixtureSpec,
 }
 
 impl Mlp {
     /// `[N, D] -> [N, D]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        let inner = self.gate_up.forward(x)?;
-        let width = self.spec.intermediate;
-        let gate = inner.f_narrow(1, 0, width)?;
-        let up = inner.f_narrow(1, width, width)?;
-        let gated = match self.spec.activation {
-            Activation::Silu => gate.f_silu()?,
-            Activation::Gelu => gate.f_gelu("none")?,
-            Activation::GeluTanh => gate.f_gelu("tanh")?,
-            Activation::Relu => gate.f_relu()?,
-        };
-        self.down.forward(&gated.f_mul(&up)?)
+        match self {
+            Self::Dense(dense) => dense.forward(x),
+            Self::Mixture(mixture) => mixture.forward(x),
+        }
     }
+}
+
+impl Dense {
+    fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
+        let inner = self.input.forward(x)?;
+        let inner = match self.spec.gated {
+            true => gated(&inner, self.spec.activation)?,
+            false => activate(&inner, self.spec.activation)?,
+        };
+        self.down.forward(&inner)
+    }
+}
+
+impl Mixture {
+    fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
+        let active = self.spec.active;
+        let scores = x.f_linear(&self.router, None::<&Tensor>)?;
+        let (weights, experts) = scores
+            .f_softmax(-1, Kind::Float)?
+            .f_topk(active, -1, true, true)?;
+        let weights = match self.spec.normalize {
+            true => weights.f_div(&weights.f_sum_dim_intlist(
+                Some([-1i64].as_slice()),
+                true,
+                None,
+            )?)?,
+            false => weights,
+        };
+        // Every (token, expert) pair, sorted by expert: each expert's tokens lie together.
+        let (_, order) = experts.f_flatten(0, 1)?.f_sort_stable(true, 0, false)?;
+        let counts = experts
+            .f_flatten(0, 1)?
+            .f_bincount(None::<&Tensor>, self.spec.experts)?;
+        let counts: Vec<i64> = Vec::try_from(&counts)?;
+        let token = order.f_floor_divide_scalar(active)?;
+        let outputs = self.run_experts(&x.f_index_select(0, &token)?, &counts)?;
+        // Back in the order of the tokens, the pairs of one token side by side.
+        let place = order.f_argsort_stable(true, 0, false)?;
+        let outputs = outputs
+            .f_index_select(0, &place)?
+            .f_view([-1, active, x.size()[1]])?;
+        let weights = weights.f_to_kind(x.kind())?.f_unsqueeze(-1)?;
+        let mixed =
+            outputs
+                .f_mul(&weights)?
+                .f_sum_dim_intlist(Some([1i64].as_slice()), false, None)?;
+        match &self.shared {
+            None => Ok(mixed),
+            Some((expert, gate)) => {
+                let gate = x.f_linear(gate, None::<&Tensor>)?.f_sigmoid()?;
+                Ok(mixed.f_add(&gate.f_mul(&expert.forward(x)?)?)?)
+            }
+        }
+    }
+
+    /// The experts over their tokens: `x` `[P, D]` holds `counts[0]` tokens for the first expert,
+    /// then `counts[1]` for the second, and so on.
+    fn run_experts(&self, x: &Tensor, counts: &[i64]) -> Result<Tensor, ModelError> {
+        let mut outputs = Vec::with_capacity(counts.len());
+        let mut start = 0;
+        for (expert, &count) in (0..).zip(counts).filter(|&(_, &count)| count > 0) {
+            let inner = x
+                .f_narrow(0, start, count)?
+                .f_linear(&self.gate_up.f_select(0, expert)?, None::<&Tensor>)?;
+            let inner = gated(&inner, self.spec.activation)?;
+            outputs.push(inner.f_linear(&self.down.f_select(0, expert)?, None::<&Tensor>)?);
+            start += count;
+        }
+        Ok(Tensor::f_cat(&outputs, 0)?)
+    }
+}
+
+/// `activation(gate) * up` of `[N, 2 I]`, the gate first.
+fn gated(inner: &Tensor, activation: Activation) -> Result<Tensor, ModelError> {
+    let width = inner.size()[1] / 2;
+    let gate = inner.f_narrow(1, 0, width)?;
+    let up = inner.f_narrow(1, width, width)?;
+    Ok(activate(&gate, activation)?.f_mul(&up)?)
+}
+
+fn activate(x: &Tensor, activation: Activation) -> Result<Tensor, ModelError> {
+    Ok(match activation {
+        Activation::Silu => x.f_silu()?,
+        Activation::Gelu => x.f_gelu("none")?,
+        Activation::GeluTanh => x.f_gelu("tanh")?,
+        Activation::Relu => x.f_relu()?,
+    })
 }

@@ -21,9 +21,11 @@ mod frozen;
 mod head;
 mod layer;
 mod linear;
+mod load;
 mod mlp;
 mod network;
 mod norm;
+mod repeat;
 mod rope;
 mod spec;
 mod tokenizer;
@@ -36,9 +38,12 @@ pub use device::{Compute, parse_device};
 pub use error::ModelError;
 pub use frozen::Frozen;
 pub use head::{Asked, Reading};
-pub use layer::{Applied, Keep, Layer};
+pub use layer::{Applied, Asks, Keep, Layer};
 pub use network::{Inspection, Model};
+pub use repeat::{Repeat, first_visit_only};
+pub use rope::{RopeScaling, RopeSpec};
 pub use spec::{
-    Activation, AttentionSpec, LayerSpec, MlpSpec, ModelSpec, NormSpec, RopeScaling, RopeSpec,
+    Activation, AttentionSpec, DenseSpec, LayerSpec, MixtureSpec, MlpSpec, ModelSpec, NormKind,
+    NormSpec, QueryKeyNorm,
 };
 pub use tokenizer::Tokenizer;

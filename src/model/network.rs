@@ -1,20 +1,17 @@
 //! The whole model: embedding, layers, head.
 
-use std::{path::Path, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, path::Path, sync::Arc};
 
 use tch::{Kind, Tensor};
 
 use super::{
-    Compute, Config, Frozen, Keep, Layer, LayerSpec, ModelError, ModelSpec, NormSpec, Segment,
+    Asks, Compute, Config, Frozen, Keep, KeyValue, Layer, ModelError, ModelSpec, Repeat, Segment,
     Visibility,
-    attention::Attention,
     batch::Batch,
-    family::{self, Resolved, Role},
+    family::{self, Role},
     head::Head,
-    linear::Linear,
-    mlp::Mlp,
-    norm::Norm,
-    rope::Rope,
+    load::{Checking, Copying, Loader},
+    repeat::first_visit_only,
     weights::Weights,
 };
 use crate::chain::Chain;
@@ -28,12 +25,13 @@ pub struct Model {
     stored: Option<Kind>,
     hash: String,
     embedding: Arc<Frozen>,
+    positions: Option<Frozen>,
     layers: Vec<Layer>,
     head: Head,
 }
 
 /// What a model directory holds.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Inspection {
     /// The resolved architecture.
     pub spec: ModelSpec,
@@ -43,36 +41,63 @@ pub struct Inspection {
     pub files: Vec<std::path::PathBuf>,
     /// Their size.
     pub bytes: usize,
+    /// Why loading would be refused, as far as the files' headers tell.
+    pub problems: Vec<ModelError>,
 }
 
 impl Model {
     /// Loads `config.json` and the safetensors files of `directory`.
     pub fn load(directory: &Path, compute: Compute) -> Result<Self, ModelError> {
         let _guard = tch::no_grad_guard();
-        let config = Config::read(directory, "config.json")?;
-        let resolved = family::resolve(&config)?;
-        let weights = Weights::open(directory)?;
-        let model = Loader {
+        let resolved = family::resolve(&Config::read(directory, "config.json")?)?;
+        let mut weights = Weights::open(directory)?;
+        weights.allow_missing_prefix(resolved.prefix);
+        let hash = hash(directory, &weights)?;
+        let source = Copying {
             weights: &weights,
+            compute,
+        };
+        let parts = Loader {
             resolved: &resolved,
+            source,
             compute,
         }
-        .load(hash(directory, &weights)?)?;
-        let tied = model.spec.tied_head;
-        let head = (resolved.name)(Role::Head) + ".weight";
-        weights.refuse_unread(|name| (resolved.ignored)(name) || (tied && name == head))?;
-        Ok(model)
+        .load()?;
+        weights.refuse_unread(&ignored(&resolved))?;
+        Ok(Self {
+            compute,
+            stored: weights.main_kind()?,
+            hash,
+            embedding: parts.embedding,
+            positions: parts.positions,
+            layers: parts.layers,
+            head: parts.head,
+            spec: resolved.spec,
+        })
     }
 
     /// What can be known of a model without copying its weights.
     pub fn inspect(directory: &Path) -> Result<Inspection, ModelError> {
-        let spec = family::resolve(&Config::read(directory, "config.json")?)?.spec;
-        let weights = Weights::open(directory)?;
+        let resolved = family::resolve(&Config::read(directory, "config.json")?)?;
+        let mut weights = Weights::open(directory)?;
+        weights.allow_missing_prefix(resolved.prefix);
+        let loader = Loader {
+            resolved: &resolved,
+            source: Checking {
+                weights: &weights,
+                problems: RefCell::default(),
+            },
+            compute: Compute::cpu(),
+        };
+        loader.load()?;
+        let mut problems = loader.source.problems.take();
+        problems.extend(weights.refuse_unread(&ignored(&resolved)).err());
         Ok(Inspection {
-            spec,
             stored: weights.main_kind()?,
             files: weights.files().map(Path::to_owned).collect(),
             bytes: weights.bytes(),
+            problems,
+            spec: resolved.spec,
         })
     }
 
@@ -101,11 +126,28 @@ impl Model {
         &self.hash
     }
 
-    /// The residual stream before any layer: `[T] -> [T, D]`.
-    pub fn embed(&self, tokens: &[u32]) -> Result<Tensor, ModelError> {
+    /// The residual stream before any layer, for tokens at these positions: `[T] -> [T, D]`.
+    pub fn embed(&self, tokens: &[u32], positions: &[i64]) -> Result<Tensor, ModelError> {
+        let upload = |index: &[i64]| -> Result<Tensor, ModelError> {
+            Ok(Tensor::f_from_slice(index)?.f_to_device(self.compute.device)?)
+        };
         let index: Vec<i64> = tokens.iter().map(|&token| i64::from(token)).collect();
-        let index = Tensor::f_from_slice(&index)?.f_to_device(self.compute.device)?;
-        Ok(self.embedding.f_index_select(0, &index)?)
+        let mut embedded = self.embedding.f_index_select(0, &upload(&index)?)?;
+        if let Some(scale) = self.spec.embedding_scale {
+            // Rounded to the compute dtype first, as transformers does.
+            let scale = Tensor::f_from_slice(&[scale])?
+                .f_to_kind(self.compute.kind)?
+                .f_to_device(self.compute.device)?;
+            embedded = embedded.f_mul(&scale)?;
+        }
+        if let Some(table) = &self.positions {
+            let most = self.spec.max_positions;
+            if let Some(&position) = positions.iter().find(|&&position| position >= most) {
+                return Err(ModelError::Position { position, most });
+            }
+            embedded = embedded.f_add(&table.f_index_select(0, &upload(positions)?)?)?;
+        }
+        Ok(embedded)
     }
 
     /// One layer.
@@ -120,152 +162,65 @@ impl Model {
 
     /// Logits `[T, V]`, f32, of one plain sequence under a chain: the model as its definition
     /// reads, one layer after the other, nothing shared, nothing cached.
-    pub fn logits(&self, tokens: &[u32], chain: &Chain) -> Result<Tensor, ModelError> {
+    pub fn logits(
+        &self,
+        tokens: &[u32],
+        chain: &Chain,
+        repeat: Repeat,
+    ) -> Result<Tensor, ModelError> {
         let _guard = tch::no_grad_guard();
         let positions: Vec<i64> = (0..tokens.len() as i64).collect();
         let causal: Vec<bool> = positions
             .iter()
             .flat_map(|i| positions.iter().map(move |j| j <= i))
             .collect();
-        let mut residual = Frozen::new(self.embed(tokens)?);
+        let first_visit = first_visit_only(&causal, tokens.len());
+        // Keys and values of each layer's first visit.
+        let mut slots: HashMap<crate::chain::Layer, KeyValue> = HashMap::new();
+        let mut residual = Frozen::new(self.embed(tokens, &positions)?);
         for &layer in chain.layers() {
-            let batch = Batch::pack(&[Segment {
+            let slot = slots.get(&layer).filter(|_| repeat == Repeat::SharedSlot);
+            let segment = Segment {
                 residual: &residual,
                 positions: &positions,
-                context: Vec::new(),
-                visible: Visibility::Tree(&causal),
-            }])?;
-            let applied = self
-                .layer(layer as usize)
-                .forward(&batch, &[Keep::Residual])?;
-            for step in applied {
+                context: slot
+                    .map(|slot| (slot, tokens.len() as i64))
+                    .into_iter()
+                    .collect(),
+                visible: match slot {
+                    None => Visibility::Tree {
+                        context: &[],
+                        seen: &causal,
+                    },
+                    Some(_) => Visibility::Tree {
+                        context: &positions,
+                        seen: &first_visit,
+                    },
+                },
+            };
+            let of_model = self.layer(layer as usize);
+            let batch = Batch::pack(&[segment], of_model.window())?;
+            let asks = Asks {
+                keep: Keep::Everything,
+                alpha: 1.0,
+            };
+            for step in of_model.forward(&batch, &[asks])? {
                 residual = step.residual;
+                if let Some(key_value) = step.key_value {
+                    slots.entry(layer).or_insert(key_value);
+                }
             }
         }
         self.head.logits(&residual)
     }
 }
 
-/// Builds the parts of a model from its weights.
-struct Loader<'a> {
-    weights: &'a Weights,
-    resolved: &'a Resolved,
-    compute: Compute,
-}
-
-impl Loader<'_> {
-    fn load(&self, hash: String) -> Result<Model, ModelError> {
-        let spec = &self.resolved.spec;
-        let table = [spec.vocabulary, spec.hidden];
-        let embedding = Arc::new(Frozen::new(self.matrix(Role::Embedding, &table)?));
-        let head = match spec.tied_head {
-            true => Arc::clone(&embedding),
-            false => Arc::new(Frozen::new(self.matrix(Role::Head, &table)?)),
-        };
-        let mut ropes = Ropes::default();
-        let layers = spec
-            .layers
-            .iter()
-            .enumerate()
-            .map(|(index, layer)| self.layer(index, layer, &mut ropes))
-            .collect::<Result<_, _>>()?;
-        Ok(Model {
-            compute: self.compute,
-            stored: self.weights.main_kind()?,
-            hash,
-            embedding,
-            layers,
-            head: Head {
-                norm: self.norm(Role::FinalNorm, spec.final_norm)?,
-                weight: head,
-            },
-            spec: spec.clone(),
-        })
-    }
-
-    fn layer(
-        &self,
-        index: usize,
-        spec: &LayerSpec,
-        ropes: &mut Ropes,
-    ) -> Result<Layer, ModelError> {
-        let hidden = self.resolved.spec.hidden;
-        let attention = &spec.attention;
-        let query = attention.heads * attention.head_dim;
-        let key_value = attention.key_value_heads * attention.head_dim;
-        let intermediate = spec.mlp.intermediate;
-        let input = [
-            (Role::Query(index), query),
-            (Role::Key(index), key_value),
-            (Role::Value(index), key_value),
-        ];
-        let gate_up = [
-            (Role::Gate(index), intermediate),
-            (Role::Up(index), intermediate),
-        ];
-        Ok(Layer {
-            attention_norm: self.norm(Role::AttentionNorm(index), spec.attention_norm)?,
-            attention: Attention {
-                input: self.linear(&input, hidden, attention.input_bias)?,
-                output: self.linear(
-                    &[(Role::AttentionOutput(index), hidden)],
-                    query,
-                    attention.output_bias,
-                )?,
-                rope: ropes.get(attention, self.compute)?,
-                spec: attention.clone(),
-            },
-            mlp_norm: self.norm(Role::MlpNorm(index), spec.mlp_norm)?,
-            mlp: Mlp {
-                gate_up: self.linear(&gate_up, hidden, spec.mlp.bias)?,
-                down: self.linear(&[(Role::Down(index), hidden)], intermediate, spec.mlp.bias)?,
-                spec: spec.mlp.clone(),
-            },
-        })
-    }
-
-    fn matrix(&self, role: Role, shape: &[i64]) -> Result<Tensor, ModelError> {
-        let name = (self.resolved.name)(role) + ".weight";
-        self.weights
-            .read(&name, shape, self.compute.kind, self.compute.device)
-    }
-
-    fn norm(&self, role: Role, spec: NormSpec) -> Result<Norm, ModelError> {
-        Ok(Norm::new(
-            self.matrix(role, &[self.resolved.spec.hidden])?,
-            spec,
-        ))
-    }
-
-    fn linear(&self, parts: &[(Role, i64)], input: i64, bias: bool) -> Result<Linear, ModelError> {
-        let named: Vec<(String, i64)> = parts
-            .iter()
-            .map(|&(role, output)| ((self.resolved.name)(role), output))
-            .collect();
-        let Compute { kind, device } = self.compute;
-        Linear::read(self.weights, &named, input, bias, kind, device)
-    }
-}
-
-/// Rotary tables, one for each different spec.
-#[derive(Default)]
-struct Ropes(Vec<((super::RopeSpec, i64), Arc<Rope>)>);
-
-impl Ropes {
-    fn get(
-        &mut self,
-        spec: &super::AttentionSpec,
-        compute: Compute,
-    ) -> Result<Arc<Rope>, ModelError> {
-        let key = (spec.rope.clone(), spec.head_dim);
-        if let Some((_, rope)) = self.0.iter().find(|(known, _)| *known == key) {
-            return Ok(Arc::clone(rope));
-        }
-        let Compute { kind, device } = compute;
-        let rope = Arc::new(Rope::new(&spec.rope, spec.head_dim, kind, device)?);
-        self.0.push((key, Arc::clone(&rope)));
-        Ok(rope)
-    }
+/// Tensors that need no reader: buffers of old versions, and a tied head stored all the same.
+fn ignored(resolved: &family::Resolved) -> impl Fn(&str) -> bool {
+    let head = (resolved.name)(Role::Head) + ".weight";
+    let tied = resolved.spec.tied_head;
+    let of_family = resolved.ignored;
+    move |name| of_family(name) || (tied && name == head)
 }
 
 /// BLAKE3 over `config.json` and every weights file, 32 hex digits.

@@ -4,6 +4,8 @@
 
 use serde::Serialize;
 
+use super::RopeSpec;
+
 /// A whole model. Sizes: `D` hidden, `V` vocabulary.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelSpec {
@@ -15,32 +17,69 @@ pub struct ModelSpec {
     pub vocabulary: i64,
     /// Longest sequence the model was made for, in tokens.
     pub max_positions: i64,
+    /// Whether a learned vector a position is added to the embedding (GPT-2); a sequence then
+    /// cannot be longer than `max_positions`.
+    pub learned_positions: bool,
+    /// Factor on the embedding, in the compute dtype (Gemma: `sqrt(D)`).
+    pub embedding_scale: Option<f64>,
     /// Whether the head shares the embedding's weights.
     pub tied_head: bool,
+    /// Logits become `cap * tanh(logits / cap)` (Gemma 2).
+    pub logit_softcap: Option<f64>,
     /// The layers, by index: a layer's properties follow it wherever a chain puts it.
     pub layers: Vec<LayerSpec>,
     /// The norm before the head.
     pub final_norm: NormSpec,
 }
 
-/// One decoder block: `x += attention(norm(x)); x += mlp(norm(x))`.
+/// One decoder block. With `n` the norms (identity where absent), in sequence
+///
+/// ```text
+/// x += n_attention_output(attention(n_attention(x)))
+/// x += n_mlp_output(mlp(n_mlp(x)))
+/// ```
+///
+/// and in parallel (GPT-NeoX) `x += attention(n_attention(x)) + mlp(n_mlp(x))`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LayerSpec {
+    /// Whether attention and MLP read the same input.
+    pub parallel: bool,
     /// Norm before attention.
-    pub attention_norm: NormSpec,
+    pub attention_norm: Option<NormSpec>,
     /// Self-attention.
     pub attention: AttentionSpec,
+    /// Norm of what attention adds.
+    pub attention_output_norm: Option<NormSpec>,
     /// Norm before the MLP.
-    pub mlp_norm: NormSpec,
+    pub mlp_norm: Option<NormSpec>,
     /// Feed-forward part.
     pub mlp: MlpSpec,
+    /// Norm of what the MLP adds.
+    pub mlp_output_norm: Option<NormSpec>,
 }
 
-/// Root-mean-square norm, `w * x / sqrt(mean(x^2) + epsilon)`.
+/// A norm over the last dimension.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct NormSpec {
+    /// Which.
+    pub kind: NormKind,
     /// Added under the root.
     pub epsilon: f64,
+}
+
+/// Kinds of norms. `r = x / sqrt(mean(x^2) + epsilon)` is computed in f32; where the result is
+/// rounded to the compute dtype differs by family and shows in 16 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NormKind {
+    /// `w * round(r)` (Llama).
+    Rms,
+    /// `round(w * r)` (OLMo 2).
+    RmsWide,
+    /// `round((1 + w) * r)` (Gemma).
+    RmsPlusOne,
+    /// `w * (x - mean) / sqrt(variance + epsilon) + b` (GPT-2).
+    Layer,
 }
 
 /// Grouped-query self-attention.
@@ -58,52 +97,67 @@ pub struct AttentionSpec {
     pub input_bias: bool,
     /// Whether the output projection has a bias.
     pub output_bias: bool,
-    /// Rotary position embedding.
-    pub rope: RopeSpec,
+    /// Norm of queries and keys, before the rotation.
+    pub query_key_norm: Option<QueryKeyNorm>,
+    /// Queries, keys and values are cut to `-clip..=clip` (OLMoE).
+    pub clip: Option<f64>,
+    /// Rotary position embedding; `None` for a layer without.
+    pub rope: Option<RopeSpec>,
+    /// A node sees itself and the `window - 1` before it; `None` sees all.
+    pub window: Option<i64>,
+    /// Scores become `cap * tanh(scores / cap)` (Gemma 2).
+    pub softcap: Option<f64>,
 }
 
-/// Rotary position embedding (Su et al., RoFormer), rotate-half form.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RopeSpec {
-    /// Base of the wavelengths.
-    pub theta: f64,
-    /// How the wavelengths were stretched for longer contexts.
-    pub scaling: RopeScaling,
+/// What a norm of queries and keys runs over.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueryKeyNorm {
+    /// Each head by itself, weights `[head_dim]` (Qwen 3, Gemma 3).
+    PerHead(NormSpec),
+    /// All heads together, weights `[heads * head_dim]` (OLMo 2, OLMoE).
+    AllHeads(NormSpec),
 }
 
-/// Change of the rotary frequencies for long contexts.
+/// The feed-forward part of a layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "rope_type", rename_all = "lowercase")]
-pub enum RopeScaling {
-    /// None.
-    Default,
-    /// All frequencies divided by `factor` (position interpolation).
-    Linear {
-        /// Divisor of the frequencies.
-        factor: f64,
-    },
-    /// Llama 3.1: low frequencies divided by `factor`, high ones kept, a ramp between.
-    Llama3 {
-        /// Divisor of the low frequencies.
-        factor: f64,
-        /// Wavelengths above `original_max_positions / low_freq_factor` are divided.
-        low_freq_factor: f64,
-        /// Wavelengths below `original_max_positions / high_freq_factor` are kept.
-        high_freq_factor: f64,
-        /// Context length of the original training.
-        original_max_positions: f64,
-    },
+#[serde(rename_all = "snake_case")]
+pub enum MlpSpec {
+    /// One.
+    Dense(DenseSpec),
+    /// A few of many, chosen by token.
+    Mixture(MixtureSpec),
 }
 
-/// Gated feed-forward: `down(activation(gate(x)) * up(x))`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct MlpSpec {
+/// Feed-forward: `down(activation(gate(x)) * up(x))`, or `down(activation(up(x)))` without a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct DenseSpec {
     /// Inner width.
     pub intermediate: i64,
-    /// The gate's nonlinearity.
+    /// The nonlinearity.
     pub activation: Activation,
-    /// Whether the three projections have biases.
+    /// Whether there is a gate.
+    pub gated: bool,
+    /// Whether the projections have biases.
     pub bias: bool,
+}
+
+/// Mixture of gated experts: `sum over the active of p_e * expert_e(x)`, `p` the softmax of the
+/// router's scores (Shazeer et al., arXiv 1701.06538).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct MixtureSpec {
+    /// Number of experts.
+    pub experts: i64,
+    /// How many of them, those with the largest `p`, a token uses.
+    pub active: i64,
+    /// Inner width of an expert.
+    pub intermediate: i64,
+    /// The gates' nonlinearity.
+    pub activation: Activation,
+    /// Whether the `p` of the active experts are made to sum to 1.
+    pub normalize: bool,
+    /// Inner width of one more expert, which every token uses, weighed by a gate of its own.
+    pub shared: Option<i64>,
 }
 
 /// Nonlinearities.
@@ -115,48 +169,143 @@ pub enum Activation {
     /// Gaussian error linear unit, exact.
     Gelu,
     /// Gaussian error linear unit, tanh approximation.
-    #[serde(rename = "gelu_pytorch_tanh")]
+    #[serde(rename = "gelu_tanh")]
     GeluTanh,
     /// `max(x, 0)`.
     Relu,
 }
 
-impl LayerSpec {
-    /// Parameters of the block, for a residual stream of width `hidden`.
-    pub fn parameters(&self, hidden: i64) -> i64 {
-        let attention = &self.attention;
-        let query = attention.heads * attention.head_dim;
-        let key_value = 2 * attention.key_value_heads * attention.head_dim;
-        let mut count = 2 * hidden + (2 * query + key_value) * hidden;
-        count += 3 * hidden * self.mlp.intermediate;
-        if attention.input_bias {
-            count += query + key_value;
+impl NormSpec {
+    /// Parameters over a last dimension of `width`.
+    pub fn parameters(&self, width: i64) -> i64 {
+        match self.kind {
+            NormKind::Layer => 2 * width,
+            NormKind::Rms | NormKind::RmsWide | NormKind::RmsPlusOne => width,
         }
-        if attention.output_bias {
-            count += hidden;
-        }
-        if self.mlp.bias {
-            count += 2 * self.mlp.intermediate + hidden;
-        }
-        count
+    }
+}
+
+impl AttentionSpec {
+    /// Width of all queries of a token.
+    pub fn query_width(&self) -> i64 {
+        self.heads * self.head_dim
     }
 
-    /// Floating-point operations of the linear parts for one token: two a weight.
+    /// Width of all keys, or of all values, of a token.
+    pub fn key_value_width(&self) -> i64 {
+        self.key_value_heads * self.head_dim
+    }
+
+    /// Parameters, for a residual stream of width `hidden`.
+    pub fn parameters(&self, hidden: i64) -> i64 {
+        let (query, key_value) = (self.query_width(), self.key_value_width());
+        let input = query + 2 * key_value;
+        let norms = match self.query_key_norm {
+            None => 0,
+            Some(QueryKeyNorm::PerHead(norm)) => 2 * norm.parameters(self.head_dim),
+            Some(QueryKeyNorm::AllHeads(norm)) => {
+                norm.parameters(query) + norm.parameters(key_value)
+            }
+        };
+        let biases = [(self.input_bias, input), (self.output_bias, hidden)];
+        let biases: i64 = biases.iter().filter(|b| b.0).map(|b| b.1).sum();
+        (input + query) * hidden + norms + biases
+    }
+}
+
+impl DenseSpec {
+    fn parameters(&self, hidden: i64) -> i64 {
+        let inner = if self.gated { 2 } else { 1 } * self.intermediate;
+        let bias = if self.bias { inner + hidden } else { 0 };
+        (inner + self.intermediate) * hidden + bias
+    }
+}
+
+impl MlpSpec {
+    /// Parameters, for a residual stream of width `hidden`.
+    pub fn parameters(&self, hidden: i64) -> i64 {
+        match self {
+            Self::Dense(dense) => dense.parameters(hidden),
+            Self::Mixture(mixture) => {
+                let experts = mixture.experts * 3 * mixture.intermediate * hidden;
+                experts + mixture.used_by_all(hidden)
+            }
+        }
+    }
+
+    /// Parameters one token meets.
+    fn active_parameters(&self, hidden: i64) -> i64 {
+        match self {
+            Self::Dense(dense) => dense.parameters(hidden),
+            Self::Mixture(mixture) => {
+                let experts = mixture.active * 3 * mixture.intermediate * hidden;
+                experts + mixture.used_by_all(hidden)
+            }
+        }
+    }
+}
+
+impl MixtureSpec {
+    /// Parameters of router and shared expert.
+    fn used_by_all(&self, hidden: i64) -> i64 {
+        let shared = self.shared.map_or(0, |inner| 3 * inner * hidden + hidden);
+        self.experts * hidden + shared
+    }
+}
+
+impl LayerSpec {
+    fn norms(&self) -> impl Iterator<Item = NormSpec> {
+        let norms = [
+            self.attention_norm,
+            self.attention_output_norm,
+            self.mlp_norm,
+            self.mlp_output_norm,
+        ];
+        norms.into_iter().flatten()
+    }
+
+    fn outside_mlp(&self, hidden: i64) -> i64 {
+        let norms: i64 = self.norms().map(|norm| norm.parameters(hidden)).sum();
+        norms + self.attention.parameters(hidden)
+    }
+
+    /// Parameters of the block, for a residual stream of width `hidden`.
+    pub fn parameters(&self, hidden: i64) -> i64 {
+        self.outside_mlp(hidden) + self.mlp.parameters(hidden)
+    }
+
+    /// Floating-point operations of the linear parts for one token: two a weight it meets.
     pub fn flops_per_token(&self, hidden: i64) -> i64 {
-        2 * self.parameters(hidden)
+        2 * (self.outside_mlp(hidden) + self.mlp.active_parameters(hidden))
     }
 }
 
 impl ModelSpec {
     /// All parameters, a tied head counted once.
     pub fn parameters(&self) -> i64 {
-        let table = self.vocabulary * self.hidden;
-        let tables = if self.tied_head { table } else { 2 * table };
         let layers: i64 = self
             .layers
             .iter()
             .map(|layer| layer.parameters(self.hidden))
             .sum();
-        tables + layers + self.hidden
+        self.outside_layers() + layers
+    }
+
+    /// Parameters of embedding, positions, final norm and head.
+    pub fn outside_layers(&self) -> i64 {
+        let table = self.vocabulary * self.hidden;
+        let tables = if self.tied_head { table } else { 2 * table };
+        let positions = match self.learned_positions {
+            true => self.max_positions * self.hidden,
+            false => 0,
+        };
+        tables + positions + self.final_norm.parameters(self.hidden)
+    }
+
+    /// Whether any layer hides what lies far back.
+    pub fn has_windows(&self) -> bool {
+        self.layers
+            .iter()
+            .any(|layer| layer.attention.window.is_some())
     }
 }

@@ -25,6 +25,7 @@ pub struct Weights {
     location: BTreeMap<String, usize>,
     /// Names read so far.
     used: RefCell<BTreeSet<String>>,
+    prefix: String,
 }
 
 struct Shard {
@@ -61,6 +62,7 @@ impl Weights {
             shards: Vec::new(),
             location: BTreeMap::new(),
             used: RefCell::default(),
+            prefix: String::new(),
         };
         if directory.join(SINGLE).exists() {
             weights.add_shard(directory.join(SINGLE))?;
@@ -125,7 +127,7 @@ impl Weights {
         let shard = &self.shards[shard];
         let parsed = shard.parse()?;
         let view = parsed
-            .tensor(name)
+            .tensor(name.strip_prefix(&self.prefix).unwrap_or(name))
             .map_err(|error| refuse(&shard.path, error.to_string()))?;
         let found: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
         if found != shape {
@@ -151,6 +153,39 @@ impl Weights {
         }
         self.used.borrow_mut().insert(name.to_owned());
         Ok(tensor)
+    }
+
+    pub fn allow_missing_prefix(&mut self, prefix: &str) {
+        if !self.location.keys().any(|n| n.starts_with(prefix)) {
+            let old = std::mem::take(&mut self.location);
+            for (n, s) in old {
+                self.location.insert(
+                    if n.starts_with("lm_head") {
+                        n
+                    } else {
+                        format!("{prefix}{n}")
+                    },
+                    s,
+                );
+            }
+            self.prefix = prefix.to_owned();
+        }
+    }
+
+    pub fn check(&self, name: &str, shape: &[i64]) -> Result<(), ModelError> {
+        self.read(name, shape, Kind::Float, Device::Cpu).map(|_| ())
+    }
+
+    pub fn copy_into(
+        &self,
+        name: &str,
+        shape: &[i64],
+        target: &mut Tensor,
+        arrange: impl FnOnce(&Tensor) -> Result<Tensor, ModelError>,
+    ) -> Result<(), ModelError> {
+        let source = self.read(name, shape, target.kind(), Device::Cpu)?;
+        target.copy_(&arrange(&source)?);
+        Ok(())
     }
 
     /// Refuses tensors that nothing read: a model that holds more than the spec is another model.

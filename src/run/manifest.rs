@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{ControlPlan, RunError};
+use crate::model::Repeat;
 
 const NAME: &str = "manifest.json";
 const DRAFT: &str = ".manifest.json.new";
@@ -28,8 +29,8 @@ pub struct Manifest {
     pub layers: usize,
     /// Dtype it computes in.
     pub dtype: String,
-    /// Keys and values of repeated layers: `clean`, a set for each position of the chain.
-    pub repeat: String,
+    /// What a layer sees when a chain visits it again.
+    pub repeat: Repeat,
     /// Whether prompts go through the chat template.
     pub chat: bool,
     /// Seed of the run.
@@ -167,7 +168,7 @@ mod tests {
             stop_tokens: vec![1],
             layers: 12,
             dtype: "f32".into(),
-            repeat: "clean".into(),
+            repeat: Repeat::Clean,
             chat: false,
             seed: 0,
             search: serde_json::json!({"params": {"simulations": 100}}),

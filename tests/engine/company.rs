@@ -5,13 +5,16 @@ use std::sync::Arc;
 use cola::{
     chain::Chain,
     engine::{EngineOptions, Request, Row},
-    model::{Batch, Frozen, Keep, Model, Segment, Visibility},
+    model::{Asks, Batch, Frozen, Keep, Model, Repeat, Segment, Visibility},
 };
 use crossbeam_channel::unbounded;
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use tch::Tensor;
 
-use crate::support::{engine, hold_worker, log_probs, model, options, random_tokens, request};
+use crate::support::{
+    engine, hold_worker, log_probs, model, models, options, random_chain, random_tokens, request,
+};
 
 const LENGTHS: [usize; 16] = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 100, 101, 256, 300];
 
@@ -79,9 +82,10 @@ struct Nodes {
 impl Nodes {
     fn plain(model: &Model, tokens: &[u32]) -> Self {
         let count = tokens.len();
+        let positions: Vec<i64> = (0..count as i64).collect();
         Self {
-            residual: Frozen::new(model.embed(tokens).unwrap()),
-            positions: (0..count as i64).collect(),
+            residual: Frozen::new(model.embed(tokens, &positions).unwrap()),
+            positions,
             visible: (0..count * count).map(|i| i % count <= i / count).collect(),
         }
     }
@@ -91,7 +95,63 @@ impl Nodes {
             residual: &self.residual,
             positions: &self.positions,
             context: Vec::new(),
-            visible: Visibility::Tree(&self.visible),
+            visible: Visibility::Tree {
+                context: &[],
+                seen: &self.visible,
+            },
+        }
+    }
+}
+
+fn asks(keep: Keep) -> Asks {
+    Asks { keep, alpha: 1.0 }
+}
+
+/// Logits `[T, V]` of each row, all rows in one batch a layer.
+fn logits_together(model: &Model, rows: &mut [Nodes], chain: &Chain) -> Vec<Tensor> {
+    for &layer in chain.layers() {
+        let layer = model.layer(layer as usize);
+        let segments: Vec<Segment> = rows.iter().map(Nodes::segment).collect();
+        let batch = Batch::pack(&segments, layer.window()).unwrap();
+        let asks = vec![asks(Keep::Residual); rows.len()];
+        let applied = layer.forward(&batch, &asks).unwrap();
+        for (row, applied) in rows.iter_mut().zip(applied) {
+            row.residual = applied.residual;
+        }
+    }
+    let logits = |row: &Nodes| model.head().logits(&row.residual).unwrap();
+    rows.iter().map(logits).collect()
+}
+
+#[test]
+fn rows_of_any_lengths_have_together_the_logits_of_each_alone_in_every_family() {
+    for name in models() {
+        let model = model(&name);
+        let longest = match model.spec().learned_positions {
+            true => model.spec().max_positions.min(300) as usize,
+            false => 300,
+        };
+        let mut random = ChaCha8Rng::seed_from_u64(8);
+        for _ in 0..4 {
+            let count = random.random_range(2..7);
+            let mut row = || {
+                // Short rows are as likely as long ones.
+                let length = random.random_range(1..=longest) >> random.random_range(0..7);
+                random_tokens(&mut random, &model, length.max(1))
+            };
+            let rows: Vec<Vec<u32>> = (0..count).map(|_| row()).collect();
+            let chain = random_chain(&mut random, model.depth(), 6);
+            let mut nodes: Vec<Nodes> = rows.iter().map(|row| Nodes::plain(&model, row)).collect();
+            let together = logits_together(&model, &mut nodes, &chain);
+            for (row, together) in rows.iter().zip(together) {
+                let alone = model.logits(row, &chain, Repeat::Clean).unwrap();
+                let difference = f64::try_from((together - alone).abs().max()).unwrap();
+                let length = row.len();
+                assert!(
+                    difference < 5e-5,
+                    "{name} {chain}, {length} tokens: {difference}"
+                );
+            }
         }
     }
 }
@@ -108,16 +168,16 @@ fn a_layer_gives_each_segment_of_a_batch_what_it_gives_it_alone() {
         let mut random = ChaCha8Rng::seed_from_u64(5);
         let rows = LENGTHS.map(|n| Nodes::plain(&model, &random_tokens(&mut random, &model, n)));
         let segments: Vec<Segment> = rows.iter().map(Nodes::segment).collect();
-        let batch = Batch::pack(&segments).unwrap();
+        let batch = Batch::pack(&segments, None).unwrap();
         assert_eq!(batch.lengths(), LENGTHS.map(|n| n as i64));
         // Whether copied or viewed.
-        let keep = LENGTHS.map(|n| [Keep::Everything, Keep::Views][n % 2]);
-        let together = model.layer(1).forward(&batch, &keep).unwrap();
+        let each = LENGTHS.map(|n| asks([Keep::Everything, Keep::Views][n % 2]));
+        let together = model.layer(1).forward(&batch, &each).unwrap();
         for (row, together) in rows.iter().zip(together) {
-            let batch = Batch::pack(&[row.segment()]).unwrap();
+            let batch = Batch::pack(&[row.segment()], None).unwrap();
             let alone = model
                 .layer(1)
-                .forward(&batch, &[Keep::Everything])
+                .forward(&batch, &[asks(Keep::Everything)])
                 .unwrap()
                 .remove(0);
             let difference = largest_difference(&together.residual, &alone.residual);
@@ -137,9 +197,9 @@ fn a_token_after_its_context_is_what_it_is_in_the_whole_sequence() {
     for length in [2, 9, 17, 40] {
         let tokens = random_tokens(&mut random, &model, length);
         let whole = Nodes::plain(&model, &tokens);
-        let batch = Batch::pack(&[whole.segment()]).unwrap();
+        let batch = Batch::pack(&[whole.segment()], None).unwrap();
         let whole = layer
-            .forward(&batch, &[Keep::Everything])
+            .forward(&batch, &[asks(Keep::Everything)])
             .unwrap()
             .remove(0);
         // The context in two pieces, the second one longer than what is used of it.
@@ -148,15 +208,18 @@ fn a_token_after_its_context_is_what_it_is_in_the_whole_sequence() {
         let split = last / 2;
         let piece = |start, count| Frozen::new(key_values.narrow_copy(0, start, count));
         let (head, tail) = (piece(0, split), piece(split, last + 1 - split));
-        let newest = Frozen::new(model.embed(&tokens[length - 1..]).unwrap());
+        let newest = Frozen::new(model.embed(&tokens[length - 1..], &[last]).unwrap());
         let segment = Segment {
             residual: &newest,
             positions: &[last],
             context: vec![(&head, split), (&tail, last - split)],
             visible: Visibility::All,
         };
-        let batch = Batch::pack(&[segment]).unwrap();
-        let ours = layer.forward(&batch, &[Keep::Residual]).unwrap().remove(0);
+        let batch = Batch::pack(&[segment], None).unwrap();
+        let ours = layer
+            .forward(&batch, &[asks(Keep::Residual)])
+            .unwrap()
+            .remove(0);
         let expected = Frozen::new(whole.residual.narrow_copy(0, last, 1));
         let difference = largest_difference(&ours.residual, &expected);
         assert!(difference < 1e-5, "{length}: {difference}");

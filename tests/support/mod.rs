@@ -13,7 +13,7 @@ use std::{
 use cola::{
     chain::Chain,
     engine::{Completion, DecodePlan, Engine, EngineError, EngineOptions, Outcome, Request, Row},
-    model::{Compute, Model},
+    model::{Compute, Model, Repeat},
 };
 use crossbeam_channel::{Sender, bounded, unbounded};
 use rand::RngExt;
@@ -22,15 +22,18 @@ use safetensors::{SafeTensors, tensor::TensorView};
 use tch::Kind;
 use tempfile::TempDir;
 
-/// The small random Llamas; the README beside them says what each covers.
-pub const MODELS: [&str; 6] = [
-    "biases-f32",
-    "head-dim-f32",
-    "llama2-mha-f32",
-    "llama31-gqa-tied-bf16",
-    "rope-parameters-f32",
-    "sharded-f16",
-];
+/// Every fixture model, sorted: the small random checkpoints of all families. The README beside
+/// them says what each covers.
+pub fn models() -> Vec<String> {
+    let entries = std::fs::read_dir(fixtures().join("models")).unwrap();
+    let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
+    let mut names: Vec<String> = entries
+        .map(|entry| name(entry).into_string().unwrap())
+        .collect();
+    names.sort();
+    assert!(names.len() >= 6, "{names:?}");
+    names
+}
 
 /// Two winners closer than this may change places with the order of a sum. Nats.
 pub const TIE: f64 = 1e-3;
@@ -74,6 +77,7 @@ pub fn options() -> EngineOptions {
         threads: 1,
         state_budget: usize::MAX,
         batch_tokens: 256,
+        repeat: Repeat::Clean,
     }
 }
 
@@ -168,7 +172,7 @@ pub fn outcomes(engine: &Engine, requests: impl IntoIterator<Item = Request>) ->
 
 /// `log p(next | tokens[..=t])` for every `t`, `[T][V]`, nats, by [`Model::logits`].
 pub fn log_probs(model: &Model, tokens: &[u32], chain: &Chain) -> Vec<Vec<f64>> {
-    let logits = model.logits(tokens, chain).unwrap();
+    let logits = model.logits(tokens, chain, Repeat::Clean).unwrap();
     let log_probs = logits.to_kind(Kind::Double).log_softmax(1, Kind::Double);
     Vec::try_from(log_probs).unwrap()
 }

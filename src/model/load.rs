@@ -1,0 +1,408 @@
+//! From a spec to its modules: which tensors of the files go where.
+//!
+//! The same code loads a model and checks one: it asks a [`Source`] for every tensor it needs, and
+//! only the source knows whether values are copied or headers are read.
+
+use std::{cell::RefCell, sync::Arc};
+
+use tch::{Device, Kind, Tensor};
+
+use super::{
+    AttentionSpec, Compute, DenseSpec, Frozen, Layer, LayerSpec, MixtureSpec, MlpSpec, ModelError,
+    NormKind, NormSpec, QueryKeyNorm, RopeSpec,
+    attention::{Attention, HeadNorm},
+    family::{QueryKeyValueLayout, Resolved, Role},
+    head::Head,
+    linear::Linear,
+    mlp::{Dense, Mixture, Mlp},
+    norm::Norm,
+    rope::Rope,
+    weights::Weights,
+};
+
+/// A tensor in memory, and the tensors in the files it is put together from.
+pub struct Wanted {
+    /// Its shape; the pieces fill the rows of it seen as `[R, last dimension]`, or as `[R]` if it
+    /// has but one.
+    shape: Vec<i64>,
+    pieces: Vec<Piece>,
+}
+
+/// A tensor in the files, and where it goes.
+struct Piece {
+    name: String,
+    /// Its shape in the file.
+    shape: Vec<i64>,
+    /// First row it fills.
+    start: i64,
+    /// Rows it fills.
+    rows: i64,
+    arrange: Arrange,
+}
+
+/// How values lie in a file.
+#[derive(Clone, Copy)]
+enum Arrange {
+    /// As in memory, or one row for all rows.
+    Same,
+    /// `[in, out]`.
+    Transposed,
+    /// Query, key and value of the first head, then of the second: `heads` of them.
+    ByHead(i64),
+}
+
+/// Where a loader gets its tensors.
+pub trait Source {
+    fn tensor(&self, wanted: &Wanted) -> Result<Frozen, ModelError>;
+}
+
+/// Copies values from the files.
+pub struct Copying<'a> {
+    pub weights: &'a Weights,
+    pub compute: Compute,
+}
+
+impl Source for Copying<'_> {
+    fn tensor(&self, wanted: &Wanted) -> Result<Frozen, ModelError> {
+        let Compute { kind, device } = self.compute;
+        let tensor = Tensor::f_empty(&wanted.shape, (kind, device))?;
+        let rows = match wanted.shape.as_slice() {
+            [_] => tensor.shallow_clone(),
+            [.., width] => tensor.f_view([-1, *width])?,
+            [] => tensor.f_view([1])?,
+        };
+        for piece in &wanted.pieces {
+            let mut part = rows.f_narrow(0, piece.start, piece.rows)?;
+            if let Arrange::ByHead(heads) = piece.arrange {
+                part = part.f_view([&[3, heads, -1], &part.size()[1..]].concat().as_slice())?;
+            }
+            self.weights
+                .copy_into(&piece.name, &piece.shape, &mut part, |source| {
+                    Ok(match piece.arrange {
+                        Arrange::Same => source.shallow_clone(),
+                        Arrange::Transposed => source.f_transpose(0, 1)?,
+                        Arrange::ByHead(heads) => {
+                            let by_head = [&[heads, 3, -1], &source.size()[1..]].concat();
+                            source.f_view(by_head.as_slice())?.f_transpose(0, 1)?
+                        }
+                    })
+                })?;
+        }
+        Ok(Frozen::new(tensor))
+    }
+}
+
+/// Reads headers only, and collects what is wrong. What it builds is hollow.
+pub struct Checking<'a> {
+    pub weights: &'a Weights,
+    pub problems: RefCell<Vec<ModelError>>,
+}
+
+impl Source for Checking<'_> {
+    fn tensor(&self, wanted: &Wanted) -> Result<Frozen, ModelError> {
+        for piece in &wanted.pieces {
+            if let Err(problem) = self.weights.check(&piece.name, &piece.shape) {
+                self.problems.borrow_mut().push(problem);
+            }
+        }
+        let hollow = Tensor::f_empty([0], (Kind::Float, Device::Cpu))?;
+        Ok(Frozen::new(hollow))
+    }
+}
+
+/// Everything of a model but its spec.
+pub struct Parts {
+    pub embedding: Arc<Frozen>,
+    pub positions: Option<Frozen>,
+    pub layers: Vec<Layer>,
+    pub head: Head,
+}
+
+/// Builds the parts of a model.
+pub struct Loader<'a, S> {
+    pub resolved: &'a Resolved,
+    pub source: S,
+    pub compute: Compute,
+}
+
+impl<S: Source> Loader<'_, S> {
+    pub fn load(&self) -> Result<Parts, ModelError> {
+        let spec = &self.resolved.spec;
+        let table = [spec.vocabulary, spec.hidden];
+        let embedding = Arc::new(self.whole(Role::Embedding, &table)?);
+        let positions = match spec.learned_positions {
+            true => Some(self.whole(Role::Positions, &[spec.max_positions, spec.hidden])?),
+            false => None,
+        };
+        let head = match spec.tied_head {
+            true => Arc::clone(&embedding),
+            false => Arc::new(self.whole(Role::Head, &table)?),
+        };
+        let mut ropes = Ropes::default();
+        let layers = (0..)
+            .zip(&spec.layers)
+            .map(|(index, layer)| self.layer(index, layer, &mut ropes))
+            .collect::<Result<_, _>>()?;
+        Ok(Parts {
+            embedding,
+            positions,
+            layers,
+            head: Head {
+                norm: self.norm(Role::FinalNorm, spec.final_norm, spec.hidden)?,
+                weight: head,
+                softcap: spec.logit_softcap,
+            },
+        })
+    }
+
+    fn layer(&self, l: usize, spec: &LayerSpec, ropes: &mut Ropes) -> Result<Layer, ModelError> {
+        let norm = |role, norm: Option<NormSpec>| -> Result<Option<Norm>, ModelError> {
+            let hidden = self.resolved.spec.hidden;
+            norm.map(|norm| self.norm(role, norm, hidden)).transpose()
+        };
+        Ok(Layer {
+            parallel: spec.parallel,
+            attention_norm: norm(Role::AttentionNorm(l), spec.attention_norm)?,
+            attention: self.attention(l, &spec.attention, ropes)?,
+            attention_output_norm: norm(Role::AttentionOutputNorm(l), spec.attention_output_norm)?,
+            mlp_norm: norm(Role::MlpNorm(l), spec.mlp_norm)?,
+            mlp: match spec.mlp {
+                MlpSpec::Dense(dense) => Mlp::Dense(self.dense(l, dense)?),
+                MlpSpec::Mixture(mixture) => Mlp::Mixture(self.mixture(l, mixture)?),
+            },
+            mlp_output_norm: norm(Role::MlpOutputNorm(l), spec.mlp_output_norm)?,
+        })
+    }
+
+    fn attention(
+        &self,
+        l: usize,
+        spec: &AttentionSpec,
+        ropes: &mut Ropes,
+    ) -> Result<Attention, ModelError> {
+        let hidden = self.resolved.spec.hidden;
+        let (query, key_value) = (spec.query_width(), spec.key_value_width());
+        let all = query + 2 * key_value;
+        let layout = self.resolved.stored.query_key_value;
+        let input = match layout {
+            QueryKeyValueLayout::Apart => vec![
+                (Role::Query(l), query),
+                (Role::Key(l), key_value),
+                (Role::Value(l), key_value),
+            ],
+            _ => vec![(Role::QueryKeyValue(l), all)],
+        };
+        let mut arrange = self.layer_arrange();
+        if layout == QueryKeyValueLayout::ByHead {
+            arrange = Arrange::ByHead(spec.heads);
+        }
+        Ok(Attention {
+            input: self.linear(&input, hidden, spec.input_bias, arrange)?,
+            norm: self.head_norm(l, spec)?,
+            rope: match &spec.rope {
+                Some(rope) => Some(ropes.get(rope, self.compute)?),
+                None => None,
+            },
+            output: self.linear(
+                &[(Role::AttentionOutput(l), hidden)],
+                query,
+                spec.output_bias,
+                self.layer_arrange(),
+            )?,
+            spec: spec.clone(),
+        })
+    }
+
+    fn head_norm(&self, l: usize, spec: &AttentionSpec) -> Result<Option<HeadNorm>, ModelError> {
+        Ok(match spec.query_key_norm {
+            None => None,
+            Some(QueryKeyNorm::AllHeads(norm)) => Some(HeadNorm::AllHeads {
+                query: self.norm(Role::QueryNorm(l), norm, spec.query_width())?,
+                key: self.norm(Role::KeyNorm(l), norm, spec.key_value_width())?,
+            }),
+            Some(QueryKeyNorm::PerHead(norm)) => {
+                // One row of weights for each head: queries and keys go through one norm.
+                let piece = |role, start, rows| Piece {
+                    name: (self.resolved.name)(role) + ".weight",
+                    shape: vec![spec.head_dim],
+                    start,
+                    rows,
+                    arrange: Arrange::Same,
+                };
+                let weight = self.source.tensor(&Wanted {
+                    shape: vec![spec.heads + spec.key_value_heads, spec.head_dim],
+                    pieces: vec![
+                        piece(Role::QueryNorm(l), 0, spec.heads),
+                        piece(Role::KeyNorm(l), spec.heads, spec.key_value_heads),
+                    ],
+                })?;
+                Some(HeadNorm::PerHead(Norm::new(weight, None, norm)?))
+            }
+        })
+    }
+
+    fn dense(&self, l: usize, spec: DenseSpec) -> Result<Dense, ModelError> {
+        let inner = spec.intermediate;
+        let input = match (spec.gated, self.resolved.stored.gate_up_together) {
+            (false, _) => vec![(Role::Up(l), inner)],
+            (true, true) => vec![(Role::GateUp(l), 2 * inner)],
+            (true, false) => vec![(Role::Gate(l), inner), (Role::Up(l), inner)],
+        };
+        self.dense_of(&input, Role::Down(l), spec)
+    }
+
+    fn dense_of(
+        &self,
+        input: &[(Role, i64)],
+        down: Role,
+        spec: DenseSpec,
+    ) -> Result<Dense, ModelError> {
+        let (hidden, arrange) = (self.resolved.spec.hidden, self.layer_arrange());
+        Ok(Dense {
+            input: self.linear(input, hidden, spec.bias, arrange)?,
+            down: self.linear(&[(down, hidden)], spec.intermediate, spec.bias, arrange)?,
+            spec,
+        })
+    }
+
+    fn mixture(&self, l: usize, spec: MixtureSpec) -> Result<Mixture, ModelError> {
+        let hidden = self.resolved.spec.hidden;
+        let inner = spec.intermediate;
+        let experts = 0..spec.experts;
+        let gate_up = experts.clone().flat_map(|e| {
+            [
+                (Role::ExpertGate(l, e), inner),
+                (Role::ExpertUp(l, e), inner),
+            ]
+        });
+        let down = experts.map(|e| (Role::ExpertDown(l, e), hidden));
+        let stacked = |parts: Vec<(Role, i64)>, rows, width| {
+            let mut wanted = self.wanted(&parts, Some(width), "weight", Arrange::Same);
+            wanted.shape = vec![spec.experts, rows, width];
+            self.source.tensor(&wanted)
+        };
+        let shared = match spec.shared {
+            None => None,
+            Some(intermediate) => {
+                let input = [
+                    (Role::SharedGate(l), intermediate),
+                    (Role::SharedUp(l), intermediate),
+                ];
+                let dense = DenseSpec {
+                    intermediate,
+                    activation: spec.activation,
+                    gated: true,
+                    bias: false,
+                };
+                let expert = self.dense_of(&input, Role::SharedDown(l), dense)?;
+                Some((expert, self.whole(Role::SharedRouter(l), &[1, hidden])?))
+            }
+        };
+        Ok(Mixture {
+            router: self.whole(Role::Router(l), &[spec.experts, hidden])?,
+            gate_up: stacked(gate_up.collect(), 2 * inner, hidden)?,
+            down: stacked(down.collect(), hidden, inner)?,
+            shared,
+            spec,
+        })
+    }
+
+    fn norm(&self, role: Role, spec: NormSpec, width: i64) -> Result<Norm, ModelError> {
+        let part = [(role, width)];
+        let read = |suffix| {
+            self.source
+                .tensor(&self.wanted(&part, None, suffix, Arrange::Same))
+        };
+        let bias = match spec.kind {
+            NormKind::Layer => Some(read("bias")?),
+            _ => None,
+        };
+        Norm::new(read("weight")?, bias, spec)
+    }
+
+    /// A matrix that is stored as it is used.
+    fn whole(&self, role: Role, shape: &[i64; 2]) -> Result<Frozen, ModelError> {
+        let [rows, width] = *shape;
+        self.source
+            .tensor(&self.wanted(&[(role, rows)], Some(width), "weight", Arrange::Same))
+    }
+
+    /// Projections of the same input, their outputs one after the other.
+    fn linear(
+        &self,
+        parts: &[(Role, i64)],
+        input: i64,
+        bias: bool,
+        arrange: Arrange,
+    ) -> Result<Linear, ModelError> {
+        let weight = self.wanted(parts, Some(input), "weight", arrange);
+        let bias_arrange = match arrange {
+            Arrange::Transposed => Arrange::Same,
+            other => other,
+        };
+        Ok(Linear {
+            weight: self.source.tensor(&weight)?,
+            bias: match bias {
+                true => {
+                    Some(
+                        self.source
+                            .tensor(&self.wanted(parts, None, "bias", bias_arrange))?,
+                    )
+                }
+                false => None,
+            },
+        })
+    }
+
+    /// Tensors stacked by rows: `[sum of rows, width]`, or `[sum of rows]` without a width.
+    fn wanted(
+        &self,
+        parts: &[(Role, i64)],
+        width: Option<i64>,
+        suffix: &str,
+        arrange: Arrange,
+    ) -> Wanted {
+        let mut start = 0;
+        let pieces = parts.iter().map(|&(role, rows)| {
+            let mut shape: Vec<i64> = std::iter::once(rows).chain(width).collect();
+            if matches!(arrange, Arrange::Transposed) {
+                shape.reverse();
+            }
+            start += rows;
+            Piece {
+                name: format!("{}.{suffix}", (self.resolved.name)(role)),
+                shape,
+                start: start - rows,
+                rows,
+                arrange,
+            }
+        });
+        let pieces = pieces.collect();
+        Wanted {
+            shape: std::iter::once(start).chain(width).collect(),
+            pieces,
+        }
+    }
+
+    fn layer_arrange(&self) -> Arrange {
+        match self.resolved.stored.transposed {
+            true => Arrange::Transposed,
+            false => Arrange::Same,
+        }
+    }
+}
+
+/// Rotary tables, one for each different spec.
+#[derive(Default)]
+struct Ropes(Vec<(RopeSpec, Arc<Rope>)>);
+
+impl Ropes {
+    fn get(&mut self, spec: &RopeSpec, compute: Compute) -> Result<Arc<Rope>, ModelError> {
+        if let Some((_, rope)) = self.0.iter().find(|(known, _)| known == spec) {
+            return Ok(Arc::clone(rope));
+        }
+        let rope = Arc::new(Rope::new(spec, compute.kind, compute.device)?);
+        self.0.push((spec.clone(), Arc::clone(&rope)));
+        Ok(rope)
+    }
+}
