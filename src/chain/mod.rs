@@ -7,11 +7,13 @@
 mod edit;
 mod error;
 mod program;
+mod space;
 mod syntax;
 mod trie;
 
-pub use edit::{Edit, EditSpace, LengthBounds};
+pub use edit::Edit;
 pub use error::ChainError;
 pub use program::{Chain, Layer};
+pub use space::{EditSpace, LengthBounds};
 pub use syntax::MAX_CHAIN_LENGTH;
 pub use trie::PrefixTrie;

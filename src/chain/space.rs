@@ -1,0 +1,217 @@
+//! The space of legal edits: which there are, of which chain, and random ones.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Chain, Edit, Layer};
+
+/// The lengths a chain may have, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LengthBounds {
+    /// Shortest.
+    pub min: usize,
+    /// Longest.
+    pub max: usize,
+}
+
+impl LengthBounds {
+    /// Whether a chain of `len` layers is allowed.
+    pub fn contains(&self, len: usize) -> bool {
+        (self.min..=self.max).contains(&len)
+    }
+}
+
+/// Which edits are legal. A kind whose largest block is 0 is not allowed at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditSpace {
+    /// Largest block that may be skipped.
+    pub skip_block: usize,
+    /// Largest block that may be repeated.
+    pub repeat_block: usize,
+    /// Most extra copies one repeat may add.
+    pub extra_repeats: usize,
+    /// Largest of the two blocks of a swap.
+    pub swap_block: usize,
+    /// Most uses of one layer after a repeat; `None` for any number.
+    pub max_uses: Option<usize>,
+    /// Whether edits may only touch blocks no earlier edit touched: consecutive layers of the
+    /// model, each used once.
+    pub untouched_only: bool,
+    /// Lengths of the results.
+    pub lengths: LengthBounds,
+}
+
+impl EditSpace {
+    /// The chain after `edit`, or `None` where the edit is not legal. A result is never equal to
+    /// the chain and never outside [`lengths`](Self::lengths).
+    pub fn apply(&self, chain: &Chain, edit: Edit) -> Option<Chain> {
+        self.allows(chain, edit).then(|| edit.apply(chain))?
+    }
+
+    /// Whether `edit` is legal on `chain`.
+    pub fn allows(&self, chain: &Chain, edit: Edit) -> bool {
+        let Some(len) = edit.result_len(chain.len()) else {
+            return false;
+        };
+        self.lengths.contains(len) && self.block_allowed(edit) && self.content_allowed(chain, edit)
+    }
+
+    fn block_allowed(&self, edit: Edit) -> bool {
+        match edit {
+            Edit::Skip { len, .. } => (1..=self.skip_block).contains(&len),
+            Edit::Repeat { len, extra, .. } => {
+                (1..=self.repeat_block).contains(&len) && (1..=self.extra_repeats).contains(&extra)
+            }
+            Edit::Swap { left, right, .. } => {
+                (1..=self.swap_block).contains(&left) && (1..=self.swap_block).contains(&right)
+            }
+        }
+    }
+
+    fn content_allowed(&self, chain: &Chain, edit: Edit) -> bool {
+        let layers = chain.layers();
+        let block = match edit {
+            Edit::Skip { start, len } | Edit::Repeat { start, len, .. } => {
+                &layers[start..start + len]
+            }
+            Edit::Swap { start, left, right } => &layers[start..start + left + right],
+        };
+        if self.untouched_only && !untouched(layers, block) {
+            return false;
+        }
+        match edit {
+            Edit::Skip { .. } => true,
+            Edit::Repeat { extra, .. } => self.max_uses.is_none_or(|most| {
+                let uses = |of: &[Layer], l| of.iter().filter(|&&other| other == l).count();
+                block
+                    .iter()
+                    .all(|&l| uses(layers, l) + extra * uses(block, l) <= most)
+            }),
+            Edit::Swap { left, .. } => changed_by_rotation(block, left),
+        }
+    }
+
+    /// Every edit that fits on a chain of `n` layers and leaves an allowed length, sorted. What
+    /// depends on the layers themselves is not checked: [`allows`](Self::allows) does.
+    pub fn shapes(&self, n: usize) -> impl Iterator<Item = Edit> {
+        let skips = (0..n).flat_map(move |start| {
+            (1..=self.skip_block.min(n - start)).map(move |len| Edit::Skip { start, len })
+        });
+        let repeats = (0..n).flat_map(move |start| {
+            (1..=self.repeat_block.min(n - start)).flat_map(move |len| {
+                (1..=self.extra_repeats).map(move |extra| Edit::Repeat { start, len, extra })
+            })
+        });
+        let swaps = (0..n).flat_map(move |start| {
+            (1..=self.swap_block.min(n - start)).flat_map(move |left| {
+                (1..=self.swap_block.min(n - start - left)).map(move |right| Edit::Swap {
+                    start,
+                    left,
+                    right,
+                })
+            })
+        });
+        let lengths = self.lengths;
+        skips
+            .chain(repeats)
+            .chain(swaps)
+            .filter(move |edit| edit.result_len(n).is_some_and(|len| lengths.contains(len)))
+    }
+
+    /// The legal edits of `chain`, sorted. Of several edits that give the same chain (skipping the
+    /// first or the second of two equal layers) only the first is listed.
+    pub fn edits(&self, chain: &Chain) -> Vec<Edit> {
+        let mut edits: Vec<Edit> = self
+            .shapes(chain.len())
+            .filter(|&edit| self.allows(chain, edit))
+            .collect();
+        // On a chain without repeats different edits cannot meet: length, first and last changed
+        // place tell them apart.
+        if chain.unique_layers() < chain.len() {
+            let mut seen = HashSet::new();
+            edits.retain(|edit| edit.apply(chain).is_some_and(|result| seen.insert(result)));
+        }
+        edits
+    }
+
+    /// How many different chains one legal edit of `chain` gives.
+    pub fn count(&self, chain: &Chain) -> usize {
+        self.edits(chain).len()
+    }
+
+    /// A random legal edit, or `None` where there is none. `below(n)` must draw uniformly from
+    /// `0..n`. Kinds are equally likely, sizes and extra copies likely as 1/size (log-uniform:
+    /// small changes are common, large ones not rare), places uniform.
+    pub fn random_edit(
+        &self,
+        chain: &Chain,
+        mut below: impl FnMut(usize) -> usize,
+    ) -> Option<Edit> {
+        const TRIES: usize = 64;
+        for _ in 0..TRIES {
+            let edit = self.draw(chain.len(), &mut below);
+            if let Some(edit) = edit.filter(|&edit| self.allows(chain, edit)) {
+                return Some(edit);
+            }
+        }
+        let edits = self.edits(chain);
+        (!edits.is_empty()).then(|| edits[below(edits.len())])
+    }
+
+    fn draw(&self, n: usize, below: &mut impl FnMut(usize) -> usize) -> Option<Edit> {
+        let repeats = self.repeat_block > 0 && self.extra_repeats > 0;
+        let allowed = [self.skip_block > 0, repeats, self.swap_block > 0];
+        let kinds: Vec<usize> = (0..3).filter(|&kind| allowed[kind]).collect();
+        if n == 0 || kinds.is_empty() {
+            return None;
+        }
+        match kinds[below(kinds.len())] {
+            0 => {
+                let len = log_uniform(self.skip_block.min(n), below);
+                let start = below(n + 1 - len);
+                Some(Edit::Skip { start, len })
+            }
+            1 => {
+                let len = log_uniform(self.repeat_block.min(n), below);
+                let start = below(n + 1 - len);
+                let extra = log_uniform(self.extra_repeats, below);
+                Some(Edit::Repeat { start, len, extra })
+            }
+            _ if n == 1 => None,
+            _ => {
+                let left = log_uniform(self.swap_block.min(n - 1), below);
+                let right = log_uniform(self.swap_block.min(n - left), below);
+                let start = below(n + 1 - left - right);
+                Some(Edit::Swap { start, left, right })
+            }
+        }
+    }
+}
+
+/// A size from `1..=most`, likely as 1/size.
+fn log_uniform(most: usize, below: &mut impl FnMut(usize) -> usize) -> usize {
+    loop {
+        let size = 1 + below(most);
+        if below(size) == 0 {
+            return size;
+        }
+    }
+}
+
+/// Whether `block` is a run of the model's own order whose layers appear nowhere else.
+fn untouched(layers: &[Layer], block: &[Layer]) -> bool {
+    block.windows(2).all(|w| w[1] == w[0] + 1)
+        && block
+            .iter()
+            .all(|layer| layers.iter().filter(|&other| other == layer).count() == 1)
+}
+
+/// Whether exchanging the first `left` layers with the rest gives another order.
+fn changed_by_rotation(block: &[Layer], left: usize) -> bool {
+    let rotated = block[left..].iter().chain(&block[..left]);
+    !rotated.eq(block)
+}
+
+#[cfg(test)]
+mod tests;
