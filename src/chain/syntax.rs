@@ -1,14 +1,21 @@
-//! Chain notation: `0-27`, `0-14,12-14,15-27`, `0-6,(7-9)x3,10-27`.
+//! Chain notation: `0-27`, `0-14,12-14,15-27`, `0-6,(7-9)x3,10-27`, `0-6,(7-9)x3@0.5,10-27`.
 //!
-//! Printing is canonical: a block that follows itself is written `(block)xN`, a run of at least two
-//! ascending (three descending) layers `a-b`, anything else layer by layer, the empty chain `empty`.
+//! `(block)xN@alpha` is a damped repeat: the block runs N times, the first time plain, then each
+//! layer `F` as `x + alpha (F(x) - x)`. Behind what is not repeated, `7@alpha` or `7-9@alpha`, the
+//! alpha is that of the only run. `@1` is the same as none.
+//!
+//! Printing is canonical: a plain block that follows itself is written `(block)xN`, with one alpha
+//! from the second run on `(block)xN@alpha`; a run of at least two ascending (three descending)
+//! layers of one alpha `a-b`, anything else layer by layer, the empty chain `empty`. Groups hold
+//! plain layers, so that an alpha is the end of an item.
+//!
 //! Besides that notation the parser reads what other tools write: `0..14,12,13,14,15..39`
 //! (circuit-finder, both ends included), `layers:0,1,2` and `blocks:31,34;43,45` (RYS: block `i,j`
 //! runs the layers up to `j-1`, then goes back to `i`).
 
 use std::{fmt, str::FromStr};
 
-use super::{Chain, ChainError, Layer};
+use super::{Alpha, AlphaError, Chain, ChainError, Layer, Step};
 
 /// Longest chain the parser accepts: a guard against `(0-27)x999999`, far above any real chain.
 pub const MAX_CHAIN_LENGTH: usize = 4096;
@@ -42,7 +49,7 @@ impl FromStr for Chain {
                 return Err(syntax(text, too_long()));
             }
         }
-        Ok(Chain::new(out))
+        Ok(Chain::from_steps(out))
     }
 }
 
@@ -65,6 +72,10 @@ fn split_outside_groups<'a>(text: &str, body: &'a str) -> Result<Vec<&'a str>, C
         match c {
             '(' if open => return Err(syntax(text, "a group inside a group is not supported")),
             '(' => open = true,
+            '@' if open => {
+                let reason = "`@` inside a group is not supported; write the runs one by one";
+                return Err(syntax(text, reason));
+            }
             ')' if !open => return Err(syntax(text, "`)` without `(`")),
             ')' => open = false,
             ',' if !open => {
@@ -81,18 +92,26 @@ fn split_outside_groups<'a>(text: &str, body: &'a str) -> Result<Vec<&'a str>, C
     Ok(items)
 }
 
-/// `7`, `7-9`, `7..9`, `(7-9,3)x2` or `7x2`.
-fn parse_item(text: &str, item: &str, out: &mut Vec<Layer>) -> Result<(), ChainError> {
+/// `7`, `7-9`, `7..9`, `(7-9,3)x2` or `7x2`, with `@alpha` behind it or without.
+fn parse_item(text: &str, item: &str, out: &mut Vec<Step>) -> Result<(), ChainError> {
     if item.is_empty() {
         return Err(syntax(
             text,
             "an empty item; write `empty` for the empty chain",
         ));
     }
-    let (block, times) = match item.rsplit_once('x') {
-        Some((block, times)) => (block.trim(), parse_times(text, times)?),
-        None => (item, 1),
+    let (repeat, alpha) = match item.rsplit_once('@') {
+        Some((repeat, alpha)) => (repeat.trim(), parse_alpha(text, alpha)?),
+        None => (item, Alpha::PLAIN),
     };
+    let (block, times) = match repeat.rsplit_once('x') {
+        Some((block, times)) => (block.trim(), Some(parse_times(text, times)?)),
+        None => (repeat, None),
+    };
+    if times == Some(1) && !alpha.is_plain() {
+        let reason = format!("{item:?}: a block that runs once has no later run to damp");
+        return Err(syntax(text, reason));
+    }
     let inside = match block.strip_prefix('(') {
         Some(rest) => rest
             .strip_suffix(')')
@@ -103,13 +122,22 @@ fn parse_item(text: &str, item: &str, out: &mut Vec<Layer>) -> Result<(), ChainE
     for run in inside.split(',') {
         parse_run(text, run.trim(), &mut layers)?;
     }
-    if layers.len().saturating_mul(times) > MAX_CHAIN_LENGTH {
+    if layers.len().saturating_mul(times.unwrap_or(1)) > MAX_CHAIN_LENGTH {
         return Err(syntax(text, too_long()));
     }
-    for _ in 0..times {
-        out.extend_from_slice(&layers);
+    // A repeat leaves the first run plain; what is not repeated has no other run.
+    let first = times.map_or(alpha, |_| Alpha::PLAIN);
+    for run in 0..times.unwrap_or(1) {
+        let alpha = if run == 0 { first } else { alpha };
+        out.extend(layers.iter().map(|&layer| Step { layer, alpha }));
     }
     Ok(())
+}
+
+fn parse_alpha(text: &str, alpha: &str) -> Result<Alpha, ChainError> {
+    alpha
+        .parse()
+        .map_err(|error: AlphaError| syntax(text, error.to_string()))
 }
 
 fn parse_times(text: &str, times: &str) -> Result<usize, ChainError> {
@@ -176,47 +204,64 @@ impl fmt::Display for Chain {
         if self.is_empty() {
             return f.write_str("empty");
         }
-        let layers = self.layers();
+        let steps: Vec<Step> = self.steps().collect();
         let mut separator = "";
-        let mut plain = 0; // start of the layers not yet written
+        let mut written = 0; // start of the steps not yet written
         let mut at = 0;
-        while at < layers.len() {
-            match repeat_at(&layers[at..]) {
+        while at < steps.len() {
+            match repeat_at(&steps[at..]) {
                 None => at += 1,
-                Some((block, times)) => {
-                    write_runs(f, &layers[plain..at], &mut separator)?;
+                Some(Repeat { block, times }) => {
+                    write_runs(f, &steps[written..at], &mut separator)?;
                     write!(f, "{separator}(")?;
-                    write_runs(f, &layers[at..at + block], &mut "")?;
+                    write_runs(f, &steps[at..at + block], &mut "")?;
                     write!(f, ")x{times}")?;
+                    write_alpha(f, steps[at + block].alpha)?;
                     separator = ",";
                     at += block * times;
-                    plain = at;
+                    written = at;
                 }
             }
         }
-        write_runs(f, &layers[plain..], &mut separator)
+        write_runs(f, &steps[written..], &mut separator)
     }
 }
 
-/// The block that follows itself at the start of `layers`: (its length, how often it runs). Of
-/// several the one that covers most layers, then the shortest.
-fn repeat_at(layers: &[Layer]) -> Option<(usize, usize)> {
-    let mut best: Option<(usize, usize)> = None;
-    for block in 1..=layers.len() / 2 {
-        let times = 1 + layers[block..]
-            .chunks_exact(block)
-            .take_while(|chunk| *chunk == &layers[..block])
-            .count();
-        if times >= 2 && best.is_none_or(|(b, t)| block * times > b * t) {
-            best = Some((block, times));
+/// A block of plain steps that follows itself.
+struct Repeat {
+    /// Steps in the block.
+    block: usize,
+    /// How often it runs, from the second time on always with the same alpha.
+    times: usize,
+}
+
+/// The block that follows itself at the start of `steps`. Of several the one that covers most
+/// steps, then the shortest.
+fn repeat_at(steps: &[Step]) -> Option<Repeat> {
+    let mut best: Option<Repeat> = None;
+    let plain = steps.iter().take_while(|s| s.alpha.is_plain()).count();
+    for block in 1..=plain.min(steps.len() / 2) {
+        let (first, later) = steps.split_at(block);
+        let alpha = later[0].alpha;
+        let again = |run: &&[Step]| {
+            let mut pairs = run.iter().zip(first);
+            pairs.all(|(step, first)| step.layer == first.layer && step.alpha == alpha)
+        };
+        let times = 1 + later.chunks_exact(block).take_while(again).count();
+        if times >= 2
+            && best
+                .as_ref()
+                .is_none_or(|b| block * times > b.block * b.times)
+        {
+            best = Some(Repeat { block, times });
         }
     }
     best
 }
 
-fn write_runs(f: &mut fmt::Formatter<'_>, layers: &[Layer], separator: &mut &str) -> fmt::Result {
-    let mut rest = layers;
-    while let Some(&first) = rest.first() {
+fn write_runs(f: &mut fmt::Formatter<'_>, steps: &[Step], separator: &mut &str) -> fmt::Result {
+    let mut rest = steps;
+    while let Some(&Step { layer, alpha }) = rest.first() {
         let up = run_length(rest, |a, b| Some(b) == a.checked_add(1));
         let down = run_length(rest, |a, b| a.checked_sub(1) == Some(b));
         let run = if up >= 2 {
@@ -227,19 +272,27 @@ fn write_runs(f: &mut fmt::Formatter<'_>, layers: &[Layer], separator: &mut &str
             1
         };
         match run {
-            1 => write!(f, "{separator}{first}")?,
-            _ => write!(f, "{separator}{first}-{}", rest[run - 1])?,
+            1 => write!(f, "{separator}{layer}")?,
+            _ => write!(f, "{separator}{layer}-{}", rest[run - 1].layer)?,
         }
+        write_alpha(f, alpha)?;
         *separator = ",";
         rest = &rest[run..];
     }
     Ok(())
 }
 
-fn run_length(layers: &[Layer], follows: impl Fn(Layer, Layer) -> bool) -> usize {
-    1 + layers
+fn write_alpha(f: &mut fmt::Formatter<'_>, alpha: Alpha) -> fmt::Result {
+    match alpha.is_plain() {
+        true => Ok(()),
+        false => write!(f, "@{alpha}"),
+    }
+}
+
+fn run_length(steps: &[Step], follows: impl Fn(Layer, Layer) -> bool) -> usize {
+    1 + steps
         .windows(2)
-        .take_while(|w| follows(w[0], w[1]))
+        .take_while(|w| w[0].alpha == w[1].alpha && follows(w[0].layer, w[1].layer))
         .count()
 }
 
@@ -248,6 +301,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::chain::program;
 
     fn canonical(text: &str) -> String {
         Chain::parse(text, 40).unwrap().to_string()
@@ -266,6 +320,15 @@ mod tests {
             ("5-2", "5-2"),
             ("2,1", "2,1"),
             ("empty", "empty"),
+            ("0-6,(7-9)x3@0.5,10-27", "0-6,(7-9)x3@0.5,10-27"),
+            ("3, 7 x2 @ 0.250", "3,(7)x2@0.25"),
+            ("(7-9)x2@1,10@1.0", "(7-9)x2,10"),
+            ("7@0.5,8@0.5,9@0.4", "7-8@0.5,9@0.4"),
+            ("7,7@0.5,7@0.5,7@0.4", "(7)x3@0.5,7@0.4"),
+            ("7@0.5,7@0.5,7", "7@0.5,7@0.5,7"),
+            ("(4,2)@0.5,9-6@0.1", "4@0.5,2@0.5,9-6@0.1"),
+            ("0-3,2,3@0.5", "0-3,2,3@0.5"),
+            ("layers:0,1@0.5", "0,1@0.5"),
         ] {
             assert_eq!(canonical(read), printed, "{read}");
         }
@@ -275,6 +338,16 @@ mod tests {
     fn rys_blocks_run_to_j_minus_one_then_from_i() {
         let chain = Chain::parse("blocks:1,3", 5).unwrap();
         assert_eq!(chain.layers(), [0, 1, 2, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_repeat_damps_every_run_but_the_first_and_a_single_run_is_damped_itself() {
+        let alphas = |text: &str| -> Vec<f64> {
+            let chain = Chain::parse(text, 40).unwrap();
+            chain.steps().map(|step| step.alpha.value()).collect()
+        };
+        assert_eq!(alphas("0,(1,2)x3@0.5"), [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5]);
+        assert_eq!(alphas("0,1-2@0.5,3"), [1.0, 0.5, 0.5, 1.0]);
     }
 
     #[test]
@@ -293,6 +366,21 @@ mod tests {
             ("blocks:3,1", "expected i < j"),
             ("0-40", "layer 40 does not exist"),
             ("seven", "is not a layer index"),
+            ("(1)x2@0", "alpha \"0\": expected more than 0 and at most 1"),
+            (
+                "(1)x2@1.5",
+                "alpha \"1.5\": expected more than 0 and at most 1",
+            ),
+            ("(1)x2@0.1234", "alpha \"0.1234\": expected at most three"),
+            ("(1)x2@x", "alpha \"x\": expected a decimal number"),
+            ("(1)x2@", "alpha \"\": expected a decimal number"),
+            ("1@0.5@0.5", "is not a layer index"),
+            ("@0.5", "is not a layer index"),
+            ("empty@0.5", "is not a layer index"),
+            ("blocks:1,3@0.5", "is not a layer index"),
+            ("(1)@0.5x2", "alpha \"0.5x2\""),
+            ("(1)x1@0.5", "no later run to damp"),
+            ("(1@0.5,2)x2", "`@` inside a group"),
         ] {
             let error = Chain::parse(text, 40).unwrap_err().to_string();
             assert!(error.contains(needle), "{text:?}: {error}");
@@ -310,7 +398,17 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in "[0-9x,()\\-. a-z:;]{0,40}") {
+        fn printing_damped_chains_round_trips(steps in program::tests::steps(4, 0..40)) {
+            let chain = Chain::from_steps(steps.clone());
+            prop_assert!(chain.steps().eq(steps));
+            let printed = chain.to_string();
+            let read: Chain = printed.parse().unwrap();
+            prop_assert_eq!(&read, &chain);
+            prop_assert_eq!(read.to_string(), printed);
+        }
+
+        #[test]
+        fn no_text_panics(text in "[0-9x,()\\-. a-z:;@]{0,40}") {
             let _ = Chain::parse(&text, 12);
         }
     }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Chain, Layer};
+use super::{Chain, Step};
 
 /// Prefixes of all chains inserted so far. Its size is the least number of layer steps that
 /// evaluates those chains on one row.
 #[derive(Debug, Default)]
 pub struct PrefixTrie {
-    /// `(node, layer) -> child`; node 0 is the empty prefix.
-    children: BTreeMap<(usize, Layer), usize>,
+    /// `(node, step) -> child`; node 0 is the empty prefix.
+    children: BTreeMap<(usize, Step), usize>,
 }
 
 impl PrefixTrie {
@@ -17,9 +17,9 @@ impl PrefixTrie {
     pub fn insert(&mut self, chain: &Chain) -> usize {
         let before = self.steps();
         let mut node = 0;
-        for &layer in chain.layers() {
+        for step in chain.steps() {
             let fresh = self.children.len() + 1;
-            node = *self.children.entry((node, layer)).or_insert(fresh);
+            node = *self.children.entry((node, step)).or_insert(fresh);
         }
         self.steps() - before
     }
@@ -37,17 +37,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::chain::program;
 
     proptest! {
         #[test]
         fn steps_equal_the_number_of_distinct_prefixes(
-            chains in prop::collection::vec(prop::collection::vec(0u16..4, 0..8), 0..12)
+            chains in prop::collection::vec(program::tests::steps(4, 0..8), 0..12)
         ) {
             let mut trie = PrefixTrie::default();
             let mut prefixes = BTreeSet::new();
-            for layers in &chains {
-                trie.insert(&Chain::new(layers.clone()));
-                prefixes.extend((1..=layers.len()).map(|p| layers[..p].to_vec()));
+            for steps in &chains {
+                trie.insert(&Chain::from_steps(steps.clone()));
+                prefixes.extend((1..=steps.len()).map(|p| steps[..p].to_vec()));
             }
             prop_assert_eq!(trie.steps(), prefixes.len());
         }

@@ -20,7 +20,7 @@ use super::{
     select::Leaf,
     shrink::{Known, Shrinker},
 };
-use crate::chain::{Chain, Layer};
+use crate::chain::Chain;
 
 /// Walks onto outstanding chains before `ask` says wait.
 const TRIES: usize = 16;
@@ -131,7 +131,7 @@ impl Mcts {
         Some(self.jump(from, deletion.chain, step))
     }
 
-    /// A right chain hardly longer than the shortest, less so many layers that it would be shorter.
+    /// A right chain hardly longer than the shortest, less so many places that it would be shorter.
     fn nearby(&mut self) -> Option<Vec<NodeIndex>> {
         let best = self.shrinker.as_ref()?.target().len();
         let near: Vec<NodeIndex> = self
@@ -142,15 +142,15 @@ impl Mcts {
             .collect();
         for _ in 0..TRIES {
             let from = near[self.rng.random_range(0..near.len())];
-            let mut layers: Vec<Layer> = self.graph.node(from).chain.layers().to_vec();
-            let drop = (layers.len() + 1 - best).max(2);
-            if layers.len() < drop + self.params.deep_edits.lengths.min {
+            let mut steps: Vec<_> = self.graph.node(from).chain.steps().collect();
+            let drop = (steps.len() + 1 - best).max(2);
+            if steps.len() < drop + self.params.deep_edits.lengths.min {
                 continue;
             }
             for _ in 0..drop {
-                layers.remove(self.rng.random_range(0..layers.len()));
+                steps.remove(self.rng.random_range(0..steps.len()));
             }
-            let chain = Chain::new(layers);
+            let chain = Chain::from_steps(steps);
             if self.graph.find(&chain).is_none() {
                 let step = Step {
                     edit: None,

@@ -155,13 +155,8 @@ impl Shrinker {
     /// The block whose deletion from the target gives `chain`, if one does.
     fn own_deletion(&self, chain: &Chain) -> Option<(Deletion, Vec<u32>)> {
         let len = self.target.len() - chain.len();
-        let same = |(a, b): &(&u16, &u16)| a == b;
-        let start = chain
-            .layers()
-            .iter()
-            .zip(self.target.layers())
-            .take_while(same)
-            .count();
+        let pairs = chain.steps().zip(self.target.steps());
+        let start = pairs.take_while(|(a, b)| a == b).count();
         let block = self.places.get(start..start + len)?.to_vec();
         let deletion = self.delete(&block)?;
         (deletion.chain == *chain).then_some((deletion, block))
