@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | layer | one decoder block of the frozen model, `0..L` |
 //! | [`chain`](chain::Chain) | the layers to execute, in order; `0-27` is the identity of a 28-layer model |
-//! | edit | one change of a chain: skip a block, repeat a block, swap neighbouring blocks |
+//! | edit | one change of a chain: skip a block, repeat a block (damped or not), swap neighbouring blocks |
 //! | [`row`](engine::Row) | what a sample asks: a token tree with the prompt as its trunk |
 //! | prefix | the first `p` layers of a chain |
 //! | state | a row's residual stream `[T, D]` after a prefix |

@@ -1,20 +1,24 @@
 //! Edits: the moves of a search, each one change of a chain.
 //!
 //! Positions count places of the *chain*, not layers of the model: after `0-3,(2-3)x2,4-7` the
-//! fifth place holds layer 2 again. Three kinds reach every chain a layer can be in:
+//! fifth place holds layer 2 again. Three kinds reach every chain without damping; a fourth damps:
 //!
 //! ```text
 //! chain               0 1 2 3 4 5
 //! skip   start 1, len 2            0 3 4 5
-//! repeat start 1, len 2, extra 1   0 1 2 1 2 3 4 5
+//! repeat start 1, len 2, extra 1   0 1 2 1 2 3 4 5  (damped by alpha: 0 1 2 1@alpha 2@alpha 3 4 5)
 //! swap   start 1, left 2, right 1  0 3 1 2 4 5      (moving 3 forward is the same edit)
 //! ```
+//!
+//! Places keep their alphas: a damped place stays damped where it is moved to, and its plain copy
+//! is as damped as itself.
 
 use serde::{Deserialize, Serialize};
 
-use super::Chain;
+use super::{Alpha, Chain, Step};
 
-/// One change of a chain. Ordered: skips, then repeats, then swaps; each by place, then by size.
+/// One change of a chain. Ordered: skips, then repeats, then damped repeats, then swaps; each by
+/// place, then by size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "edit")]
 pub enum Edit {
@@ -34,6 +38,17 @@ pub enum Edit {
         /// How many more times it runs: `(block)x(extra + 1)`.
         extra: usize,
     },
+    /// Runs a block again, right after itself, every layer `F` of it as `x + alpha (F(x) - x)`.
+    DampedRepeat {
+        /// First place of the block.
+        start: usize,
+        /// Places in the block.
+        len: usize,
+        /// How many more times it runs: `(block)x(extra + 1)@alpha`.
+        extra: usize,
+        /// Of every copy, whatever the alphas of the block are.
+        alpha: Alpha,
+    },
     /// Exchanges two adjacent blocks. With a block of one this moves a layer; the same change is
     /// never written in another way, so "move" is not a kind of its own.
     Swap {
@@ -51,7 +66,10 @@ impl Edit {
     pub(super) fn result_len(self, chain_len: usize) -> Option<usize> {
         let (start, width, grown) = match self {
             Edit::Skip { start, len } => (start, len, chain_len.checked_sub(len)?),
-            Edit::Repeat { start, len, extra } => (start, len, chain_len + len * extra),
+            Edit::Repeat { start, len, extra }
+            | Edit::DampedRepeat {
+                start, len, extra, ..
+            } => (start, len, chain_len + len * extra),
             Edit::Swap { start, left, right } => (start, left + right, chain_len),
         };
         (start + width <= chain_len).then_some(grown)
@@ -59,27 +77,36 @@ impl Edit {
 
     /// The edited chain; `None` where the edit reaches past the end.
     pub fn apply(self, chain: &Chain) -> Option<Chain> {
-        let layers = chain.layers();
-        let mut out = Vec::with_capacity(self.result_len(layers.len())?);
-        match self {
-            Edit::Skip { start, len } => {
-                out.extend_from_slice(&layers[..start]);
-                out.extend_from_slice(&layers[start + len..]);
-            }
+        self.result_len(chain.len())?;
+        let steps: Vec<Step> = chain.steps().collect();
+        Some(Chain::from_steps(match self {
+            Edit::Skip { start, len } => [&steps[..start], &steps[start + len..]].concat(),
             Edit::Repeat { start, len, extra } => {
-                out.extend_from_slice(&layers[..start + len]);
-                for _ in 0..extra {
-                    out.extend_from_slice(&layers[start..start + len]);
-                }
-                out.extend_from_slice(&layers[start + len..]);
+                repeated(&steps, start + len, &steps[start..start + len], extra)
+            }
+            Edit::DampedRepeat {
+                start,
+                len,
+                extra,
+                alpha,
+            } => {
+                let block = steps[start..start + len].iter();
+                let copy: Vec<Step> = block.map(|&step| Step { alpha, ..step }).collect();
+                repeated(&steps, start + len, &copy, extra)
             }
             Edit::Swap { start, left, right } => {
-                out.extend_from_slice(layers);
-                out[start..start + left + right].rotate_left(left);
+                let mut swapped = steps;
+                swapped[start..start + left + right].rotate_left(left);
+                swapped
             }
-        }
-        Some(Chain::new(out))
+        }))
     }
+}
+
+/// The steps with `times` copies of a block inserted at `end`.
+fn repeated(steps: &[Step], end: usize, copy: &[Step], times: usize) -> Vec<Step> {
+    let (before, after) = steps.split_at(end);
+    [before, &copy.repeat(times), after].concat()
 }
 
 #[cfg(test)]
@@ -106,6 +133,37 @@ mod tests {
             right: 1,
         };
         assert_eq!(edited(swap), "0,3,1-2,4-5");
+        let damped = Edit::DampedRepeat {
+            start: 1,
+            len: 2,
+            extra: 2,
+            alpha: Alpha::from_thousandths(500).unwrap(),
+        };
+        assert_eq!(edited(damped), "0,(1-2)x3@0.5,3-5");
         assert_eq!(Edit::Skip { start: 5, len: 2 }.apply(&chain("0-5")), None);
+    }
+
+    #[test]
+    fn places_keep_their_alphas_and_damped_copies_get_the_edits() {
+        let edited = |text: &str, edit: Edit| edit.apply(&chain(text)).unwrap().to_string();
+        let skip = Edit::Skip { start: 1, len: 1 };
+        assert_eq!(edited("0,(1)x2@0.5,2", skip), "0,1@0.5,2");
+        let swap = Edit::Swap {
+            start: 0,
+            left: 2,
+            right: 1,
+        };
+        assert_eq!(edited("0,1@0.5,2", swap), "2,0,1@0.5");
+        let (start, len, extra) = (0, 2, 1);
+        let repeat = Edit::Repeat { start, len, extra };
+        assert_eq!(edited("0,1@0.5,2", repeat), "0,1@0.5,0,1@0.5,2");
+        let damped = Edit::DampedRepeat {
+            start,
+            len,
+            extra,
+            alpha: Alpha::from_thousandths(250).unwrap(),
+        };
+        assert_eq!(edited("0,1@0.5,2", damped), "0,1@0.5,0-1@0.25,2");
+        assert_eq!(edited("0-2", damped), "(0-1)x2@0.25,2");
     }
 }

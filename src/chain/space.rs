@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Chain, Edit, Layer};
+use super::{Alpha, Chain, Edit, Layer};
 
 /// The lengths a chain may have, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +35,12 @@ pub struct EditSpace {
     pub swap_block: usize,
     /// Most uses of one layer after a repeat; `None` for any number.
     pub max_uses: Option<usize>,
+    /// Alpha of the damped repeats that are legal beside the plain ones, blocks and copies bounded
+    /// alike; `None`, or 1, for no damped repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damping: Option<Alpha>,
     /// Whether edits may only touch blocks no earlier edit touched: consecutive layers of the
-    /// model, each used once.
+    /// model, each used once and plain.
     pub untouched_only: bool,
     /// Lengths of the results.
     pub lengths: LengthBounds,
@@ -63,6 +67,15 @@ impl EditSpace {
             Edit::Repeat { len, extra, .. } => {
                 (1..=self.repeat_block).contains(&len) && (1..=self.extra_repeats).contains(&extra)
             }
+            Edit::DampedRepeat {
+                start,
+                len,
+                extra,
+                alpha,
+            } => {
+                self.damped() == Some(alpha)
+                    && self.block_allowed(Edit::Repeat { start, len, extra })
+            }
             Edit::Swap { left, right, .. } => {
                 (1..=self.swap_block).contains(&left) && (1..=self.swap_block).contains(&right)
             }
@@ -70,26 +83,38 @@ impl EditSpace {
     }
 
     fn content_allowed(&self, chain: &Chain, edit: Edit) -> bool {
-        let layers = chain.layers();
-        let block = match edit {
-            Edit::Skip { start, len } | Edit::Repeat { start, len, .. } => {
-                &layers[start..start + len]
-            }
-            Edit::Swap { start, left, right } => &layers[start..start + left + right],
+        let (start, width) = match edit {
+            Edit::Skip { start, len }
+            | Edit::Repeat { start, len, .. }
+            | Edit::DampedRepeat { start, len, .. } => (start, len),
+            Edit::Swap { start, left, right } => (start, left + right),
         };
-        if self.untouched_only && !untouched(layers, block) {
+        let layers = chain.layers();
+        let block = &layers[start..start + width];
+        let alphas = chain.alphas().map(|all| &all[start..start + width]);
+        if self.untouched_only && !untouched(layers, block, alphas) {
             return false;
         }
         match edit {
             Edit::Skip { .. } => true,
-            Edit::Repeat { extra, .. } => self.max_uses.is_none_or(|most| {
-                let uses = |of: &[Layer], l| of.iter().filter(|&&other| other == l).count();
-                block
-                    .iter()
-                    .all(|&l| uses(layers, l) + extra * uses(block, l) <= most)
-            }),
-            Edit::Swap { left, .. } => changed_by_rotation(block, left),
+            Edit::Repeat { extra, .. } | Edit::DampedRepeat { extra, .. } => {
+                self.max_uses.is_none_or(|most| {
+                    let uses = |of: &[Layer], l| of.iter().filter(|&&other| other == l).count();
+                    block
+                        .iter()
+                        .all(|&l| uses(layers, l) + extra * uses(block, l) <= most)
+                })
+            }
+            Edit::Swap { left, .. } => {
+                changed_by_rotation(block, left)
+                    || alphas.is_some_and(|alphas| changed_by_rotation(alphas, left))
+            }
         }
+    }
+
+    /// The alpha of damped repeats, where they are legal and not plain ones.
+    fn damped(&self) -> Option<Alpha> {
+        self.damping.filter(|alpha| !alpha.is_plain())
     }
 
     /// Every edit that fits on a chain of `n` layers and leaves an allowed length, sorted. What
@@ -98,9 +123,20 @@ impl EditSpace {
         let skips = (0..n).flat_map(move |start| {
             (1..=self.skip_block.min(n - start)).map(move |len| Edit::Skip { start, len })
         });
-        let repeats = (0..n).flat_map(move |start| {
-            (1..=self.repeat_block.min(n - start)).flat_map(move |len| {
-                (1..=self.extra_repeats).map(move |extra| Edit::Repeat { start, len, extra })
+        let again = move || {
+            (0..n).flat_map(move |start| {
+                (1..=self.repeat_block.min(n - start)).flat_map(move |len| {
+                    (1..=self.extra_repeats).map(move |extra| (start, len, extra))
+                })
+            })
+        };
+        let repeats = again().map(|(start, len, extra)| Edit::Repeat { start, len, extra });
+        let damped = self.damped().into_iter().flat_map(move |alpha| {
+            again().map(move |(start, len, extra)| Edit::DampedRepeat {
+                start,
+                len,
+                extra,
+                alpha,
             })
         });
         let swaps = (0..n).flat_map(move |start| {
@@ -115,6 +151,7 @@ impl EditSpace {
         let lengths = self.lengths;
         skips
             .chain(repeats)
+            .chain(damped)
             .chain(swaps)
             .filter(move |edit| edit.result_len(n).is_some_and(|len| lengths.contains(len)))
     }
@@ -127,8 +164,8 @@ impl EditSpace {
             .filter(|&edit| self.allows(chain, edit))
             .collect();
         // On a chain without repeats different edits cannot meet: length, first and last changed
-        // place tell them apart.
-        if chain.unique_layers() < chain.len() {
+        // place tell them apart. But for a plain and a damped copy of what is damped already.
+        if chain.unique_layers() < chain.len() || chain.is_damped() {
             let mut seen = HashSet::new();
             edits.retain(|edit| edit.apply(chain).is_some_and(|result| seen.insert(result)));
         }
@@ -161,22 +198,36 @@ impl EditSpace {
 
     fn draw(&self, n: usize, below: &mut impl FnMut(usize) -> usize) -> Option<Edit> {
         let repeats = self.repeat_block > 0 && self.extra_repeats > 0;
-        let allowed = [self.skip_block > 0, repeats, self.swap_block > 0];
-        let kinds: Vec<usize> = (0..3).filter(|&kind| allowed[kind]).collect();
+        let damped = self.damped().filter(|_| repeats);
+        let allowed = [
+            self.skip_block > 0,
+            repeats,
+            damped.is_some(),
+            self.swap_block > 0,
+        ];
+        let kinds: Vec<usize> = (0..allowed.len()).filter(|&kind| allowed[kind]).collect();
         if n == 0 || kinds.is_empty() {
             return None;
         }
-        match kinds[below(kinds.len())] {
-            0 => {
+        match (kinds[below(kinds.len())], damped) {
+            (0, _) => {
                 let len = log_uniform(self.skip_block.min(n), below);
                 let start = below(n + 1 - len);
                 Some(Edit::Skip { start, len })
             }
-            1 => {
+            (kind @ (1 | 2), alpha) => {
                 let len = log_uniform(self.repeat_block.min(n), below);
                 let start = below(n + 1 - len);
                 let extra = log_uniform(self.extra_repeats, below);
-                Some(Edit::Repeat { start, len, extra })
+                Some(match alpha.filter(|_| kind == 2) {
+                    None => Edit::Repeat { start, len, extra },
+                    Some(alpha) => Edit::DampedRepeat {
+                        start,
+                        len,
+                        extra,
+                        alpha,
+                    },
+                })
             }
             _ if n == 1 => None,
             _ => {
@@ -199,16 +250,17 @@ fn log_uniform(most: usize, below: &mut impl FnMut(usize) -> usize) -> usize {
     }
 }
 
-/// Whether `block` is a run of the model's own order whose layers appear nowhere else.
-fn untouched(layers: &[Layer], block: &[Layer]) -> bool {
-    block.windows(2).all(|w| w[1] == w[0] + 1)
+/// Whether `block` is a plain run of the model's own order whose layers appear nowhere else.
+fn untouched(layers: &[Layer], block: &[Layer], alphas: Option<&[Alpha]>) -> bool {
+    alphas.is_none_or(|alphas| alphas.iter().all(|alpha| alpha.is_plain()))
+        && block.windows(2).all(|w| w[1] == w[0] + 1)
         && block
             .iter()
             .all(|layer| layers.iter().filter(|&other| other == layer).count() == 1)
 }
 
-/// Whether exchanging the first `left` layers with the rest gives another order.
-fn changed_by_rotation(block: &[Layer], left: usize) -> bool {
+/// Whether exchanging the first `left` items with the rest gives another order.
+fn changed_by_rotation<T: PartialEq>(block: &[T], left: usize) -> bool {
     let rotated = block[left..].iter().chain(&block[..left]);
     !rotated.eq(block)
 }

@@ -141,6 +141,7 @@ impl SearchParams {
             extra_repeats: 4,
             swap_block: (layers / 4).max(4),
             max_uses: None,
+            damping: None,
             untouched_only: false,
             lengths: LengthBounds {
                 min: 1,
@@ -171,6 +172,7 @@ impl SearchParams {
             extra_repeats: 4,
             swap_block: 0,
             max_uses: None,
+            damping: None,
             untouched_only: false,
             lengths: LengthBounds {
                 min: layers.div_ceil(2),

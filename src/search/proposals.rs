@@ -14,7 +14,8 @@ use crate::chain::{Edit, EditSpace};
 /// grid, whose compositions reach the rest.
 const ALL_EDITS_UP_TO: usize = 16;
 
-/// Kinds of edits that share a mass, in the columns of [`Order::masses`].
+/// Kinds of edits that share a mass, in the columns of [`Order::masses`]. A damped repeat is of the
+/// kind of the plain one, and as likely: damping takes nothing from the skips and swaps.
 const CLASSES: usize = 7;
 
 /// How edits are weighted against each other.
@@ -51,11 +52,15 @@ impl Order {
             Edit::Skip { len, .. } => (1, 1.0 / len as f64),
             // Three passes hold every order of two layers and either of them twice over; whatever
             // needs layers again or the other way round is in there, and shrinking finds it.
-            Edit::Repeat { len, extra, .. } if len == n => {
+            Edit::Repeat { len, extra, .. } | Edit::DampedRepeat { len, extra, .. } if len == n => {
                 (2, if extra == 2 { 1.0 } else { 0.1 / extra as f64 })
             }
-            Edit::Repeat { len: 1, extra, .. } => (3, 1.0 / (extra * extra) as f64),
-            Edit::Repeat { extra, .. } => (4, 1.0 / (extra * extra) as f64),
+            Edit::Repeat { len: 1, extra, .. } | Edit::DampedRepeat { len: 1, extra, .. } => {
+                (3, 1.0 / (extra * extra) as f64)
+            }
+            Edit::Repeat { extra, .. } | Edit::DampedRepeat { extra, .. } => {
+                (4, 1.0 / (extra * extra) as f64)
+            }
             Edit::Swap {
                 left: 1, right: 1, ..
             } => (5, 1.0),
@@ -121,12 +126,19 @@ fn small_first(edit: Edit) -> f64 {
             len: 1 | 2,
             extra: 1,
             ..
+        }
+        | Edit::DampedRepeat {
+            len: 1 | 2,
+            extra: 1,
+            ..
         } => 6.0,
         Edit::Swap {
             left: 1, right: 1, ..
         } => 6.0,
         Edit::Skip { len, .. } => 12.0 / len as f64,
-        Edit::Repeat { len, extra, .. } => 12.0 / (len * extra * extra) as f64,
+        Edit::Repeat { len, extra, .. } | Edit::DampedRepeat { len, extra, .. } => {
+            12.0 / (len * extra * extra) as f64
+        }
         Edit::Swap { left, right, .. } => 6.0 / (left + right) as f64,
     }
 }
@@ -137,9 +149,10 @@ fn on_grid(edit: Edit) -> bool {
         |start: usize, len: usize| len.is_power_of_two() && start.is_multiple_of(len.div_ceil(2));
     match edit {
         Edit::Skip { start, len } => block(start, len),
-        Edit::Repeat { start, len, extra } => {
-            (block(start, len) || start == 0) && (extra == 1 || len <= 2)
-        }
+        Edit::Repeat { start, len, extra }
+        | Edit::DampedRepeat {
+            start, len, extra, ..
+        } => (block(start, len) || start == 0) && (extra == 1 || len <= 2),
         Edit::Swap { start, left, right } => {
             block(start, left) && (left == right || left.min(right) == 1 && right.max(left) <= 4)
         }
@@ -203,7 +216,10 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
-    use crate::search::{Preset, SearchParams};
+    use crate::{
+        chain::Alpha,
+        search::{Preset, SearchParams},
+    };
 
     fn space(layers: usize) -> EditSpace {
         SearchParams::preset(Preset::Default, layers).root_edits
@@ -211,7 +227,10 @@ mod tests {
 
     #[test]
     fn a_walk_proposes_every_edit_once_and_never_a_likelier_one_later() {
-        let space = space(8);
+        let space = EditSpace {
+            damping: Alpha::from_thousandths(500),
+            ..space(8)
+        };
         let proposals = Proposals::new(&space, 8, Order::Repair);
         let (mut walk, mut rng) = (Walk::default(), ChaCha8Rng::seed_from_u64(3));
         let (mut met, mut sum, mut last) = (BTreeSet::new(), 0.0, 1.0);
