@@ -205,6 +205,10 @@ fn a_changed_command_is_refused_by_what_changed() {
         ("--controls 2", "`controls.samples` was 100"),
         ("--strategy random", "`search.strategy`"),
         ("--preset dr-llm", "`search.preset`"),
+        (
+            "--damping 0.5",
+            "`search.params.root_edits.damping` was null",
+        ),
         ("--dtype bf16", "`dtype`"),
         ("--chat", "`chat`"),
     ] {

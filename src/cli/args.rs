@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::chain::Alpha;
+
 const AFTER_HELP: &str = "\
 Examples:
   cola demo
@@ -12,7 +14,8 @@ Examples:
   cola analyze results/arc-easy
 
 A chain lists the layers to run: 0-27 is a model of 28 layers as it is, 0-9,12-27 skips two,
-0-9,(10-12)x3,13-27 runs a block three times, `empty` runs none.
+0-9,(10-12)x3,13-27 runs a block three times, 0-9,(10-12)x3@0.5,13-27 adds half of what it changes
+the second and third time, `empty` runs none.
 
 Exit status: 0 done; 1 finished, but some samples failed or differ; 2 could not run;
 130 interrupted: the same `search` command continues.";
@@ -123,6 +126,10 @@ pub struct StrategyArgs {
     /// Simulations a sample (default: the preset's; 100 of polar-release, 50 of dr-llm, else 200).
     #[arg(long, value_name = "N")]
     pub simulations: Option<usize>,
+    /// Also try damped repeats: x + ALPHA (F(x) - x) in place of F(x) on the second and later visits.
+    /// ALPHA is above 0 and below 1, with at most three decimals; only in --preset default.
+    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
+    pub damping: Option<Alpha>,
     /// Seed of the run; every sample's search has its own, made from it.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub seed: u64,

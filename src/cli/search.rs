@@ -121,6 +121,7 @@ pub fn resolve_searches(args: &StrategyArgs, layers: usize) -> Result<Searches, 
         strategy: args.strategy.clone(),
         preset: args.preset.clone(),
         simulations: args.simulations,
+        damping: args.damping,
     };
     let main = config.resolve(layers)?;
     let random = SearchConfig {

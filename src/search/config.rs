@@ -9,6 +9,7 @@ use super::{
     mcts::Mcts,
     random::RandomChains,
 };
+use crate::chain::Alpha;
 
 /// A search as the command line names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct SearchConfig {
     pub preset: String,
     /// Simulations a sample instead of the preset's.
     pub simulations: Option<usize>,
+    /// Alpha of damped repeats, tried beside the plain ones; `None` for none.
+    pub damping: Option<Alpha>,
 }
 
 impl Default for SearchConfig {
@@ -27,6 +30,7 @@ impl Default for SearchConfig {
             strategy: "mcts".to_owned(),
             preset: "default".to_owned(),
             simulations: None,
+            damping: None,
         }
     }
 }
@@ -53,6 +57,20 @@ pub enum SearchError {
     /// A search of nothing.
     #[error("--simulations 0: the unmodified model alone takes one")]
     NoSimulations,
+    /// Damped repeats in a search that reproduces a published one.
+    #[error(
+        "--damping {alpha}: --preset {preset} reproduces a published search, which damps nothing; \
+         --preset default does"
+    )]
+    DampedPreset {
+        /// What was asked for.
+        alpha: Alpha,
+        /// The published search.
+        preset: String,
+    },
+    /// Damping that damps nothing.
+    #[error("--damping 1: these are the plain repeats, which are tried anyway; give less than 1")]
+    PlainDamping,
     /// A model of nothing.
     #[error("the model has no layers to search over")]
     NoLayers,
@@ -111,7 +129,8 @@ impl SearchConfig {
     /// Settles every number for a model of `layers` layers.
     ///
     /// # Errors
-    /// An unknown name, no layers, no simulations, or an exhaustive search of too large a space.
+    /// An unknown name, no layers, no simulations, damping in a published search, or an exhaustive
+    /// search of too large a space.
     pub fn resolve(&self, layers: usize) -> Result<ResolvedSearch, SearchError> {
         let strategy = lookup(&StrategyKind::ALL, &self.strategy)
             .map_err(|(name, known)| SearchError::UnknownStrategy { name, known })?;
@@ -120,7 +139,10 @@ impl SearchConfig {
         if layers == 0 {
             return Err(SearchError::NoLayers);
         }
+        self.check_damping(preset)?;
         let mut params = SearchParams::preset(preset, layers);
+        params.root_edits.damping = self.damping;
+        params.deep_edits.damping = self.damping;
         params.simulations = self.simulations.unwrap_or(params.simulations);
         if params.simulations == 0 {
             return Err(SearchError::NoSimulations);
@@ -136,6 +158,17 @@ impl SearchConfig {
             covers: listing.as_ref().map(|listing| listing.what.clone()),
             listing,
         })
+    }
+
+    fn check_damping(&self, preset: Preset) -> Result<(), SearchError> {
+        match self.damping {
+            Some(Alpha::PLAIN) => Err(SearchError::PlainDamping),
+            Some(alpha) if preset != Preset::Default => Err(SearchError::DampedPreset {
+                alpha,
+                preset: self.preset.clone(),
+            }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -170,6 +203,14 @@ mod tests {
             strategy: strategy.to_owned(),
             preset: preset.to_owned(),
             simulations,
+            damping: None,
+        }
+    }
+
+    fn damped(strategy: &str, preset: &str, thousandths: u16) -> SearchConfig {
+        SearchConfig {
+            damping: Alpha::from_thousandths(thousandths),
+            ..config(strategy, preset, None)
         }
     }
 
@@ -189,6 +230,25 @@ mod tests {
         );
         assert!(error("mcts", "default", Some(0)).contains("--simulations 0"));
         assert!(error("exhaustive", "default", Some(50)).contains("more than --simulations 50"));
+    }
+
+    #[test]
+    fn only_searches_that_reproduce_nothing_are_damped() {
+        for (preset, _) in &Preset::ALL[1..] {
+            for strategy in ["mcts", "random"] {
+                let error = damped(strategy, preset, 500).resolve(8).unwrap_err();
+                let expected = format!("--damping 0.5: --preset {preset} reproduces");
+                assert!(error.to_string().starts_with(&expected), "{error}");
+            }
+        }
+        for strategy in ["mcts", "random"] {
+            let search = damped(strategy, "default", 500).resolve(8).unwrap();
+            for space in [search.params.root_edits, search.params.deep_edits] {
+                assert_eq!(space.damping, Alpha::from_thousandths(500));
+            }
+        }
+        let error = damped("mcts", "default", 1000).resolve(8).unwrap_err();
+        assert_eq!(error, SearchError::PlainDamping);
     }
 
     #[test]
@@ -214,5 +274,13 @@ mod tests {
         };
         assert_eq!(covers(3, 39), "all chains of at most 3 layers");
         assert_eq!(covers(8, 400), "all chains of at most 1 edits");
+        let damped = SearchConfig {
+            simulations: Some(20),
+            ..damped("exhaustive", "default", 500)
+        };
+        assert_eq!(
+            damped.resolve(2).unwrap().covers.unwrap(),
+            "all chains of at most 2 layers, each at every place plain or damped by 0.5"
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Ask, Feedback, Health, SearchError, SearchParams, Strategy};
-use crate::chain::{Chain, Layer};
+use crate::chain::{Alpha, Chain, EditSpace, Layer, Step};
 
 /// The chains an exhaustive search runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +22,10 @@ pub(super) struct Listing {
 /// single edit fits.
 pub(super) fn list(params: &SearchParams) -> Result<Listing, SearchError> {
     if let Some(chains) = all_chains(params) {
-        let what = format!("all chains of at most {} layers", params.layers);
+        let mut what = format!("all chains of at most {} layers", params.layers);
+        if let Some(alpha) = params.root_edits.damping {
+            what += &format!(", each at every place plain or damped by {alpha}");
+        }
         return Ok(Listing { chains, what });
     }
     let mut listing = None;
@@ -77,23 +80,32 @@ fn edited_once(
     fresh
 }
 
-/// All chains of `min..=L` layers (and the identity), or `None` where they exceed the budget.
+/// All chains of `min..=L` layers (and the identity), or `None` where they exceed the budget. With
+/// damping every place is plain or damped: repeats and skips leave damped layers anywhere.
 fn all_chains(params: &SearchParams) -> Option<Arc<[Chain]>> {
-    let shortest = params.root_edits.lengths.min;
+    let EditSpace {
+        damping, lengths, ..
+    } = params.root_edits;
+    let alphas = || [Alpha::PLAIN].into_iter().chain(damping);
+    let steps: Vec<Step> = (0..params.layers as Layer)
+        .flat_map(|layer| alphas().map(move |alpha| Step { layer, alpha }))
+        .collect();
     let mut chains = BTreeSet::new();
-    let mut grown: Vec<Vec<Layer>> = vec![Vec::new()];
+    let mut grown: Vec<Vec<Step>> = vec![Vec::new()];
     for len in 1..=params.layers {
-        if grown.len().saturating_mul(params.layers) + chains.len() > params.simulations {
+        if grown.len().saturating_mul(steps.len()) + chains.len() > params.simulations {
             return None;
         }
         grown = grown
             .iter()
             .flat_map(|chain| {
-                (0..params.layers as Layer).map(move |layer| [chain.as_slice(), &[layer]].concat())
+                steps
+                    .iter()
+                    .map(|&step| [chain.as_slice(), &[step]].concat())
             })
             .collect();
-        if len >= shortest {
-            chains.extend(grown.iter().cloned().map(Chain::new));
+        if len >= lengths.min {
+            chains.extend(grown.iter().cloned().map(Chain::from_steps));
         }
     }
     Some(shortest_first(params.layers, chains))

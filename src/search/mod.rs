@@ -39,7 +39,8 @@
 //! `default` mixes *exploring* (the tree policy, `select.rs`) with *shrinking* (deletions around
 //! the shortest right chain). Nothing right is known: all simulations explore. A right chain is
 //! known: seven of eight shrink it until it is proven, then every other one looks for a shorter
-//! chain among near relatives of the best. The presets that reproduce published rules only explore;
+//! chain among near relatives of the best. With damping ([`SearchConfig::damping`]) it tries every
+//! repeat damped too. The presets that reproduce published rules only explore;
 //! what each of them does, and where it had to deviate from what was published, is written at
 //! [`SearchParams::preset`].
 

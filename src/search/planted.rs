@@ -4,7 +4,8 @@
 //! one half, independently: one or two other layers are harmful (a chain with one is wrong); one
 //! needed layer is needed twice; two neighbours among the needed ones are needed the other way
 //! round. So the identity is right in one case of eight, and in one of eight it has three faults
-//! that must all be repaired before any verdict changes. The search is told the bare verdict,
+//! that must all be repaired before any verdict changes. A damped layer counts as a plain one. The
+//! search is told the bare verdict,
 //! unless a test says otherwise.
 
 use rand::{RngExt, SeedableRng, seq::index};

@@ -3,13 +3,25 @@
 use std::collections::HashSet;
 
 use super::{graph::Verdict, mcts::Mcts, planted::Planted, score::PathUcb, *};
-use crate::chain::Edit;
+use crate::chain::{Alpha, Edit, Step};
 
 fn resolved(strategy: &str, preset: &str, layers: usize, simulations: usize) -> ResolvedSearch {
     let config = SearchConfig {
         strategy: strategy.to_owned(),
         preset: preset.to_owned(),
         simulations: Some(simulations),
+        damping: None,
+    };
+    config.resolve(layers).unwrap()
+}
+
+/// The same of `default`, with damped repeats.
+fn damped(strategy: &str, layers: usize, simulations: usize) -> ResolvedSearch {
+    let config = SearchConfig {
+        strategy: strategy.to_owned(),
+        simulations: Some(simulations),
+        damping: Alpha::from_thousandths(500),
+        ..SearchConfig::default()
     };
     config.resolve(layers).unwrap()
 }
@@ -19,6 +31,8 @@ fn all_searches(layers: usize) -> Vec<ResolvedSearch> {
     let presets = Preset::ALL.map(|(preset, _)| resolved("mcts", preset, layers, 150));
     let mut searches = Vec::from(presets);
     searches.push(resolved("random", "default", layers, 150));
+    searches.push(damped("mcts", layers, 150));
+    searches.push(damped("random", layers, 150));
     if layers <= 4 {
         searches.push(resolved("exhaustive", "default", layers, 400));
     }
@@ -171,6 +185,19 @@ fn exhaustive_runs_every_chain_shortest_first() {
     let asked = run(&mut *search.build(0), 1, 0);
     assert_eq!(asked.len(), 3 + 9 + 27);
     assert!(asked[1..].is_sorted_by_key(Chain::len));
+}
+
+#[test]
+fn exhaustive_with_damping_runs_every_chain_of_plain_and_damped_places() {
+    let search = damped("exhaustive", 2, 20);
+    let asked = run(&mut *search.build(0), 1, 0);
+    assert_eq!(asked.len(), 4 + 16);
+    for text in ["0@0.5", "(1)x2@0.5", "1@0.5,0"] {
+        assert!(asked.contains(&text.parse().unwrap()), "{text}");
+    }
+    let edits = damped("exhaustive", 8, 600);
+    let edited = run(&mut *edits.build(0), 1, 0);
+    assert!(edited.iter().any(Chain::is_damped), "{:?}", edits.covers);
 }
 
 #[test]
@@ -345,6 +372,41 @@ fn a_chain_reached_twice_is_one_node() {
         .filter(|&(child, at)| search.graph.node(at).parent == Some(child))
         .count();
     assert!(edges > own, "some grandchildren have two parents");
+}
+
+/// Damped and plain places of a layer are told apart all the way: by the verdicts, by shrinking, and
+/// by the near relatives of the best.
+#[test]
+fn a_damped_visit_that_is_needed_is_found_and_kept() {
+    let half = Alpha::from_thousandths(500).unwrap();
+    let needed = [Alpha::PLAIN, half].map(|alpha| Step { layer: 3, alpha });
+    for seed in 0..20 {
+        let mut search = damped("mcts", 8, 200).build(seed);
+        let mut shortest: Option<Chain> = None;
+        while let Ask::Evaluate(chain) = search.ask() {
+            let mut missing = needed.iter().peekable();
+            for step in chain.steps() {
+                missing.next_if_eq(&&step);
+            }
+            let correct = missing.next().is_none();
+            let margin = None;
+            search.tell(&chain, Feedback { correct, margin });
+            if correct && shortest.as_ref().is_none_or(|s| chain.len() < s.len()) {
+                shortest = Some(chain);
+            }
+        }
+        let shortest = shortest.map(|chain| chain.to_string());
+        assert_eq!(shortest.as_deref(), Some("(3)x2@0.5"), "seed {seed}");
+    }
+}
+
+#[test]
+fn without_damping_no_damped_chain_is_asked_for() {
+    for search in all_searches(8) {
+        let asked = run(&mut *search.build(2), 1, 20);
+        let damping = search.params.root_edits.damping.is_some();
+        assert_eq!(asked.iter().any(Chain::is_damped), damping, "{search:?}");
+    }
 }
 
 // Planted cases.
