@@ -170,6 +170,7 @@ fn exports_hold_the_best_chain_of_every_sample() {
             "found": !best.is_null(),
             "chain": best["chain"],
             "layers": layers,
+            "alphas": null,
             "length": layers.as_ref().map(Vec::len),
             "unique_layers": unique,
             "margin": best["margin"],

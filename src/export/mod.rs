@@ -123,13 +123,13 @@ mod tests {
         let mut records = small_run().records().to_vec();
         records.reverse();
         insta::assert_snapshot!(exported(&records, Format::Csv), @r#"
-        task,id,index,gold,baseline_correct,baseline_answer,found,chain,layers,length,unique_layers,margin,answer,random_found,random_chain,wrong_target,wrong_target_found,wrong_target_chain,error
-        arith,0,0,42,true,42,true,"0,3",0 3,2,2,1.5,42,,,,,,
-        arith,1,1,42,true,42,true,0-3,0 1 2 3,4,4,1.5,42,true,0-2,13,false,,
-        arith,2,2,42,false,17,true,"0-2,(3)x2",0 1 2 3 3,5,4,1.5,42,true,0-2,13,true,1-3,
-        arith,3,3,42,false,17,false,,,,,,,false,,,,,
-        arith,4,4,42,true,42,false,,,,,,,,,,,,out of memory
-        facts,0,0,42,false,17,true,"0,2,1,3",0 2 1 3,4,4,1.5,42,false,,13,false,,
+        task,id,index,gold,baseline_correct,baseline_answer,found,chain,layers,alphas,length,unique_layers,margin,answer,random_found,random_chain,wrong_target,wrong_target_found,wrong_target_chain,error
+        arith,0,0,42,true,42,true,"0,3",0 3,,2,2,1.5,42,,,,,,
+        arith,1,1,42,true,42,true,0-3,0 1 2 3,,4,4,1.5,42,true,0-2,13,false,,
+        arith,2,2,42,false,17,true,"0-2,(3)x2",0 1 2 3 3,,5,4,1.5,42,true,0-2,13,true,1-3,
+        arith,3,3,42,false,17,false,,,,,,,,false,,,,,
+        arith,4,4,42,true,42,false,,,,,,,,,,,,,out of memory
+        facts,0,0,42,false,17,true,"0,2,1,3",0 2 1 3,,4,4,1.5,42,false,,13,false,,
         "#);
     }
 
@@ -155,8 +155,21 @@ mod tests {
         let records = [sample("t", 0).best("empty").build(), sample("t", 1).build()];
         let text = exported(&records, Format::Csv);
         let rows: Vec<&str> = text.lines().skip(1).collect();
-        assert!(rows[0].contains(",true,empty,,0,0,"), "{text}");
-        assert!(rows[1].contains(",false,,,,,"), "{text}");
+        assert!(rows[0].contains(",true,empty,,,0,0,"), "{text}");
+        assert!(rows[1].contains(",false,,,,,,"), "{text}");
+    }
+
+    #[test]
+    fn damped_chains_have_an_alpha_for_every_layer() {
+        let records = [sample("t", 0).best("0,(1)x2@0.5").build()];
+        let text = exported(&records, Format::Csv);
+        assert!(
+            text.contains(r#","0,(1)x2@0.5",0 1 1,1.0 1.0 0.5,3,2,"#),
+            "{text}"
+        );
+        let row: serde_json::Value =
+            serde_json::from_str(&exported(&records, Format::Jsonl)).unwrap();
+        assert_eq!(row["alphas"], serde_json::json!([1.0, 1.0, 0.5]));
     }
 
     #[test]

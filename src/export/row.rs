@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    chain::{Chain, Layer},
+    chain::{Alpha, Chain, Layer},
     run::{ControlOutcome, SampleRecord},
 };
 
@@ -29,6 +29,8 @@ pub struct Row {
     pub chain: Option<Chain>,
     /// Its layers in order: a list, or separated by spaces.
     pub layers: Option<Vec<Layer>>,
+    /// How strongly each of them counts (1: as the model defines it); nothing where none is damped.
+    pub alphas: Option<Vec<Alpha>>,
     /// Its length (layer applications).
     pub length: Option<usize>,
     /// Number of different layers in it.
@@ -73,6 +75,7 @@ impl Row {
             found: best.is_some(),
             chain: best.map(|b| b.chain.clone()),
             layers: best.map(|b| b.chain.layers().to_vec()),
+            alphas: best.and_then(|b| b.chain.alphas().map(<[Alpha]>::to_vec)),
             length: best.map(|b| b.chain.len()),
             unique_layers: best.map(|b| b.chain.unique_layers()),
             margin: best.and_then(|b| b.margin),
