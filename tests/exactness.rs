@@ -77,7 +77,8 @@ fn the_references_hold_every_kind_of_chain() {
             c.layers().windows(2).all(|w| w[0] == w[1] + 1)
         });
         has("empty", &|c| c.is_empty());
-        has("200 layers", &|c| c.len() == 200);
+        has("a long chain", &|c| c.len() >= 40);
+        has("damped", &|c| c.is_damped() || LLAMAS.contains(&name));
     }
 }
 
@@ -154,6 +155,9 @@ fn greedy_decoding_equals_computing_everything_again_for_every_token() {
     for name in models() {
         let name = name.as_str();
         let model = model(name);
+        if frequencies_change_by(&model, 7 + TOKENS) {
+            continue;
+        }
         let engine = engine(name, options());
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let prompt = random_tokens(&mut random, &model, 7);
@@ -174,6 +178,19 @@ fn greedy_decoding_equals_computing_everything_again_for_every_token() {
             "{name}: too many ties"
         );
     }
+}
+
+/// Whether a sequence of this length is rotated by other frequencies than its beginning was: keys
+/// in the cache stay as they were, here as in transformers, so that computing everything again is
+/// something else.
+fn frequencies_change_by(model: &Model, length: usize) -> bool {
+    let ropes = model
+        .spec()
+        .layers
+        .iter()
+        .filter_map(|layer| layer.attention.rope.as_ref());
+    let mut limits = ropes.filter_map(|rope| rope.scaling.longest_usual());
+    limits.any(|limit| limit < length as i64)
 }
 
 /// Largest difference between the logits of two models over some chains, in units of the standard

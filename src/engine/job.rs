@@ -91,10 +91,20 @@ pub enum Work {
 }
 
 impl Job {
+    /// Place in the chain of the layer to run next.
+    fn place(&self) -> usize {
+        self.decoding.as_ref().map_or(self.done, |d| d.done)
+    }
+
+    /// Damping of the layer to run next.
+    pub fn alpha(&self) -> f64 {
+        let step = self.request.chain.step(self.place());
+        step.map_or(1.0, |step| step.alpha.value())
+    }
+
     /// The next thing to run.
     pub fn work(&self) -> Work {
-        let done = self.decoding.as_ref().map_or(self.done, |d| d.done);
-        match self.request.chain.layers().get(done) {
+        match self.request.chain.layers().get(self.place()) {
             Some(&layer) => Work::Layer(layer),
             None => Work::Head,
         }

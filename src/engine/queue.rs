@@ -14,7 +14,7 @@ use super::{
     state::State,
     table::Key,
 };
-use crate::chain::{Chain, Layer};
+use crate::chain::{Chain, Step};
 
 /// Pending steps by what they need, and who waits for whom.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ struct Registered {
     row: Arc<Row>,
     /// The embedded row: the state of the empty prefix.
     root: Arc<State>,
-    children: HashMap<(u32, Layer), u32>,
+    children: HashMap<(u32, Step), u32>,
 }
 
 /// Rare layers and long rows are not starved: a group whose oldest step has waited for this many
@@ -86,11 +86,10 @@ impl Queue {
         debug_assert_eq!(registered.row.id(), row);
         let mut node = 0;
         let path = chain
-            .layers()
-            .iter()
-            .map(|&layer| {
+            .steps()
+            .map(|step| {
                 let fresh = registered.children.len() as u32 + 1;
-                node = *registered.children.entry((node, layer)).or_insert(fresh);
+                node = *registered.children.entry((node, step)).or_insert(fresh);
                 node
             })
             .collect();

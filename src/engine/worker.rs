@@ -19,7 +19,7 @@ use crate::{
     chain::Layer,
     model::{
         Applied, Asked, Asks, Batch, Frozen, Keep, Model, ModelError, Reading, Repeat, Segment,
-        Visibility, first_visit_only,
+        Visibility, seen_in_slot,
     },
 };
 
@@ -154,17 +154,19 @@ fn apply(shared: &Shared, layer: Layer, jobs: &[Job]) -> Result<Vec<Applied>, Mo
             (None, true) => Keep::Everything,
             (None, false) => Keep::Residual,
         },
-        alpha: 1.0,
+        alpha: job.alpha(),
     };
     let asks: Vec<Asks> = jobs.iter().map(asks).collect();
     let layer = shared.model.layer(layer as usize);
     layer.forward(&Batch::pack(&segments, layer.window())?, &asks)
 }
 
-/// What the second and later visits of a layer see of its first, where they share its slot.
+/// What the second and later visits of a layer see in the slot they share.
 struct Slot {
-    /// Place of the first visit in the chain.
-    first: usize,
+    /// Places of the earlier visits they see.
+    visits: Vec<usize>,
+    /// Positions of those visits' nodes.
+    positions: Vec<i64>,
     seen: Vec<bool>,
 }
 
@@ -174,33 +176,32 @@ fn slot(repeat: Repeat, job: &Job) -> Option<Slot> {
     }
     let layers = job.request.chain.layers();
     let this = layers.get(job.done)?;
-    let first = layers[..job.done].iter().position(|layer| layer == this)?;
+    let earlier = (0..job.done).filter(|&place| layers[place] == *this);
     let row = &job.request.row;
+    let (visits, seen) = seen_in_slot(earlier.collect(), row.visible(), row.tokens().len())?;
     Some(Slot {
-        first,
-        seen: first_visit_only(row.visible(), row.tokens().len()),
+        positions: row.positions().repeat(visits.len()),
+        visits,
+        seen,
     })
 }
 
 fn segment<'a>(repeat: Repeat, job: &'a Job, slot: Option<&'a Slot>) -> Segment<'a> {
     let row = &job.request.row;
     let Some(decoding) = &job.decoding else {
-        let kept = slot.and_then(|slot| job.kept[slot.first].key_value.as_ref());
-        let visible = match slot {
-            None => Visibility::Tree {
-                context: &[],
-                seen: row.visible(),
-            },
-            Some(slot) => Visibility::Tree {
-                context: row.positions(),
-                seen: &slot.seen,
-            },
+        let visits = slot.map_or(&[][..], |slot| &slot.visits);
+        let kept = |&place: &usize| {
+            let kv = job.kept[place].key_value.as_ref()?;
+            Some((kv, kv.size()[0]))
         };
         return Segment {
             residual: &job.state.residual,
             positions: row.positions(),
-            context: kept.map(|kv| (kv, kv.size()[0])).into_iter().collect(),
-            visible,
+            context: visits.iter().filter_map(kept).collect(),
+            visible: Visibility::Tree {
+                context: slot.map_or(&[], |slot| &slot.positions),
+                seen: slot.map_or(row.visible(), |slot| &slot.seen),
+            },
         };
     };
     let layers = job.request.chain.layers();

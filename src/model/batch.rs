@@ -261,6 +261,7 @@ impl Placed<'_> {
                     }
                 }
                 Visibility::Tree { context, seen } => {
+                    debug_assert_eq!(context.len() as i64, self.context);
                     let seen = &seen[query * keys..(query + 1) * keys];
                     let positions = context.iter().chain(self.segment.positions);
                     let far = |key: i64| window.is_some_and(|window| position - key >= window);

@@ -40,7 +40,7 @@ pub use frozen::Frozen;
 pub use head::{Asked, Reading};
 pub use layer::{Applied, Asks, Keep, Layer};
 pub use network::{Inspection, Model};
-pub use repeat::{Repeat, first_visit_only};
+pub use repeat::{Repeat, seen_in_slot};
 pub use rope::{RopeScaling, RopeSpec};
 pub use spec::{
     Activation, AttentionSpec, DenseSpec, LayerSpec, MixtureSpec, MlpSpec, ModelSpec, NormKind,

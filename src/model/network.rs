@@ -1,6 +1,6 @@
 //! The whole model: embedding, layers, head.
 
-use std::{cell::RefCell, collections::HashMap, path::Path, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, path::Path, sync::Arc};
 
 use tch::{Kind, Tensor};
 
@@ -11,10 +11,10 @@ use super::{
     family::{self, Role},
     head::Head,
     load::{Checking, Copying, Loader},
-    repeat::first_visit_only,
+    repeat::seen_in_slot,
     weights::Weights,
 };
-use crate::chain::Chain;
+use crate::chain::{Chain, Step};
 
 /// A frozen LLM on a device. Shared by reference between threads; nothing in it changes.
 #[derive(Debug)]
@@ -174,40 +174,39 @@ impl Model {
             .iter()
             .flat_map(|i| positions.iter().map(move |j| j <= i))
             .collect();
-        let first_visit = first_visit_only(&causal, tokens.len());
-        // Keys and values of each layer's first visit.
-        let mut slots: HashMap<crate::chain::Layer, KeyValue> = HashMap::new();
+        // Keys and values of each layer's visits so far, where they share a slot.
+        let mut slots: BTreeMap<crate::chain::Layer, Vec<KeyValue>> = BTreeMap::new();
         let mut residual = Frozen::new(self.embed(tokens, &positions)?);
-        for &layer in chain.layers() {
-            let slot = slots.get(&layer).filter(|_| repeat == Repeat::SharedSlot);
+        for Step { layer, alpha } in chain.steps() {
+            let visits = slots.get(&layer).map_or(&[][..], Vec::as_slice);
+            let slot = seen_in_slot(visits.iter().collect(), &causal, tokens.len());
+            let (visits, seen) = match &slot {
+                Some((visits, seen)) => (visits.as_slice(), seen.as_slice()),
+                None => (&[][..], causal.as_slice()),
+            };
+            let context = positions.repeat(visits.len());
             let segment = Segment {
                 residual: &residual,
                 positions: &positions,
-                context: slot
-                    .map(|slot| (slot, tokens.len() as i64))
-                    .into_iter()
+                context: visits
+                    .iter()
+                    .map(|&visit| (visit, visit.size()[0]))
                     .collect(),
-                visible: match slot {
-                    None => Visibility::Tree {
-                        context: &[],
-                        seen: &causal,
-                    },
-                    Some(_) => Visibility::Tree {
-                        context: &positions,
-                        seen: &first_visit,
-                    },
+                visible: Visibility::Tree {
+                    context: &context,
+                    seen,
                 },
             };
             let of_model = self.layer(layer as usize);
             let batch = Batch::pack(&[segment], of_model.window())?;
             let asks = Asks {
                 keep: Keep::Everything,
-                alpha: 1.0,
+                alpha: alpha.value(),
             };
             for step in of_model.forward(&batch, &[asks])? {
                 residual = step.residual;
-                if let Some(key_value) = step.key_value {
-                    slots.entry(layer).or_insert(key_value);
+                if repeat == Repeat::SharedSlot {
+                    slots.entry(layer).or_default().extend(step.key_value);
                 }
             }
         }

@@ -15,8 +15,8 @@ pub enum Repeat {
     Clean,
     /// What a transformers cache with one slot a layer makes of it, for comparison with published
     /// numbers: over the prompt, later visits attend to the keys and values of the first visit;
-    /// when a token is decoded, every visit attends to all the slot holds, which is the prompt and
-    /// each earlier token once a visit.
+    /// when a token is decoded (or is all of the prompt), every visit attends to all the slot
+    /// holds, which is the prompt and each earlier token once a visit.
     SharedSlot,
 }
 
@@ -46,12 +46,30 @@ impl fmt::Display for Repeat {
     }
 }
 
-/// Visibility of a later visit under [`Repeat::SharedSlot`]: the new nodes see the first visit's as
-/// they saw each other then, and nothing of their own.
-pub fn first_visit_only(seen: &[bool], nodes: usize) -> Vec<bool> {
+/// What a later visit of a layer sees under [`Repeat::SharedSlot`] when `nodes` nodes pass it at
+/// once: of the `earlier` visits those it sees, and the visibility over theirs and its own nodes.
+/// `None` for a first visit. `seen` is the visibility of the nodes among each other.
+///
+/// Several nodes see those of the first visit as they saw each other then, and nothing of their
+/// own; a single node, as in decoding, sees every visit and itself.
+pub fn seen_in_slot<V>(
+    mut earlier: Vec<V>,
+    seen: &[bool],
+    nodes: usize,
+) -> Option<(Vec<V>, Vec<bool>)> {
+    if earlier.is_empty() {
+        return None;
+    }
+    if nodes == 1 {
+        let all = vec![true; earlier.len() + 1];
+        return Some((earlier, all));
+    }
+    earlier.truncate(1);
     let hidden = vec![false; nodes];
-    seen.chunks(nodes)
+    let seen = seen
+        .chunks(nodes)
         .flat_map(|row| row.iter().chain(&hidden))
         .copied()
-        .collect()
+        .collect();
+    Some((earlier, seen))
 }

@@ -94,7 +94,7 @@ impl RopeScaling {
     }
 
     /// Longest sequence with the usual frequencies; `None` where they never change.
-    pub(super) fn longest_usual(&self) -> Option<i64> {
+    pub fn longest_usual(&self) -> Option<i64> {
         match *self {
             Self::Dynamic { max_positions, .. } => Some(max_positions as i64),
             Self::LongRope {
