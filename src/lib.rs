@@ -25,7 +25,7 @@
 //! | room | is about |
 //! | --- | --- |
 //! | [`chain`] | what a program is: chains, edits, syntax, the prefix trie |
-//! | [`model`] | the frozen LLM: configuration, weights, layers as pure functions, tokenizer |
+//! | [`model`] | the frozen LLM: configuration, weights, layers as pure functions, tokenizer, hub |
 //! | [`engine`] | executing chains: token trees, state table, step scheduler, decoding, costs |
 //! | [`task`] | what is asked: task files, rows, prompts, grading, generators |
 //! | [`search`] | strategies that ask for chains and are told verdicts; blind to all else |

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::Repeat;
+use super::{HubFailure, Repeat};
 
 /// Errors of the model room. Each names the file, and the field or tensor in it.
 #[derive(Debug, Error)]
@@ -79,6 +79,14 @@ pub enum ModelError {
         repeat: Repeat,
         /// Why not.
         reason: String,
+    },
+    /// A model of the hub could not be had.
+    #[error("--model {model}: {failure}")]
+    Hub {
+        /// The model, as the user wrote it.
+        model: String,
+        /// Why, and what to do.
+        failure: HubFailure,
     },
     /// libtorch refused an operation.
     #[error("libtorch: {}", first_line(.0))]

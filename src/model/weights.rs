@@ -14,8 +14,8 @@ use tch::{Device, Kind, Tensor};
 
 use super::{Config, ModelError};
 
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+pub(super) const SINGLE: &str = "model.safetensors";
+pub(super) const INDEX: &str = "model.safetensors.index.json";
 
 /// The mapped files of a model directory. Nothing is copied until a tensor is read.
 pub struct Weights {
@@ -230,17 +230,22 @@ fn stored_kind(view: &TensorView<'_>) -> Option<Kind> {
 }
 
 /// The shard files an index names, each once. Names must stay inside the directory.
-fn shard_files(directory: &Path) -> Result<BTreeSet<String>, ModelError> {
+pub(super) fn shard_files(directory: &Path) -> Result<BTreeSet<String>, ModelError> {
     let index = Config::read(directory, INDEX)?;
     let Some(Value::Object(map)) = index.get("weight_map") else {
         return Err(index.refuse("weight_map", "is missing or not an object"));
     };
     map.values()
         .map(|file| match file.as_str() {
-            Some(file) if !file.contains(['/', '\\']) && file != ".." => Ok(file.to_owned()),
+            Some(file) if is_file_name(file) => Ok(file.to_owned()),
             _ => Err(index.refuse("weight_map", format!("{file} is not a file name"))),
         })
         .collect()
+}
+
+fn is_file_name(text: &str) -> bool {
+    let within = |c: char| !c.is_control() && !matches!(c, '/' | '\\' | ':');
+    text.chars().all(within) && !matches!(text, "" | "." | "..")
 }
 
 #[cfg(test)]
@@ -415,6 +420,10 @@ mod tests {
             "..",
             "sub/b.safetensors",
             "c:\\\\b",
+            "c:b.safetensors",
+            "b\\u0000.safetensors",
+            ".",
+            "",
         ] {
             let index = format!(r#"{{"weight_map": {{"x": "a.safetensors", "y": "{file}"}}}}"#);
             let directory = sharded(&[floats("x", &[1.0])], &[floats("y", &[1.0])], &index);

@@ -1,0 +1,451 @@
+//! Models of the Hugging Face hub, fetched into the cache that Python's `huggingface_hub` shares.
+//!
+//! ```text
+//! $HF_HOME/hub/models--org--name/
+//!   refs/main                     the commit a branch or tag was last seen at
+//!   snapshots/<commit>/<file>     links to blobs: the directory everything else reads
+//!   blobs/<checksum>              whole files only; one that is on its way ends in .incomplete
+//!   .no_exist/<commit>/<file>     files the hub is known not to have
+//! ```
+//!
+//! A branch or tag is asked for anew whenever the hub can be reached (one request); a commit never
+//! changes and is not. What the cache has of a commit is never asked for again. `hf-hub` makes the
+//! requests: it reads `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN` and the token file, and
+//! `reqwest` below it drops the token when a redirect leads to another host, port or scheme.
+
+mod checksum;
+mod error;
+mod name;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use hf_hub::{
+    HFClient, HFClientBuilder, HFClientSync, HFError, HFRepositorySync, HFResult, RepoTypeModel,
+    progress::{DownloadEvent, Progress, ProgressEvent, ProgressHandler},
+};
+
+use super::{
+    ModelError,
+    weights::{INDEX, SINGLE, shard_files},
+};
+pub use error::HubFailure;
+use error::{is_broken, is_unreachable, reason};
+pub use name::HubModel;
+use name::is_commit;
+
+const CONFIG: &str = "config.json";
+
+/// What a model may be without. Nothing else is fetched but the configuration and the weights.
+const OPTIONAL: [&str; 5] = [
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+];
+
+const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
+
+/// Give up on a host that does not answer, and on a transfer that stands still.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Requests after the first, when the hub cannot be reached or is overloaded.
+const RETRIES: usize = 2;
+
+/// Hears how a fetch goes, on any thread.
+pub trait FetchWatcher: Send + Sync {
+    /// `bytes` of the `total` bytes of a file have come.
+    fn received(&self, file: &str, bytes: u64, total: u64);
+    /// Something the user should know.
+    fn note(&self, text: &str);
+}
+
+/// A model that is in the cache.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The snapshot, a directory in Hugging Face layout.
+    pub directory: PathBuf,
+    /// The commit it is.
+    pub commit: String,
+}
+
+/// Brings all files of a model into the cache that are not there yet.
+///
+/// # Errors
+///
+/// [`ModelError::Hub`]: no connection, no such repository, revision or file, no access, or a file
+/// that did not come whole.
+pub fn fetch(model: &HubModel, watcher: &Arc<dyn FetchWatcher>) -> Result<Fetched, ModelError> {
+    let run = || Fetch::new(model, watcher)?.run();
+    run().map_err(|failure| ModelError::Hub {
+        model: model.to_string(),
+        failure,
+    })
+}
+
+/// Whether the hub answers.
+enum Hub {
+    Online,
+    /// The user asked for the cache only.
+    Disabled,
+    /// It was asked, and this happened.
+    Unreachable(String),
+}
+
+struct Fetch<'a> {
+    model: &'a HubModel,
+    repository: HFRepositorySync<RepoTypeModel>,
+    endpoint: String,
+    cache: PathBuf,
+    hub: Hub,
+    watcher: &'a Arc<dyn FetchWatcher>,
+}
+
+impl<'a> Fetch<'a> {
+    fn new(model: &'a HubModel, watcher: &'a Arc<dyn FetchWatcher>) -> Result<Self, HubFailure> {
+        let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
+        let endpoint = endpoint.trim_end_matches('/').to_owned();
+        let failed = |error| HubFailure::Failed {
+            file: CONFIG.to_owned(),
+            endpoint: endpoint.clone(),
+            reason: reason(&error),
+        };
+        let client = client(&endpoint).map_err(failed)?;
+        let cache = client.cache_dir().to_owned();
+        let client = HFClientSync::from_inner(client).map_err(failed)?;
+        Ok(Self {
+            repository: client.model(model.organisation(), model.name()),
+            endpoint,
+            cache,
+            hub: match is_offline() {
+                true => Hub::Disabled,
+                false => Hub::Online,
+            },
+            model,
+            watcher,
+        })
+    }
+
+    fn run(mut self) -> Result<Fetched, HubFailure> {
+        let commit = self.commit()?;
+        let config = self.needed(&commit, CONFIG)?;
+        let directory = config.parent().unwrap_or(&config).to_owned();
+        for file in OPTIONAL {
+            self.file(&commit, file)?;
+        }
+        self.weights(&commit, &directory)?;
+        match &self.hub {
+            Hub::Online => self.remember(&directory, &commit),
+            Hub::Disabled => {}
+            Hub::Unreachable(reason) => self.watcher.note(&format!(
+                "{}: the hub at {} cannot be reached ({reason}); using commit {commit} from the cache",
+                self.model, self.endpoint
+            )),
+        }
+        Ok(Fetched { directory, commit })
+    }
+
+    /// The commit that the revision is: as the hub says, or as the cache remembers.
+    fn commit(&mut self) -> Result<String, HubFailure> {
+        let revision = self.model.revision();
+        if self.model.is_pinned() {
+            return Ok(revision.to_owned());
+        }
+        if matches!(self.hub, Hub::Online) {
+            match self.repository.info().revision(revision).send() {
+                Ok(info) => {
+                    // It becomes part of a path.
+                    return info.sha.filter(|sha| is_commit(sha)).ok_or_else(|| {
+                        let answer = HFError::malformed_response("it names no commit");
+                        self.failure(CONFIG, &answer)
+                    });
+                }
+                // An answer that is not the hub's may come from whoever guards the network.
+                Err(error)
+                    if is_unreachable(&error) || matches!(error, HFError::Request { .. }) =>
+                {
+                    self.hub = Hub::Unreachable(reason(&error));
+                }
+                Err(error) => return Err(self.failure(CONFIG, &error)),
+            }
+        }
+        let cached = self.ask(revision, CONFIG, true);
+        let cached = cached.map_err(|_| self.absent(CONFIG))?;
+        let commit = cached.parent().and_then(Path::file_name);
+        let commit = commit.and_then(|name| name.to_str());
+        commit.map(str::to_owned).ok_or_else(|| self.absent(CONFIG))
+    }
+
+    /// One file or its shards.
+    fn weights(&mut self, commit: &str, directory: &Path) -> Result<(), HubFailure> {
+        if self.file(commit, SINGLE)?.is_some() {
+            return Ok(());
+        }
+        if self.file(commit, INDEX)?.is_none() {
+            return Err(self.absent(SINGLE));
+        }
+        // Every name is judged before any is asked for.
+        let index = |error| HubFailure::Index(Box::new(error));
+        let shards = shard_files(directory).map_err(index)?;
+        if let Some(other) = shards.iter().find(|file| !file.ends_with(".safetensors")) {
+            return Err(index(ModelError::Field {
+                path: directory.join(INDEX),
+                field: "weight_map".to_owned(),
+                reason: format!("{other:?} is not a safetensors file"),
+            }));
+        }
+        for shard in &shards {
+            self.needed(commit, shard)?;
+        }
+        Ok(())
+    }
+
+    fn needed(&mut self, commit: &str, file: &str) -> Result<PathBuf, HubFailure> {
+        match self.file(commit, file)? {
+            Some(path) => Ok(path),
+            None => Err(self.absent(file)),
+        }
+    }
+
+    /// A file of a commit, from the cache or else from the hub; nothing if there is none.
+    fn file(&mut self, commit: &str, file: &str) -> Result<Option<PathBuf>, HubFailure> {
+        match self.ask(commit, file, true) {
+            Ok(path) => return Ok(Some(path)),
+            Err(HFError::EntryNotFound { .. }) => return Ok(None),
+            Err(_) if !matches!(self.hub, Hub::Online) => return Ok(None),
+            Err(HFError::LocalEntryNotFound { .. }) => {}
+            Err(error) => return Err(self.failure(file, &error)),
+        }
+        match self.ask(commit, file, false) {
+            Ok(path) => self.checked(path, file).map(Some),
+            Err(HFError::EntryNotFound { .. }) => Ok(None),
+            // Of a branch, the hub has just answered: what is missing now is not missing for good.
+            Err(error) if is_unreachable(&error) && self.model.is_pinned() => {
+                self.hub = Hub::Unreachable(reason(&error));
+                Ok(None)
+            }
+            Err(error) => Err(self.failure(file, &error)),
+        }
+    }
+
+    fn ask(&self, revision: &str, file: &str, cached: bool) -> HFResult<PathBuf> {
+        self.repository
+            .download_file()
+            .filename(file)
+            .revision(revision)
+            .local_files_only(cached)
+            .progress(Progress::new(Relay(Arc::clone(self.watcher))))
+            .send()
+    }
+
+    /// Lets a file that has just come pass if it is the one the hub announced; removes it if not.
+    fn checked(&self, path: PathBuf, file: &str) -> Result<PathBuf, HubFailure> {
+        let Some(expected) = checksum::announced(&path) else {
+            return Ok(path);
+        };
+        let unusable = |source| HubFailure::Cache {
+            file: file.to_owned(),
+            cache: self.cache.clone(),
+            source,
+        };
+        if checksum::agrees(&path, &expected).map_err(unusable)? {
+            return Ok(path);
+        }
+        let blob = path.canonicalize().map_err(unusable)?;
+        std::fs::remove_file(blob).map_err(unusable)?;
+        std::fs::remove_file(path).map_err(unusable)?;
+        Err(HubFailure::Corrupt {
+            file: file.to_owned(),
+            expected,
+        })
+    }
+
+    /// Notes in the cache which commit the revision is, now that all of it is there.
+    fn remember(&self, directory: &Path, commit: &str) {
+        if self.model.is_pinned() {
+            return;
+        }
+        let Some(home) = directory.ancestors().nth(2) else {
+            return;
+        };
+        let path = home.join("refs").join(self.model.revision());
+        if std::fs::read_to_string(&path).is_ok_and(|known| known.trim() == commit) {
+            return;
+        }
+        let write = || {
+            let parent = path.parent().unwrap_or(home);
+            std::fs::create_dir_all(parent)?;
+            std::fs::write(&path, commit)
+        };
+        // A cache that only its administrator writes serves as well, but for use without network.
+        if let Err(error) = write() {
+            tracing::debug!(%error, path = %path.display(), "not remembered");
+        }
+    }
+
+    /// Why a file that is needed is neither in the cache nor on the hub.
+    fn absent(&self, file: &str) -> HubFailure {
+        let file = file.to_owned();
+        match &self.hub {
+            Hub::Disabled => HubFailure::NotCached {
+                file,
+                cache: self.cache.clone(),
+            },
+            Hub::Unreachable(reason) => HubFailure::Unreachable {
+                file,
+                endpoint: self.endpoint.clone(),
+                reason: reason.clone(),
+            },
+            // A file that is not found may be of a commit or repository that is not.
+            Hub::Online => match self
+                .repository
+                .info()
+                .revision(self.model.revision())
+                .send()
+            {
+                Err(error) => self.failure(&file, &error),
+                Ok(info) if file == SINGLE => {
+                    let files = info.siblings.unwrap_or_default();
+                    let names = files.into_iter().map(|sibling| sibling.rfilename);
+                    HubFailure::NoWeights {
+                        others: other_weights(names),
+                    }
+                }
+                Ok(_) => HubFailure::NoFile { file },
+            },
+        }
+    }
+
+    fn failure(&self, file: &str, error: &HFError) -> HubFailure {
+        let file = file.to_owned();
+        let endpoint = self.endpoint.clone();
+        let repository = self.model.repository();
+        match error {
+            _ if code(error) == Some("RepoNotFound") => HubFailure::NoRepository {
+                repository,
+                endpoint,
+            },
+            HFError::RevisionNotFound { .. }
+                if code(error) == Some("RevisionNotFound")
+                    || self.repository.exists().send().is_ok_and(|exists| exists) =>
+            {
+                HubFailure::NoRevision {
+                    revision: self.model.revision().to_owned(),
+                    repository,
+                    endpoint,
+                }
+            }
+            HFError::RevisionNotFound { .. } | HFError::RepoNotFound { .. } => {
+                HubFailure::NoRepository {
+                    repository,
+                    endpoint,
+                }
+            }
+            HFError::AuthRequired { .. } | HFError::Forbidden { .. } => HubFailure::Refused {
+                file,
+                reason: reason(error),
+                page: format!("{endpoint}/{repository}"),
+            },
+            HFError::Request { source, .. } if !is_broken(source) => HubFailure::Unreachable {
+                file,
+                endpoint,
+                reason: reason(error),
+            },
+            HFError::Request { .. } | HFError::Xet { .. } => HubFailure::Broken {
+                file,
+                reason: reason(error),
+            },
+            HFError::Io(source) => HubFailure::Cache {
+                file,
+                cache: self.cache.clone(),
+                source: std::io::Error::new(source.kind(), source.to_string()),
+            },
+            HFError::CacheLockTimeout { .. } => HubFailure::Busy { file },
+            _ => HubFailure::Failed {
+                file,
+                endpoint,
+                reason: reason(error),
+            },
+        }
+    }
+}
+
+/// The hub's own word for an error.
+fn code(error: &HFError) -> Option<&str> {
+    match error {
+        HFError::AuthRequired { context } | HFError::Forbidden { context } => {
+            context.error_code.as_deref()
+        }
+        HFError::RevisionNotFound { context, .. } | HFError::RepoNotFound { context, .. } => {
+            context.as_ref()?.error_code.as_deref()
+        }
+        _ => None,
+    }
+}
+
+/// Names weights of other formats, so that the reader knows what the repository is.
+fn other_weights(files: impl Iterator<Item = String>) -> String {
+    let formats = [
+        ".bin",
+        ".pt",
+        ".pth",
+        ".gguf",
+        ".h5",
+        ".msgpack",
+        ".onnx",
+        ".safetensors",
+    ];
+    let mut others = files.filter(|file| formats.iter().any(|format| file.ends_with(format)));
+    match others.next() {
+        Some(file) => format!(", and it has {file:?}"),
+        None => String::new(),
+    }
+}
+
+fn client(endpoint: &str) -> HFResult<HFClient> {
+    let http = reqwest::Client::builder()
+        .user_agent(concat!("cola/", env!("CARGO_PKG_VERSION"), "; hf-hub"))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .build()?;
+    HFClientBuilder::new()
+        .client(http)
+        .endpoint(endpoint)
+        .retry_max_attempts(RETRIES)
+        .build()
+}
+
+/// An environment variable that is set to something.
+fn set(variable: &str) -> Option<String> {
+    std::env::var(variable)
+        .ok()
+        .filter(|value| !value.is_empty())
+}
+
+/// As Python's `huggingface_hub` reads it.
+fn is_offline() -> bool {
+    let value = set("HF_HUB_OFFLINE").or_else(|| set("TRANSFORMERS_OFFLINE"));
+    value.is_some_and(|value| {
+        let yes = ["1", "on", "yes", "true"];
+        yes.iter().any(|yes| value.eq_ignore_ascii_case(yes))
+    })
+}
+
+/// Passes on what `hf-hub` tells.
+struct Relay(Arc<dyn FetchWatcher>);
+
+impl ProgressHandler for Relay {
+    fn on_progress(&self, event: &ProgressEvent) {
+        if let ProgressEvent::Download(DownloadEvent::Progress { files }) = event {
+            for file in files {
+                self.0
+                    .received(&file.filename, file.bytes_completed, file.total_bytes);
+            }
+        }
+    }
+}
