@@ -14,7 +14,9 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("COLA_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    // What goes wrong on the hub is said once, by `cola` itself.
+    let usual = || EnvFilter::new("warn,hf_hub=off");
+    let filter = EnvFilter::try_from_env("COLA_LOG").unwrap_or_else(|_| usual());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -50,8 +50,14 @@ fn a_model_that_is_no_directory_is_refused_by_its_flag() {
     let task = "--task arith --data arith.jsonl";
     refused(
         &place,
+        "inspect --model ./none",
+        &["--model ./none", "no such directory", "org/name"],
+    );
+    // It could be a model of the hub, which nothing is asked of here.
+    refused(
+        &place,
         "inspect --model none",
-        &["--model none", "no such directory"],
+        &["--model none", "no such directory", "HF_HUB_OFFLINE"],
     );
     let file = ["--model", "demo/config.json", "is a file"];
     refused(

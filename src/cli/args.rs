@@ -10,6 +10,7 @@ const AFTER_HELP: &str = "\
 Examples:
   cola demo
   cola search --model DIR --task arc_easy --data test.jsonl --out results/arc-easy
+  cola inspect --model HuggingFaceTB/SmolLM2-135M
   cola eval --model DIR --task arc_easy --data test.jsonl --chain 0-14,12-27
   cola analyze results/arc-easy
 
@@ -57,8 +58,9 @@ pub enum Command {
 /// Which model, and where it runs.
 #[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
-    /// Directory in Hugging Face layout: config.json, safetensors weights, tokenizer.json.
-    #[arg(long, value_name = "DIR")]
+    /// A directory in Hugging Face layout (config.json, safetensors weights, tokenizer.json), or a
+    /// model on the Hugging Face hub, org/name or org/name@revision: what its cache lacks is fetched.
+    #[arg(long, value_name = "MODEL")]
     pub model: String,
     #[command(flatten)]
     pub compute: ComputeArgs,
@@ -244,8 +246,9 @@ pub struct VerifyArgs {
 /// Arguments of `cola inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// Directory in Hugging Face layout.
-    #[arg(long, value_name = "DIR")]
+    /// A directory in Hugging Face layout (config.json, safetensors weights, tokenizer.json), or a
+    /// model on the Hugging Face hub, org/name or org/name@revision: what its cache lacks is fetched.
+    #[arg(long, value_name = "MODEL")]
     pub model: String,
     /// Print everything as one JSON object.
     #[arg(long)]

@@ -10,7 +10,12 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{CliError, Ending, args::EvalArgs, output, setup};
+use super::{
+    CliError, Ending,
+    args::EvalArgs,
+    output,
+    setup::{self, Located},
+};
 use crate::{
     chain::Chain,
     run::{Evaluated, Evaluator, Pair, Progress, note},
@@ -20,9 +25,10 @@ use crate::{
 /// Results in the order of the pairs; `None` was not run.
 type Results = Vec<Option<Result<Evaluated, String>>>;
 
-pub fn run(args: EvalArgs) -> Result<Ending, CliError> {
-    let directory = setup::model_directory(&args.model.model)?;
+pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
     let tasks = setup::load_tasks(&args.tasks)?;
+    let Located { directory, name } = setup::locate_model(&args.model.model)?;
+    args.model.model = name;
     let depth = crate::model::Model::inspect(&directory)?.spec.layers.len();
     let chain = match &args.chain {
         Some(text) => Chain::parse(text, depth)?,

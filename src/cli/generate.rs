@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
-    let directory = setup::model_directory(&args.model.model)?;
+    let directory = setup::locate_model(&args.model.model)?.directory;
     let depth = Model::inspect(&directory)?.spec.layers.len();
     let chain = match &args.chain {
         Some(text) => Chain::parse(text, depth)?,

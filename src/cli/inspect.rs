@@ -9,7 +9,7 @@ use crate::model::{
 };
 
 pub fn run(args: &InspectArgs) -> Result<Ending, CliError> {
-    let directory = setup::model_directory(&args.model)?;
+    let directory = setup::locate_model(&args.model)?.directory;
     let found = Model::inspect(&directory)?;
     let stored = found.stored.map_or("none", setup::dtype_name);
     let parameters = found.spec.parameters();

@@ -6,6 +6,7 @@ mod demo;
 mod error;
 mod eval;
 mod export;
+mod fetching;
 mod generate;
 mod inspect;
 mod output;

@@ -19,16 +19,19 @@ use crate::{
 
 pub fn run(args: SearchArgs) -> Result<Ending, CliError> {
     // Everything that can be refused cheaply is, before the weights are read.
-    let directory = setup::model_directory(&args.model.model)?;
     let tasks = setup::load_tasks(&args.tasks)?;
+    let model = setup::locate_model(&args.model.model)?;
     let searches = resolve_searches(
         &args.strategy,
-        crate::model::Model::inspect(&directory)?.spec.layers.len(),
+        crate::model::Model::inspect(&model.directory)?
+            .spec
+            .layers
+            .len(),
     )?;
-    let loaded = setup::load(&directory, &args.model.compute)?;
+    let loaded = setup::load(&model.directory, &args.model.compute)?;
     let job = SearchJob {
         command: "cola search",
-        model: args.model.model,
+        model: model.name,
         chat: args.tasks.chat,
         strategy: args.strategy,
         tasks,

@@ -13,10 +13,11 @@ use tch::{Device, Kind};
 use super::{
     CliError,
     args::{ComputeArgs, Dtype, TaskArgs},
+    fetching,
 };
 use crate::{
     engine::{Engine, EngineOptions},
-    model::{Compute, Model, Repeat, Tokenizer, parse_device, stop_tokens},
+    model::{Compute, HubModel, Model, Repeat, Tokenizer, parse_device, stop_tokens},
     run::{TaskManifest, note},
     task::{Asking, LoadOptions, Question, Sample, load_samples, resolve},
 };
@@ -30,17 +31,34 @@ pub struct Loaded {
     pub in_flight: usize,
 }
 
-/// The directory a `--model` names.
-pub fn model_directory(name: &str) -> Result<PathBuf, CliError> {
-    let path = PathBuf::from(name);
-    if path.is_dir() {
-        return Ok(path);
+/// What a `--model` names.
+pub struct Located {
+    pub directory: PathBuf,
+    /// As it was typed; for a model of the hub with the commit it is.
+    pub name: String,
+}
+
+/// Finds what a `--model` names: a local directory, or else a model of the hub, fetched if need be.
+pub fn locate_model(text: &str) -> Result<Located, CliError> {
+    let directory = PathBuf::from(text);
+    if directory.is_dir() {
+        let name = text.to_owned();
+        return Ok(Located { directory, name });
     }
-    let reason = match path.exists() {
-        true => "is a file; give the directory that holds config.json",
-        false => "no such directory; models are read from local directories in Hugging Face layout",
+    let refuse = |reason| Err(CliError::Usage(format!("--model {text}: {reason}")));
+    if directory.exists() {
+        return refuse("is a file; give the directory that holds config.json");
+    }
+    let Some(model) = HubModel::parse(text) else {
+        return refuse(
+            "no such directory, and not the name of a model on the Hugging Face hub (org/name or org/name@revision)",
+        );
     };
-    Err(CliError::Usage(format!("--model {name}: {reason}")))
+    let fetched = fetching::fetch(&model)?;
+    Ok(Located {
+        directory: fetched.directory,
+        name: format!("{}@{}", model.repository(), fetched.commit),
+    })
 }
 
 /// Loads the model without its tokenizer and starts the engine.

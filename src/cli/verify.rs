@@ -15,7 +15,7 @@ pub fn run(args: &VerifyArgs) -> Result<Ending, CliError> {
             args.tolerance
         )));
     }
-    let directory = setup::model_directory(&args.model.model)?;
+    let directory = setup::locate_model(&args.model.model)?.directory;
     let engine = setup::start_engine(&directory, &args.model.compute)?;
     let cases = verify(&engine, &args.reference)?;
     let failed = cases

@@ -1,0 +1,96 @@
+//! What a user sees while a model is fetched: a bar on a terminal, plain lines otherwise.
+
+use std::{
+    io::IsTerminal,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+
+use crate::{
+    model::{FetchWatcher, Fetched, HubModel, ModelError, fetch as fetch_model},
+    run::note,
+};
+
+/// How often a plain line is printed of one file.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Fetches a model of the hub, and shows how that goes.
+pub fn fetch(model: &HubModel) -> Result<Fetched, ModelError> {
+    let shown = Arc::new(Shown {
+        model: model.to_string(),
+        current: Mutex::new(None),
+    });
+    let watcher: Arc<dyn FetchWatcher> = shown.clone();
+    let fetched = fetch_model(model, &watcher);
+    shown.clear();
+    fetched
+}
+
+struct Shown {
+    model: String,
+    current: Mutex<Option<Current>>,
+}
+
+/// The file that is coming.
+struct Current {
+    file: String,
+    bar: Option<ProgressBar>,
+    last_line: Instant,
+}
+
+impl Shown {
+    fn clear(&self) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Current { bar: Some(bar), .. }) = current.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn begin(&self, file: &str, total: u64) -> Current {
+        let line = format!("cola: fetching {}: {file}", self.model);
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let template = "{prefix} {wide_bar} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+            let style = ProgressStyle::with_template(template)
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::new(total).with_style(style);
+            bar.with_prefix(line.clone())
+        });
+        if bar.is_none() {
+            note(format_args!("{line} ({})", HumanBytes(total)));
+        }
+        Current {
+            file: file.to_owned(),
+            bar,
+            last_line: Instant::now(),
+        }
+    }
+}
+
+impl FetchWatcher for Shown {
+    fn received(&self, file: &str, bytes: u64, total: u64) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.as_ref().is_none_or(|current| current.file != file) {
+            if let Some(Current { bar: Some(bar), .. }) = current.take() {
+                bar.finish_and_clear();
+            }
+            *current = Some(self.begin(file, total));
+        }
+        let Some(current) = current.as_mut() else {
+            return;
+        };
+        if let Some(bar) = &current.bar {
+            bar.set_position(bytes);
+        } else if current.last_line.elapsed() >= INTERVAL {
+            current.last_line = Instant::now();
+            let (bytes, total) = (HumanBytes(bytes), HumanBytes(total));
+            note(format_args!("cola: {file}: {bytes} of {total}"));
+        }
+    }
+
+    fn note(&self, text: &str) {
+        self.clear();
+        note(format_args!("cola: {text}"));
+    }
+}
