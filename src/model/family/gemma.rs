@@ -45,7 +45,12 @@ pub fn resolve_3(config: &Config) -> Result<Resolved, ModelError> {
         theta: 10_000.0,
         ..global
     };
-    let softcap = cap(config, "attn_logit_softcapping", None)?;
+    if cap(config, "attn_logit_softcapping", None)?.is_some() {
+        return Err(config.refuse(
+            "attn_logit_softcapping",
+            "transformers ignores it for Gemma 3; set it to null",
+        ));
+    }
     let period = config
         .size_opt("sliding_window_pattern")?
         .or(config.size_opt("_sliding_window_pattern")?)
@@ -58,7 +63,6 @@ pub fn resolve_3(config: &Config) -> Result<Resolved, ModelError> {
         let rope = ropes[usize::from(sliding)].clone();
         let mut attention = attention(config, heads, rope, sliding)?;
         attention.query_key_norm = Some(QueryKeyNorm::PerHead(norm));
-        attention.softcap = softcap;
         Ok(attention)
     })?;
     let mut spec = decoder::model(config, "Gemma3ForCausalLM", layers, norm, (POSITIONS, true))?;

@@ -34,6 +34,7 @@ pub fn resolve(config: &Config) -> Result<Resolved, ModelError> {
 fn rope(config: &Config, heads: Heads) -> Result<RopeSpec, ModelError> {
     let rope = Rope {
         partial: Some(("partial_rotary_factor", 1.0)),
+        original_max_positions: Some(4096),
         ..Rope::whole(
             config,
             heads.dim,

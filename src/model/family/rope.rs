@@ -16,6 +16,9 @@ pub struct Rope<'a> {
     /// Old name and default of `partial_rotary_factor`; `None` for families that rotate all.
     pub partial: Option<(&'a str, f64)>,
     pub max_positions: i64,
+    /// What an absent `original_max_position_embeddings` beside the rope's own fields means;
+    /// `None` for what they say, or the whole context.
+    pub original_max_positions: Option<i64>,
 }
 
 impl<'a> Rope<'a> {
@@ -28,6 +31,7 @@ impl<'a> Rope<'a> {
             theta,
             partial: None,
             max_positions,
+            original_max_positions: None,
         }
     }
 
@@ -238,12 +242,12 @@ impl<'a> Rope<'a> {
     /// Beside the rope's own fields where a family has it there, in them, or the whole context.
     fn original_max_positions(&self, parameters: &Config) -> Result<f64, ModelError> {
         let field = "original_max_position_embeddings";
-        for source in [self.config, parameters] {
-            if let Some(positions) = source.size_opt(field)? {
-                return Ok(positions as f64);
-            }
-        }
-        Ok(self.max_positions as f64)
+        let beside = self.config.size_opt(field)?.or(self.original_max_positions);
+        let positions = match beside {
+            Some(positions) => positions,
+            None => parameters.size_opt(field)?.unwrap_or(self.max_positions),
+        };
+        Ok(positions as f64)
     }
 }
 
