@@ -76,10 +76,11 @@ impl Source for Copying<'_> {
             if let Arrange::ByHead(heads) = piece.arrange {
                 part = part.f_view([&[3, heads, -1], &part.size()[1..]].concat().as_slice())?;
             }
+            let place = part.size();
             self.weights
                 .copy_into(&piece.name, &piece.shape, &mut part, |source| {
                     Ok(match piece.arrange {
-                        Arrange::Same => source.shallow_clone(),
+                        Arrange::Same => source.f_expand(place.as_slice(), false)?,
                         Arrange::Transposed => source.f_transpose(0, 1)?,
                         Arrange::ByHead(heads) => {
                             let by_head = [&[heads, 3, -1], &source.size()[1..]].concat();

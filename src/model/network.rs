@@ -224,16 +224,13 @@ fn ignored(resolved: &family::Resolved) -> impl Fn(&str) -> bool {
 
 /// BLAKE3 over `config.json` and every weights file, 32 hex digits.
 fn hash(directory: &Path, weights: &Weights) -> Result<String, ModelError> {
+    let path = directory.join("config.json");
     let mut hasher = blake3::Hasher::new();
-    let config = directory.join("config.json");
-    for path in std::iter::once(config.as_path()).chain(weights.files()) {
-        hasher
-            .update_mmap_rayon(path)
-            .map_err(|source| ModelError::Io {
-                path: path.to_owned(),
-                source,
-            })?;
-    }
+    match std::fs::read(&path) {
+        Ok(config) => hasher.update(&config),
+        Err(source) => return Err(ModelError::Io { path, source }),
+    };
+    weights.hash_into(&mut hasher);
     Ok(hasher.finalize().to_hex()[..32].to_owned())
 }
 
