@@ -2,6 +2,7 @@
 
 mod damage;
 mod directories;
+mod properties;
 mod reading;
 
 use std::{collections::BTreeMap, fs, path::Path};
