@@ -345,7 +345,11 @@ fn inspect_counts_what_the_files_hold() {
             "{name}"
         );
         assert!(of("weights").starts_with(dtype), "{table}");
-        assert!(table.contains("rope theta"), "{table}");
+        assert!(
+            table.contains("rope         theta 500000, 8 of each head"),
+            "{table}"
+        );
+        assert!(!table.contains("refused"), "{table}");
     }
 }
 
@@ -356,4 +360,71 @@ fn half_precision_runs_on_the_cpu_too() {
         let ended = place.run(&format!("{DIAL} --dtype {dtype} --max-new-tokens 2"));
         assert!(!ended.with_status(0).stdout.is_empty(), "{dtype}");
     }
+}
+
+#[test]
+fn inspect_describes_every_layer_of_every_family_and_finds_nothing_to_refuse() {
+    let place = Place::new();
+    let models = fixture_model("");
+    let mut seen = String::new();
+    for entry in std::fs::read_dir(models).unwrap() {
+        let model = entry.unwrap().path();
+        seen += &place
+            .ok(&format!("inspect --model {}", model.display()))
+            .stdout;
+    }
+    assert!(!seen.contains("would be refused"), "{seen}");
+    for part in [
+        "sliding window of 8",
+        "scores capped at",
+        "values cut at",
+        "norm of each query and key head",
+        "norm of all query and all key heads",
+        "a shared expert",
+        "yarn by",
+        "longrope, other divisors past",
+        "dynamic scaling by",
+        "attention and MLP side by side",
+        "RMS with 1 + w",
+        "LayerNorm",
+        "rope         none",
+    ] {
+        assert!(seen.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn inspect_lists_every_tensor_that_loading_would_refuse() {
+    let place = Place::new();
+    let copy = place.model_copy("wider");
+    copy.edit("config.json", |config| {
+        let width = config["intermediate_size"].as_i64().unwrap();
+        config["intermediate_size"] = json!(width + 8);
+    });
+    let ended = place.run("inspect --model wider");
+    let table = ended.with_status(1).stdout;
+    assert_eq!(table.matches("has shape").count(), 3 * 12, "{table}");
+    assert!(
+        table.contains("model.layers.11.mlp.down_proj.weight"),
+        "{table}"
+    );
+}
+
+#[test]
+fn a_shared_slot_is_verified_for_models_that_see_all_and_refused_for_windows() {
+    let place = Place::new();
+    let model = fixture_model("qwen3-head-dim-bf16");
+    let reference = fixture_reference("qwen3-head-dim-bf16.shared-slot");
+    let (model, reference) = (model.display(), reference.display());
+    let verify = format!("verify --model {model} --reference {reference}");
+    place.ok(&format!("{verify} --repeat shared-slot --tolerance 1e-4"));
+    place.run(&verify).with_status(1);
+    let window = fixture_model("mistral-window-bf16");
+    let line = format!(
+        "verify --model {} --reference {reference}",
+        window.display()
+    );
+    let said = place.refused(&format!("{line} --repeat shared-slot"));
+    assert!(said.contains("--repeat shared-slot"), "{said}");
+    assert!(said.contains("sliding window"), "{said}");
 }

@@ -17,7 +17,7 @@ use std::{
 };
 
 use safetensors::Dtype;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 pub use self::locate::{INDEX, SINGLE, shard_files};
 use self::{file::MappedFile, header::Entry};
@@ -146,26 +146,6 @@ impl Weights {
             return Err(file.refuse(name, "holds values that are not finite"));
         }
         Ok(())
-    }
-
-    /// A new tensor of exactly this shape, converted to `kind` on `device`.
-    pub fn read(
-        &self,
-        name: &str,
-        shape: &[i64],
-        kind: Kind,
-        device: Device,
-    ) -> Result<Tensor, ModelError> {
-        // Before memory is asked for.
-        self.check(name, shape)?;
-        let mut target = Tensor::f_empty(shape, (kind, device))?;
-        self.copy_into(
-            name,
-            shape,
-            &mut target,
-            |source| Ok(source.shallow_clone()),
-        )?;
-        Ok(target)
     }
 
     /// Refuses tensors that nothing read or checked: a model that holds more than the spec is

@@ -9,12 +9,32 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use safetensors::{serialize, tensor::TensorView};
 use serde_json::json;
+use tch::Device;
 use tempfile::TempDir;
 
 use super::*;
 
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+impl Weights {
+    /// A new tensor of exactly this shape, converted to `kind` on `device`.
+    pub fn read(
+        &self,
+        name: &str,
+        shape: &[i64],
+        kind: Kind,
+        device: Device,
+    ) -> Result<Tensor, ModelError> {
+        // Before memory is asked for.
+        self.check(name, shape)?;
+        let mut target = Tensor::f_empty(shape, (kind, device))?;
+        self.copy_into(
+            name,
+            shape,
+            &mut target,
+            |source| Ok(source.shallow_clone()),
+        )?;
+        Ok(target)
+    }
+}
 
 type Tensors = Vec<(String, Dtype, Vec<usize>, Vec<u8>)>;
 
