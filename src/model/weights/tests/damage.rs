@@ -64,6 +64,8 @@ fn a_header_that_is_no_json_object_of_tensors_is_refused() {
         r#"{"x": {"dtype": "F32", "shape": [1]}}"#,
         r#"{"x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4], "more": 1}}"#,
         r#"{"x": {"dtype": "F32", "dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}"#,
+        r#"{"x": {"dtype": "F32", "\u001bshape": [1], "data_offsets": [0, 4]}}"#,
+        r#"{"x": {"dtype": "F32", "shape": "\u001b", "data_offsets": [0, 4]}}"#,
         r#"{"__metadata__": {"format": 1}}"#,
         r#"{"__metadata__": "pt"}"#,
         r#"{"a\u001bb": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}"#,
