@@ -63,7 +63,7 @@ impl Model {
             compute,
         }
         .load()?;
-        weights.refuse_unread(&ignored(&resolved))?;
+        weights.refuse_unread(ignored(&resolved))?;
         Ok(Self {
             compute,
             stored: weights.main_kind()?,
@@ -91,7 +91,7 @@ impl Model {
         };
         loader.load()?;
         let mut problems = loader.source.problems.take();
-        problems.extend(weights.refuse_unread(&ignored(&resolved)).err());
+        problems.extend(weights.refuse_unread(ignored(&resolved)).err());
         Ok(Inspection {
             stored: weights.main_kind()?,
             files: weights.files().map(Path::to_owned).collect(),

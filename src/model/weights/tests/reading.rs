@@ -85,10 +85,10 @@ fn the_prefix_of_the_whole_model_may_be_missing_from_all_names() {
         floats("old", &[1.0]),
     ]));
     let mut weights = Weights::open(directory.path()).unwrap();
-    assert!(!weights.find("model.norm.weight").is_some());
+    assert!(weights.find("model.norm.weight").is_none());
     weights.allow_missing_prefix("model.");
     assert!(weights.find("model.norm.weight").is_some() && weights.find("norm.weight").is_some());
-    assert!(!weights.find("lm_head.weight").is_some());
+    assert!(weights.find("lm_head.weight").is_none());
     weights.check("model.norm.weight", &[1]).unwrap();
     weights.refuse_unread(|name| name == "model.old").unwrap();
     weights.refuse_unread(|name| name == "old").unwrap();
@@ -100,7 +100,7 @@ fn a_prefix_that_some_name_has_is_not_missing() {
     let directory = single(&file_of(&[floats("model.x", &[1.0]), floats("y", &[1.0])]));
     let mut weights = Weights::open(directory.path()).unwrap();
     weights.allow_missing_prefix("model.");
-    assert!(!weights.find("model.y").is_some());
+    assert!(weights.find("model.y").is_none());
 }
 
 #[test]
