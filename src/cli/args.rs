@@ -88,6 +88,10 @@ pub struct ComputeArgs {
     /// Samples in flight at once in search and eval (default: 128 on the CPU, 256 on CUDA).
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub in_flight: Option<usize>,
+    /// How continuations are computed: draft runs those that other chains produced together with the
+    /// prompt, plain decodes token by token. Both write the same.
+    #[arg(long, value_enum, default_value_t = Decode::Draft)]
+    pub decode: Decode,
     /// What a layer sees when a chain visits it again: with clean its own keys and values, as if the
     /// layer had been copied; with shared-slot what a transformers cache with one slot a layer makes
     /// of it, for comparison with published numbers.
@@ -314,6 +318,15 @@ pub enum Dtype {
     Bf16,
     /// 16-bit.
     F16,
+}
+
+/// How continuations are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Decode {
+    /// Together with the prompt, where another chain produced the same.
+    Draft,
+    /// Token by token.
+    Plain,
 }
 
 /// What a repeated layer sees.

@@ -12,11 +12,11 @@ use tch::{Device, Kind};
 
 use super::{
     CliError,
-    args::{ComputeArgs, Dtype, TaskArgs},
+    args::{self, ComputeArgs, Dtype, TaskArgs},
     fetching,
 };
 use crate::{
-    engine::{Engine, EngineOptions},
+    engine::{self, Engine, EngineOptions},
     model::{Compute, HubModel, Model, Repeat, Tokenizer, parse_device, stop_tokens},
     run::{TaskManifest, note},
     task::{Asking, LoadOptions, Question, Sample, load_samples, resolve},
@@ -78,6 +78,10 @@ pub fn start_engine(directory: &Path, args: &ComputeArgs) -> Result<Engine, CliE
         _ => EngineOptions::for_cpu(),
     };
     options.repeat = repeat;
+    options.decode = match args.decode {
+        args::Decode::Draft => engine::Decode::Draft,
+        args::Decode::Plain => engine::Decode::Plain,
+    };
     options.workers = args.workers.unwrap_or(options.workers);
     options.threads = args.threads.unwrap_or(options.threads);
     options.state_budget = match args.state_budget {

@@ -4,6 +4,17 @@ use std::{fmt, sync::Arc};
 
 use crate::model::{Frozen, Reading};
 
+/// How a greedy continuation is computed. Both write the same tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Decode {
+    /// In one pass over the prompt and the continuations of other chains, for as long as it stays
+    /// among them; then token by token.
+    #[default]
+    Draft,
+    /// Token by token.
+    Plain,
+}
+
 /// Says, of the tokens generated so far, whether the text is complete: a stop string was
 /// produced, or the first whole answer.
 pub type Finished = Arc<dyn Fn(&[u32]) -> bool + Send + Sync>;

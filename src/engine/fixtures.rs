@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 use super::{
     Completion, Cost, DecodePlan, Request, Row, RowId,
     job::Job,
-    queue::Queue,
+    queue::{Beginning, Queue},
     state::{Meter, State},
 };
 use crate::{
@@ -22,7 +22,12 @@ pub fn meter() -> Arc<Meter> {
 
 /// A state of so many bytes; a multiple of four.
 pub fn state(meter: &Arc<Meter>, bytes: usize) -> Arc<State> {
-    let residual = Tensor::zeros([1, bytes as i64 / 4], (Kind::Float, Device::Cpu));
+    state_over(meter, 1, bytes / 4)
+}
+
+/// A state of so many nodes.
+pub fn state_over(meter: &Arc<Meter>, nodes: usize, width: usize) -> Arc<State> {
+    let residual = Tensor::zeros([nodes as i64, width as i64], (Kind::Float, Device::Cpu));
     let applied = Applied {
         residual: Frozen::new(residual),
         key_value: None,
@@ -86,7 +91,7 @@ impl Jobs {
 
     /// A job at the beginning of its chain.
     pub fn job(&self, queue: &mut Queue, row: &Arc<Row>, chain: &Chain, tag: u64) -> Job {
-        let (root, path) = queue.path(row.id(), chain).unwrap();
+        let Beginning { root, tree, path } = queue.begin(row.id(), chain).unwrap();
         Job {
             request: Request {
                 row: Arc::clone(row),
@@ -97,6 +102,8 @@ impl Jobs {
             },
             reply: self.reply.clone(),
             path,
+            tree,
+            base: None,
             done: 0,
             state: root,
             kept: Vec::new(),

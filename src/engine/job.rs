@@ -6,6 +6,7 @@ use crossbeam_channel::Sender;
 
 use super::{
     Cost, DecodePlan, EngineError, Finish, Generated, Ledger, Row, decode::Decoding, state::State,
+    tree::Tree,
 };
 use crate::{
     chain::{Chain, Layer},
@@ -66,12 +67,17 @@ pub struct Job {
     pub reply: Sender<Completion>,
     /// Node in the row's prefix trie of each prefix, shortest first.
     pub path: Vec<u32>,
+    /// The row's tree, with the drafts there were when the job began.
+    pub tree: Arc<Tree>,
     /// Layers of the chain the row has passed.
     pub done: usize,
     /// The row after those layers.
     pub state: Arc<State>,
     /// The states after each layer of the chain so far, where [`keeps`](Self::keeps) says so.
     pub kept: Vec<Arc<State>>,
+    /// The state after the next layer, where there is one of a smaller tree: only the nodes that it
+    /// lacks are run.
+    pub base: Option<Arc<State>>,
     /// Whether it needs the keys and values of every layer it has passed.
     pub keeps: bool,
     /// Steps run since the last state taken from the table.
@@ -114,13 +120,24 @@ impl Job {
     pub fn tokens(&self) -> usize {
         match (&self.decoding, self.work()) {
             (Some(_), _) => 1,
-            (None, Work::Layer(_)) => self.request.row.tokens().len(),
-            (None, Work::Head) => self.request.row.asked().len(),
+            (None, Work::Layer(_)) => self.tree.len() - self.covered(),
+            (None, Work::Head) => self.request.row.asked().len() + self.drafted(),
         }
+    }
+
+    /// Nodes that need not be run for the next layer: its state has them.
+    pub fn covered(&self) -> usize {
+        self.base.as_ref().map_or(0, |base| base.nodes())
+    }
+
+    /// Draft nodes of its tree.
+    pub fn drafted(&self) -> usize {
+        self.tree.len() - self.request.row.tokens().len()
     }
 
     /// Takes over the row's state after `done` layers.
     pub fn arrive(&mut self, done: usize, state: Arc<State>) {
+        self.base = None;
         if self.keeps {
             self.kept.push(Arc::clone(&state));
         }

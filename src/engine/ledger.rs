@@ -15,8 +15,12 @@ pub struct Cost {
     /// Layer steps of its chain it did not need to run: the state table had them, or another
     /// chain in flight was computing them.
     pub steps_saved: u64,
-    /// Tokens decoded one by one.
+    /// Tokens generated in all.
     pub tokens_decoded: u64,
+    /// Of these, tokens that were in the draft tree: their passes were part of the row's.
+    pub tokens_drafted: u64,
+    /// Layer steps run only for draft nodes that joined a row after its state was computed.
+    pub steps_grown: u64,
     /// Layer applications to single decoded tokens.
     pub decode_steps: u64,
 }
@@ -26,6 +30,8 @@ impl std::ops::AddAssign for Cost {
         self.steps_run += other.steps_run;
         self.steps_saved += other.steps_saved;
         self.tokens_decoded += other.tokens_decoded;
+        self.tokens_drafted += other.tokens_drafted;
+        self.steps_grown += other.steps_grown;
         self.decode_steps += other.decode_steps;
     }
 }
@@ -36,6 +42,8 @@ pub struct Ledger {
     pub(super) steps_run: AtomicU64,
     pub(super) steps_saved: AtomicU64,
     pub(super) tokens_decoded: AtomicU64,
+    pub(super) tokens_drafted: AtomicU64,
+    pub(super) steps_grown: AtomicU64,
     pub(super) decode_steps: AtomicU64,
     pub(super) evaluations: AtomicU64,
     pub(super) failures: AtomicU64,
@@ -82,6 +90,8 @@ impl Ledger {
                 steps_run: read(&self.steps_run),
                 steps_saved: read(&self.steps_saved),
                 tokens_decoded: read(&self.tokens_decoded),
+                tokens_drafted: read(&self.tokens_drafted),
+                steps_grown: read(&self.steps_grown),
                 decode_steps: read(&self.decode_steps),
             },
             evaluations: read(&self.evaluations),

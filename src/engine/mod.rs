@@ -23,6 +23,7 @@
 //! job's own. Decoded tokens of all jobs are packed with each other and with the rest.
 
 mod decode;
+mod draft;
 mod error;
 #[cfg(test)]
 mod fixtures;
@@ -33,10 +34,11 @@ mod row;
 mod service;
 mod state;
 mod table;
+mod tree;
 mod verify;
 mod worker;
 
-pub use decode::{DecodePlan, Finish, Finished, Generated};
+pub use decode::{Decode, DecodePlan, Finish, Finished, Generated};
 pub use error::EngineError;
 pub use job::{Completion, Outcome, Request};
 pub use ledger::{Cost, Ledger, Totals};

@@ -10,9 +10,11 @@ use std::{
 
 use super::{
     EngineError, Row, RowId, StateTable,
+    draft::Written,
     job::{Job, Work},
     state::State,
     table::Key,
+    tree::Tree,
 };
 use crate::chain::{Chain, Step};
 
@@ -48,7 +50,22 @@ struct Registered {
     row: Arc<Row>,
     /// The embedded row: the state of the empty prefix.
     root: Arc<State>,
+    /// The tree that `root` embeds.
+    tree: Arc<Tree>,
+    /// The tree with all drafts, the last of which may be on their way into `root`.
+    latest: Arc<Tree>,
+    written: Written,
     children: HashMap<(u32, Step), u32>,
+}
+
+/// What a chain begins with.
+pub struct Beginning {
+    /// The embedded row.
+    pub root: Arc<State>,
+    /// The tree it embeds.
+    pub tree: Arc<Tree>,
+    /// Node in the row's prefix trie of each prefix of the chain.
+    pub path: Vec<u32>,
 }
 
 /// Rare layers and long rows are not starved: a group whose oldest step has waited for this many
@@ -68,6 +85,9 @@ impl Queue {
         let registered = Registered {
             row: Arc::clone(&row),
             root,
+            tree: Arc::clone(row.tree()),
+            latest: Arc::clone(row.tree()),
+            written: Written::default(),
             children: HashMap::new(),
         };
         self.rows.insert(row.id(), registered);
@@ -80,8 +100,8 @@ impl Queue {
             .map_or(0, |registered| registered.children.len() as u32 + 1)
     }
 
-    /// The embedded row and the trie path of a chain. `None` for a row that is not registered.
-    pub fn path(&mut self, row: RowId, chain: &Chain) -> Option<(Arc<State>, Vec<u32>)> {
+    /// Where a chain begins. `None` for a row that is not registered.
+    pub fn begin(&mut self, row: RowId, chain: &Chain) -> Option<Beginning> {
         let registered = self.rows.get_mut(&row)?;
         debug_assert_eq!(registered.row.id(), row);
         let mut node = 0;
@@ -93,7 +113,33 @@ impl Queue {
                 node
             })
             .collect();
-        Some((Arc::clone(&registered.root), path))
+        Some(Beginning {
+            root: Arc::clone(&registered.root),
+            tree: Arc::clone(&registered.tree),
+            path,
+        })
+    }
+
+    /// Counts a continuation of a row, and returns the tree it grew by that: once that is embedded,
+    /// it is to be [adopted](Self::adopt). `None` where it did not grow.
+    pub fn learn(&mut self, row: RowId, continuation: &[u32], limit: i64) -> Option<Arc<Tree>> {
+        let registered = self.rows.get_mut(&row)?;
+        let end = registered.row.trunk().checked_sub(1)?;
+        let Registered {
+            latest, written, ..
+        } = registered;
+        // Every tree of a row is the beginning of all later ones.
+        *latest = Arc::new(written.add(continuation, latest, end, limit)?);
+        Some(Arc::clone(latest))
+    }
+
+    /// From now on, chains of this row run over `tree`, whose embedding is `root`.
+    pub fn adopt(&mut self, row: RowId, tree: Arc<Tree>, root: Arc<State>) {
+        let registered = self.rows.get_mut(&row);
+        if let Some(registered) = registered.filter(|r| r.tree.len() < tree.len()) {
+            registered.tree = tree;
+            registered.root = root;
+        }
     }
 
     /// Puts a job where it belongs: as far along its chain as the table reaches, then waiting for
@@ -155,7 +201,11 @@ impl Queue {
         if let Some(state) = state {
             for job in &mut waiters {
                 job.since_shared = 0;
-                job.arrive(job.done + 1, Arc::clone(state));
+                if state.nodes() >= job.tree.len() {
+                    job.arrive(job.done + 1, Arc::clone(state));
+                } else {
+                    job.base = Some(Arc::clone(state));
+                }
             }
         }
         waiters
@@ -193,6 +243,10 @@ fn take_from_table(job: &mut Job, table: &StateTable) {
             .and_then(|&node| table.get((row, node)))
         {
             job.since_shared = 0;
+            if state.nodes() < job.tree.len() {
+                job.base = Some(state);
+                return;
+            }
             job.arrive(job.done + 1, state);
         }
         return;
@@ -209,7 +263,7 @@ fn take_from_table(job: &mut Job, table: &StateTable) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::fixtures::{Jobs, chain, plan, state};
+    use crate::engine::fixtures::{Jobs, chain, plan, state_over};
 
     const LIMIT: BatchLimit = BatchLimit { tokens: 10 };
 
@@ -236,12 +290,29 @@ mod tests {
         assert_eq!((work, tags(&batch)), (Work::Layer(0), vec![0]));
         assert!(queue.next_batch(LIMIT).is_none(), "the others wait");
         let key = next_key(&batch[0]).unwrap();
-        let result = state(&jobs.meter, 8);
+        let result = state_over(&jobs.meter, 3, 2);
         let waiters = queue.settle(key, Some(&result));
         assert_eq!(tags(&waiters), [1, 2]);
         for job in waiters {
             assert_eq!(job.done, 1);
             assert!(Arc::ptr_eq(&job.state, &result));
+        }
+    }
+
+    #[test]
+    fn who_waited_for_a_state_of_a_smaller_tree_runs_what_it_lacks() {
+        let (mut queue, table, jobs) = setup();
+        let row = jobs.row(&mut queue, 3);
+        for tag in 0..2 {
+            let job = jobs.job(&mut queue, &row, &chain("0"), tag);
+            queue.advance(job, &table);
+        }
+        let (_, batch) = queue.next_batch(LIMIT).unwrap();
+        let small = state_over(&jobs.meter, 2, 2);
+        let waiters = queue.settle(next_key(&batch[0]).unwrap(), Some(&small));
+        for job in waiters {
+            assert_eq!((job.done, job.covered(), job.tokens()), (0, 2, 1));
+            assert!(queue.advance(job, &table), "a step of its own");
         }
     }
 
@@ -316,7 +387,8 @@ mod tests {
         for tag in 0..4 {
             let mut job = jobs.job(&mut queue, &row, &chain("0,1"), tag);
             job.request.alone = tag != 0;
-            table.insert((row.id(), job.path[1]), &state(&jobs.meter, 4), 1);
+            let held = state_over(&jobs.meter, row.tokens().len(), 1);
+            table.insert((row.id(), job.path[1]), &held, 1);
             assert!(queue.advance(job, &table));
         }
         // The first took its state from the table and only needs the head.
@@ -337,9 +409,10 @@ mod tests {
         let (mut queue, table, jobs) = setup();
         let row = jobs.row(&mut queue, 1);
         let long = chain("0,1,2,3,4");
-        let (_, path) = queue.path(row.id(), &long).unwrap();
+        let path = queue.begin(row.id(), &long).unwrap().path;
         for prefix in [1, 2, 4] {
-            table.insert((row.id(), path[prefix - 1]), &state(&jobs.meter, 4), 1);
+            let held = state_over(&jobs.meter, row.tokens().len(), 1);
+            table.insert((row.id(), path[prefix - 1]), &held, 1);
         }
         for (decode, done) in [(None, 4), (Some(plan(1)), 2)] {
             let mut job = jobs.job(&mut queue, &row, &long, 0);
@@ -361,7 +434,7 @@ mod tests {
         let (mut queue, _, jobs) = setup();
         let rows = [1, 1].map(|tokens| jobs.row(&mut queue, tokens));
         let mut path = |row: usize, text: &str| {
-            let (_, path) = queue.path(rows[row].id(), &chain(text)).unwrap();
+            let path = queue.begin(rows[row].id(), &chain(text)).unwrap().path;
             path
         };
         let (a, b, c) = (path(0, "0,1,2"), path(0, "0,1,1"), path(0, "1,0"));
@@ -370,7 +443,7 @@ mod tests {
         assert_ne!(a[0], c[0]);
         assert_eq!(path(1, "0,1,2"), a, "numbered by row");
         assert_eq!(queue.release(rows[0].id()), 7, "six prefixes and the root");
-        assert!(queue.path(rows[0].id(), &chain("0")).is_none());
+        assert!(queue.begin(rows[0].id(), &chain("0")).is_none());
         assert_eq!(queue.release(rows[0].id()), 0);
     }
 

@@ -2,9 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
+use super::tree::Tree;
 use crate::model::{Asked, Reading};
 
 /// Identifies a row while it is in flight.
@@ -16,10 +20,7 @@ pub struct RowId(u64);
 #[derive(Debug)]
 pub struct Row {
     id: RowId,
-    tokens: Vec<u32>,
-    positions: Vec<i64>,
-    /// `[T, T]` row-major: is node `j` an ancestor of node `i`, or `i` itself?
-    visible: Vec<bool>,
+    tree: Arc<Tree>,
     trunk: usize,
     /// Nodes to read, ascending, and what to read there.
     asked: Vec<(usize, Asked)>,
@@ -29,12 +30,10 @@ pub struct Row {
 impl Row {
     /// Starts a row with its prompt.
     pub fn builder(trunk: &[u32]) -> RowBuilder {
-        let last = trunk.len().checked_sub(1);
         RowBuilder {
-            tokens: trunk.to_vec(),
-            parents: (0..trunk.len()).map(|i| i.checked_sub(1)).collect(),
-            trunk: trunk.len(),
-            end: last,
+            trunk: Tree::new(trunk),
+            branches: Vec::new(),
+            end: trunk.len().checked_sub(1),
             children: BTreeMap::new(),
             asked: BTreeMap::new(),
             for_decoding: false,
@@ -48,17 +47,22 @@ impl Row {
 
     /// Token of each node, parents before children.
     pub fn tokens(&self) -> &[u32] {
-        &self.tokens
+        self.tree.tokens()
     }
 
     /// Depth of each node in the tree.
     pub fn positions(&self) -> &[i64] {
-        &self.positions
+        self.tree.positions()
     }
 
     /// Which nodes see which, `[T, T]` row-major.
     pub fn visible(&self) -> &[bool] {
-        &self.visible
+        self.tree.visible()
+    }
+
+    /// The tree itself.
+    pub(super) fn tree(&self) -> &Arc<Tree> {
+        &self.tree
     }
 
     /// Number of nodes of the prompt; they come first.
@@ -79,7 +83,7 @@ impl Row {
     /// Hash of the tree, 32 hex digits: equal for equal trees that ask the same.
     pub fn content_hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
-        for (token, position) in self.tokens.iter().zip(&self.positions) {
+        for (token, position) in self.tokens().iter().zip(self.positions()) {
             hasher.update(&token.to_le_bytes());
             hasher.update(&position.to_le_bytes());
         }
@@ -96,9 +100,9 @@ impl Row {
 /// Builds a [`Row`].
 #[derive(Debug)]
 pub struct RowBuilder {
-    tokens: Vec<u32>,
-    parents: Vec<Option<usize>>,
-    trunk: usize,
+    trunk: Tree,
+    /// Parent and token of each further node.
+    branches: Vec<(Option<usize>, u32)>,
     /// Last node of the trunk.
     end: Option<usize>,
     /// `(parent, token) -> node`, for branches: options that begin alike share nodes.
@@ -159,9 +163,8 @@ impl RowBuilder {
         if let Some(&node) = self.children.get(&(parent, token)) {
             return node;
         }
-        let node = self.tokens.len();
-        self.tokens.push(token);
-        self.parents.push(parent);
+        let node = self.trunk.len() + self.branches.len();
+        self.branches.push((parent, token));
         self.children.insert((parent, token), node);
         node
     }
@@ -178,23 +181,10 @@ impl RowBuilder {
     /// Finishes the row.
     pub fn build(self) -> Row {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let nodes = self.tokens.len();
-        let mut positions = vec![0; nodes];
-        let mut visible = vec![false; nodes * nodes];
-        for node in 0..nodes {
-            if let Some(parent) = self.parents[node] {
-                positions[node] = positions[parent] + 1;
-                // Parents come first, so the parent's row is complete.
-                visible.copy_within(parent * nodes..parent * nodes + node, node * nodes);
-            }
-            visible[node * nodes + node] = true;
-        }
         Row {
             id: RowId(NEXT.fetch_add(1, Ordering::Relaxed)),
-            tokens: self.tokens,
-            positions,
-            visible,
-            trunk: self.trunk,
+            tree: Arc::new(self.trunk.grown(&self.branches)),
+            trunk: self.trunk.len(),
             asked: self
                 .asked
                 .into_iter()

@@ -8,13 +8,13 @@ use std::{
 use crossbeam_channel::{Sender, bounded};
 
 use super::{
-    Completion, Cost, EngineError, Ledger, Outcome, Request, Row, StateTable, Totals,
+    Completion, Cost, Decode, EngineError, Ledger, Outcome, Request, Row, StateTable, Totals,
     job::Job,
-    queue::{BatchLimit, Queue},
+    queue::{BatchLimit, Beginning, Queue},
     state::{Meter, State},
     worker::{Shared, work},
 };
-use crate::model::{Applied, Frozen, Model, Repeat};
+use crate::model::{Applied, Frozen, Model, Repeat, RopeSpec};
 
 /// How an engine runs. Nothing but `repeat` changes a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct EngineOptions {
     pub batch_tokens: usize,
     /// What a layer sees when a chain visits it again. The only option verdicts depend on.
     pub repeat: Repeat,
+    /// How continuations are computed.
+    pub decode: Decode,
 }
 
 impl EngineOptions {
@@ -41,6 +43,7 @@ impl EngineOptions {
             state_budget: 2 << 30,
             batch_tokens: 1024,
             repeat: Repeat::Clean,
+            decode: Decode::Draft,
         }
     }
 
@@ -52,6 +55,7 @@ impl EngineOptions {
             state_budget: 8 << 30,
             batch_tokens: 16 * 1024,
             repeat: Repeat::Clean,
+            decode: Decode::Draft,
         }
     }
 }
@@ -67,7 +71,6 @@ impl Engine {
     /// Starts the workers.
     pub fn start(model: Arc<Model>, options: EngineOptions) -> Self {
         let shared = Arc::new(Shared {
-            model,
             table: StateTable::new(options.state_budget),
             queue: Mutex::new(Queue::default()),
             pending: Condvar::new(),
@@ -77,6 +80,8 @@ impl Engine {
                 tokens: options.batch_tokens.max(1),
             },
             repeat: options.repeat,
+            draft_limit: draft_limit(&model, &options),
+            model,
         });
         let workers = (0..options.workers.max(1))
             .map(|_| {
@@ -138,12 +143,19 @@ impl Engine {
         if request.decode.is_some() && !request.row.for_decoding() {
             return Err(EngineError::NotForDecoding);
         }
-        let path = self.shared.queue().path(request.row.id(), &request.chain);
-        let Some((root, path)) = path else {
+        let beginning = self.shared.queue().begin(request.row.id(), &request.chain);
+        let Some(Beginning { root, tree, path }) = beginning else {
             return Err(EngineError::Released);
+        };
+        // What only reads the row, and what runs alone, leaves drafts aside.
+        let tree = match request.decode.is_some() && !request.alone {
+            true => tree,
+            false => Arc::clone(request.row.tree()),
         };
         self.shared.advance([Job {
             path,
+            tree,
+            base: None,
             done: 0,
             state: root,
             kept: Vec::new(),
@@ -183,6 +195,20 @@ impl Engine {
     }
 }
 
+/// Depth from which on nothing is drafted: where a longer sequence is rotated by other frequencies,
+/// or has no positions, a draft would change what the row itself computes.
+fn draft_limit(model: &Model, options: &EngineOptions) -> i64 {
+    // With a shared slot, a token that is decoded sees what a token in a pass does not.
+    if options.decode == Decode::Plain || options.repeat == Repeat::SharedSlot {
+        return 0;
+    }
+    let spec = model.spec();
+    let ropes = spec.layers.iter().filter_map(|l| l.attention.rope.as_ref());
+    let changes = ropes.filter_map(|rope: &RopeSpec| rope.scaling.longest_usual());
+    let learned = spec.learned_positions.then_some(spec.max_positions);
+    changes.chain(learned).min().unwrap_or(i64::MAX)
+}
+
 impl Drop for Engine {
     fn drop(&mut self) {
         self.shared.queue().stop();
@@ -215,7 +241,11 @@ mod tests {
 
     #[test]
     fn a_released_row_leaves_no_byte_of_state_alive() {
-        let engine = Engine::start(model(), EngineOptions::for_cpu());
+        let options = EngineOptions {
+            decode: Decode::Plain,
+            ..EngineOptions::for_cpu()
+        };
+        let engine = Engine::start(model(), options);
         let meter = Arc::clone(&engine.shared.meter);
         for decode in [false, true] {
             let row = engine.register(row(9)).unwrap();
@@ -234,6 +264,7 @@ mod tests {
     fn the_peak_counts_states_no_table_keeps() {
         let options = EngineOptions {
             state_budget: 0,
+            decode: Decode::Plain,
             ..EngineOptions::for_cpu()
         };
         let engine = Engine::start(model(), options);

@@ -38,6 +38,11 @@ impl State {
         }
     }
 
+    /// How many nodes of its row's tree it covers, from the first on.
+    pub fn nodes(&self) -> usize {
+        self.residual.size()[0] as usize
+    }
+
     /// Bytes of its tensors.
     pub fn bytes(&self) -> usize {
         self.bytes

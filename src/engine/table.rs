@@ -68,12 +68,19 @@ impl StateTable {
         Some(Arc::clone(&slot.state))
     }
 
-    /// Keeps a state that took `cost` steps, if the budget allows; evicts cheaper ones for it.
+    /// Keeps a state that took `cost` steps, if the budget allows; evicts cheaper ones for it. A
+    /// state that covers more of its row takes the place of one that covers less.
     pub(super) fn insert(&self, key: Key, state: &Arc<State>, cost: u32) {
         let bytes = state.bytes();
         // A poisoned lock only means that another thread panicked: the heap it guards is whole.
         let mut evictor = self.evictor.lock().unwrap_or_else(|e| e.into_inner());
-        if self.states.contains_key(&key) || !self.make_room(&mut evictor, bytes) {
+        let known = self.states.get(&key).map(|slot| slot.state.nodes());
+        match known {
+            Some(nodes) if nodes >= state.nodes() => return,
+            Some(_) => self.remove(key),
+            None => {}
+        }
+        if !self.make_room(&mut evictor, bytes) {
             return;
         }
         let slot = Slot {

@@ -9,7 +9,7 @@ use std::{
 use tch::Tensor;
 
 use super::{
-    EngineError, Generated, Ledger, Row, StateTable,
+    EngineError, Finish, Generated, Ledger, Row, StateTable,
     decode::Decoding,
     job::{Job, Work},
     queue::{BatchLimit, Queue, next_key},
@@ -35,6 +35,8 @@ pub struct Shared {
     pub meter: Arc<Meter>,
     pub limit: BatchLimit,
     pub repeat: Repeat,
+    /// Depth from which on nothing is drafted.
+    pub draft_limit: i64,
 }
 
 impl Shared {
@@ -142,15 +144,20 @@ fn run_layer(shared: &Shared, layer: Layer, jobs: Vec<Job>) {
 
 /// One layer over all jobs' rows and newest tokens.
 fn apply(shared: &Shared, layer: Layer, jobs: &[Job]) -> Result<Vec<Applied>, ModelError> {
-    let slots: Vec<Option<Slot>> = jobs.iter().map(|job| slot(shared.repeat, job)).collect();
+    let prepared = jobs
+        .iter()
+        .map(|job| Prepared::new(shared.repeat, job))
+        .collect::<Result<Vec<_>, _>>()?;
     let segments: Vec<Segment> = jobs
         .iter()
-        .zip(&slots)
-        .map(|(job, slot)| segment(shared.repeat, job, slot.as_ref()))
+        .zip(&prepared)
+        .map(|(job, prepared)| segment(shared.repeat, job, prepared))
         .collect();
     let asks = |job: &Job| Asks {
         keep: match (&job.decoding, shared.keeps_all(&job.request.row)) {
             (Some(_), _) => Keep::Views,
+            // What is appended to a smaller state is copied then.
+            (None, _) if job.base.is_some() => Keep::Views,
             (None, true) => Keep::Everything,
             (None, false) => Keep::Residual,
         },
@@ -170,6 +177,32 @@ struct Slot {
     seen: Vec<bool>,
 }
 
+/// What a segment borrows besides its job.
+struct Prepared {
+    /// Residual of the nodes to run, where they are not all of the job's state.
+    residual: Option<Frozen>,
+    slot: Option<Slot>,
+}
+
+impl Prepared {
+    fn new(repeat: Repeat, job: &Job) -> Result<Self, ModelError> {
+        let (covered, nodes) = (job.covered(), job.tree.len());
+        let part = job.decoding.is_none() && (covered > 0 || job.state.nodes() != nodes);
+        let residual = match part {
+            true => {
+                let count = (nodes - covered) as i64;
+                let part = job.state.residual.f_narrow(0, covered as i64, count)?;
+                Some(Frozen::new(part))
+            }
+            false => None,
+        };
+        Ok(Self {
+            residual,
+            slot: slot(repeat, job),
+        })
+    }
+}
+
 fn slot(repeat: Repeat, job: &Job) -> Option<Slot> {
     if repeat == Repeat::Clean || job.decoding.is_some() {
         return None;
@@ -186,23 +219,10 @@ fn slot(repeat: Repeat, job: &Job) -> Option<Slot> {
     })
 }
 
-fn segment<'a>(repeat: Repeat, job: &'a Job, slot: Option<&'a Slot>) -> Segment<'a> {
+fn segment<'a>(repeat: Repeat, job: &'a Job, prepared: &'a Prepared) -> Segment<'a> {
     let row = &job.request.row;
     let Some(decoding) = &job.decoding else {
-        let visits = slot.map_or(&[][..], |slot| &slot.visits);
-        let kept = |&place: &usize| {
-            let kv = job.kept[place].key_value.as_ref()?;
-            Some((kv, kv.size()[0]))
-        };
-        return Segment {
-            residual: &job.state.residual,
-            positions: row.positions(),
-            context: visits.iter().filter_map(kept).collect(),
-            visible: Visibility::Tree {
-                context: slot.map_or(&[], |slot| &slot.positions),
-                seen: slot.map_or(row.visible(), |slot| &slot.seen),
-            },
-        };
+        return row_segment(job, prepared);
     };
     let layers = job.request.chain.layers();
     let this = layers[decoding.done];
@@ -226,11 +246,56 @@ fn segment<'a>(repeat: Repeat, job: &'a Job, slot: Option<&'a Slot>) -> Segment<
     }
 }
 
+/// The nodes of a row's tree that its next state lacks.
+fn row_segment<'a>(job: &'a Job, prepared: &'a Prepared) -> Segment<'a> {
+    let residual = prepared.residual.as_ref().unwrap_or(&job.state.residual);
+    let (positions, seen) = (job.tree.positions(), job.tree.visible());
+    if let Some(slot) = &prepared.slot {
+        let kept = |&place: &usize| {
+            let kv = job.kept[place].key_value.as_ref()?;
+            Some((kv, kv.size()[0]))
+        };
+        return Segment {
+            residual,
+            positions,
+            context: slot.visits.iter().filter_map(kept).collect(),
+            visible: Visibility::Tree {
+                context: &slot.positions,
+                seen: &slot.seen,
+            },
+        };
+    }
+    let covered = job.covered();
+    let base = job.base.as_ref().and_then(|base| base.key_value.as_ref());
+    Segment {
+        residual,
+        positions: &positions[covered..],
+        context: base.map(|kv| (kv, covered as i64)).into_iter().collect(),
+        visible: Visibility::Tree {
+            context: &positions[..covered],
+            seen: &seen[covered * job.tree.len()..],
+        },
+    }
+}
+
 /// A row has passed a layer: share its new state, go on, and let those who wait for it go on.
 fn step_row(shared: &Shared, mut job: Job, applied: Applied) -> Vec<Job> {
+    let applied = match job.base.take() {
+        None => {
+            shared.ledger.steps_run.fetch_add(1, Ordering::Relaxed);
+            job.cost.steps_run += 1;
+            applied
+        }
+        Some(base) => {
+            shared.ledger.steps_grown.fetch_add(1, Ordering::Relaxed);
+            job.cost.steps_grown += 1;
+            match appended(&base, &applied) {
+                Ok(applied) => applied,
+                Err(error) => return give_up(shared, job, error.into()),
+            }
+        }
+    };
     let state = Arc::new(State::new(applied, &shared.meter));
-    shared.ledger.steps_run.fetch_add(1, Ordering::Relaxed);
-    job.cost.steps_run += 1;
     job.since_shared += 1;
     let mut next = Vec::new();
     if let Some(key) = next_key(&job) {
@@ -240,6 +305,18 @@ fn step_row(shared: &Shared, mut job: Job, applied: Applied) -> Vec<Job> {
     job.arrive(job.done + 1, state);
     next.push(job);
     next
+}
+
+/// A state and what was run of the nodes it lacked.
+fn appended(base: &State, new: &Applied) -> Result<Applied, ModelError> {
+    let join = |a: &Tensor, b: &Tensor| Tensor::f_cat(&[a, b], 0).map(Frozen::new);
+    Ok(Applied {
+        residual: join(&base.residual, &new.residual)?,
+        key_value: match (&base.key_value, &new.key_value) {
+            (Some(old), Some(new)) => Some(join(old, new)?),
+            _ => None,
+        },
+    })
 }
 
 /// The newest token has passed a layer of the chain.
@@ -287,17 +364,12 @@ fn run_head(shared: &Shared, jobs: Vec<Job>) {
     for (mut job, result) in jobs.into_iter().zip(results) {
         match result {
             Err(error) => fail(shared, job, error),
-            Ok(readings) => {
-                let decoded = job.decoding.is_some();
-                let newest = match decoded {
-                    true => readings.into_iter().next(),
-                    false => {
-                        job.readings = readings;
-                        prompt_end(&job).cloned()
-                    }
-                };
-                next.extend(continue_decoding(shared, job, newest));
+            Ok(mut readings) if job.decoding.is_none() => {
+                let drafted = readings.split_off(job.request.row.asked().len());
+                job.readings = readings;
+                next.extend(walk_drafts(shared, job, &drafted));
             }
+            Ok(readings) => next.extend(continue_decoding(shared, job, &readings)),
         }
     }
     shared.advance(next);
@@ -325,7 +397,11 @@ fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
                     nodes.push(start + *node as i64);
                     asked.push(wanted);
                 }
-                start += row.tokens().len() as i64;
+                for node in row.tokens().len()..job.tree.len() {
+                    nodes.push(start + node as i64);
+                    asked.push(&nothing);
+                }
+                start += job.state.nodes() as i64;
             }
         }
     }
@@ -338,67 +414,181 @@ fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
         .collect())
 }
 
-/// What the model predicts after the prompt.
-fn prompt_end(job: &Job) -> Option<&Reading> {
-    let row = &job.request.row;
-    let end = row.trunk().checked_sub(1)?;
-    let at = row
-        .asked()
-        .binary_search_by_key(&end, |&(node, _)| node)
-        .ok()?;
-    job.readings.get(at)
-}
-
-/// Takes the next token, or finishes the job.
-fn continue_decoding(shared: &Shared, mut job: Job, newest: Option<Reading>) -> Option<Job> {
-    let (Some(plan), Some(newest)) = (job.request.decode.clone(), newest) else {
+/// The chain has passed the row: takes the most likely token after the prompt, and after every
+/// token of it that the tree has. What the tree has not is decoded token by token.
+fn walk_drafts(shared: &Shared, mut job: Job, drafted: &[Reading]) -> Option<Job> {
+    let end = job.request.row.trunk().checked_sub(1);
+    let (Some(plan), Some(end)) = (job.request.decode.clone(), end) else {
         job.finish(None, &shared.ledger);
         return None;
     };
-    let mut tokens = job
-        .decoding
-        .as_mut()
-        .map_or_else(Vec::new, |d| std::mem::take(&mut d.tokens));
+    let (mut tokens, mut accepted) = (Vec::new(), Vec::new());
+    let mut node = end;
+    while let Some(reading) = reading_at(&job, drafted, node) {
+        match catch_unwind(AssertUnwindSafe(|| plan.take(reading, &mut tokens))) {
+            Err(panic) => {
+                let panic = EngineError::Panic(panic_message(panic.as_ref()));
+                fail(shared, job, panic);
+                return None;
+            }
+            Ok(Some(finish)) => {
+                count_tokens(shared, &mut job, tokens.len(), accepted.len());
+                finish_decoding(shared, job, Generated { tokens, finish });
+                return None;
+            }
+            Ok(None) => {}
+        }
+        let next = tokens.last().and_then(|&t| job.tree.child(Some(node), t));
+        match next {
+            Some(child) => {
+                accepted.push(child as i64);
+                node = child;
+            }
+            None => break,
+        }
+    }
+    count_tokens(shared, &mut job, tokens.len(), accepted.len());
+    match tails(&job, &accepted) {
+        Ok(tails) => decode_next(shared, job, tokens, tails),
+        Err(error) => {
+            fail(shared, job, error.into());
+            None
+        }
+    }
+}
+
+/// What the model predicts at a node of the job's tree.
+fn reading_at<'a>(job: &'a Job, drafted: &'a [Reading], node: usize) -> Option<&'a Reading> {
+    let row = &job.request.row;
+    if let Some(draft) = node.checked_sub(row.tokens().len()) {
+        return drafted.get(draft);
+    }
+    let asked = row.asked();
+    let at = asked.binary_search_by_key(&node, |&(node, _)| node).ok()?;
+    job.readings.get(at)
+}
+
+/// Keys and values of accepted tree nodes, for each place of the chain.
+fn tails(job: &Job, accepted: &[i64]) -> Result<Vec<Option<Frozen>>, ModelError> {
+    if accepted.is_empty() {
+        return Ok(vec_of_none(job.request.chain.len()));
+    }
+    let index = Tensor::f_from_slice(accepted)?.f_to_device(job.state.residual.device())?;
+    let tail = |state: &Arc<State>| -> Result<Option<Frozen>, ModelError> {
+        let Some(kv) = &state.key_value else {
+            return Ok(None);
+        };
+        Ok(Some(Frozen::new(kv.f_index_select(0, &index)?)))
+    };
+    job.kept.iter().map(tail).collect()
+}
+
+/// The newest token has passed the chain: takes the next one, or finishes the job.
+fn continue_decoding(shared: &Shared, mut job: Job, readings: &[Reading]) -> Option<Job> {
+    let (Some(plan), Some(decoding), [newest]) =
+        (job.request.decode.clone(), job.decoding.take(), readings)
+    else {
+        fail(
+            shared,
+            job,
+            EngineError::Panic("a decoding job without its token".into()),
+        );
+        return None;
+    };
+    let Decoding {
+        mut tokens, tails, ..
+    } = decoding;
     let before = tokens.len();
-    let ended = catch_unwind(AssertUnwindSafe(|| plan.take(&newest, &mut tokens)));
-    let position = (job.request.row.trunk() + before) as i64;
-    let new_tokens = (tokens.len() - before) as u64;
-    job.cost.tokens_decoded += new_tokens;
-    shared
-        .ledger
-        .tokens_decoded
-        .fetch_add(new_tokens, Ordering::Relaxed);
-    match ended {
+    match catch_unwind(AssertUnwindSafe(|| plan.take(newest, &mut tokens))) {
         Err(panic) => {
-            fail(
-                shared,
-                job,
-                EngineError::Panic(panic_message(panic.as_ref())),
-            );
+            let panic = EngineError::Panic(panic_message(panic.as_ref()));
+            fail(shared, job, panic);
             None
         }
-        Ok(Some(finish)) => {
-            job.finish(Some(Generated { tokens, finish }), &shared.ledger);
+        Ok(ended) => {
+            count_tokens(shared, &mut job, tokens.len() - before, 0);
+            match ended {
+                None => decode_next(shared, job, tokens, tails),
+                Some(finish) => {
+                    finish_decoding(shared, job, Generated { tokens, finish });
+                    None
+                }
+            }
+        }
+    }
+}
+
+/// Sends the last of `tokens` through the chain.
+fn decode_next(
+    shared: &Shared,
+    mut job: Job,
+    tokens: Vec<u32>,
+    tails: Vec<Option<Frozen>>,
+) -> Option<Job> {
+    let last = tokens.len().saturating_sub(1);
+    let position = (job.request.row.trunk() + last) as i64;
+    match shared.model.embed(&tokens[last..], &[position]) {
+        Err(error) => {
+            fail(shared, job, error.into());
             None
         }
-        Ok(None) => match shared.model.embed(&tokens[before..], &[position]) {
-            Err(error) => {
-                fail(shared, job, error.into());
-                None
-            }
-            Ok(residual) => {
-                let decoding = job.decoding.take();
-                let depth = job.request.chain.len();
-                job.decoding = Some(Decoding {
-                    position,
-                    tokens,
-                    residual: Frozen::new(residual),
-                    done: 0,
-                    tails: decoding.map_or_else(|| vec_of_none(depth), |d| d.tails),
-                });
-                Some(job)
-            }
-        },
+        Ok(residual) => {
+            job.decoding = Some(Decoding {
+                position,
+                tokens,
+                residual: Frozen::new(residual),
+                done: 0,
+                tails,
+            });
+            Some(job)
+        }
+    }
+}
+
+fn count_tokens(shared: &Shared, job: &mut Job, new: usize, accepted: usize) {
+    // The last token of a continuation needs no pass: it may be in the tree and not accepted.
+    let (new, accepted) = (new as u64, accepted as u64);
+    job.cost.tokens_decoded += new;
+    job.cost.tokens_drafted += accepted;
+    let ledger = &shared.ledger;
+    ledger.tokens_decoded.fetch_add(new, Ordering::Relaxed);
+    ledger.tokens_drafted.fetch_add(accepted, Ordering::Relaxed);
+}
+
+/// The continuation is complete: other chains of the row may want it as a draft.
+fn finish_decoding(shared: &Shared, job: Job, generated: Generated) {
+    let drafted = match generated.finish {
+        Finish::StopToken(_) => generated.tokens.as_slice(),
+        // Nothing is predicted from its last token.
+        Finish::Complete | Finish::Length => {
+            &generated.tokens[..generated.tokens.len().saturating_sub(1)]
+        }
+        Finish::NotFinite => &[],
+    };
+    if shared.draft_limit > 0 && !job.request.alone && !drafted.is_empty() {
+        draft(shared, &job.request.row, drafted);
+    }
+    job.finish(Some(generated), &shared.ledger);
+}
+
+fn draft(shared: &Shared, row: &Row, continuation: &[u32]) {
+    let grown = shared
+        .queue()
+        .learn(row.id(), continuation, shared.draft_limit);
+    let Some(tree) = grown else {
+        return;
+    };
+    match shared.model.embed(tree.tokens(), tree.positions()) {
+        Ok(residual) => {
+            let embedded = Applied {
+                residual: Frozen::new(residual),
+                key_value: None,
+            };
+            let root = Arc::new(State::new(embedded, &shared.meter));
+            shared.queue().adopt(row.id(), tree, root);
+        }
+        // Without the draft, decoding is slower and writes the same.
+        Err(error) => tracing::warn!(%error, "a draft could not be embedded"),
     }
 }
 

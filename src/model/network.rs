@@ -8,7 +8,7 @@ use super::{
     Asks, Compute, Config, Frozen, Keep, KeyValue, Layer, ModelError, ModelSpec, Repeat, Segment,
     Visibility,
     batch::Batch,
-    family::{self, Role},
+    family::{self, Resolved, Role},
     head::Head,
     load::{Checking, Copying, Loader},
     repeat::seen_in_slot,
@@ -49,9 +49,7 @@ impl Model {
     /// Loads `config.json` and the safetensors files of `directory`.
     pub fn load(directory: &Path, compute: Compute) -> Result<Self, ModelError> {
         let _guard = tch::no_grad_guard();
-        let resolved = family::resolve(&Config::read(directory, "config.json")?)?;
-        let mut weights = Weights::open(directory)?;
-        weights.allow_missing_prefix(resolved.prefix);
+        let (resolved, weights) = open(directory)?;
         let hash = hash(directory, &weights)?;
         let source = Copying {
             weights: &weights,
@@ -78,9 +76,7 @@ impl Model {
 
     /// What can be known of a model without copying its weights.
     pub fn inspect(directory: &Path) -> Result<Inspection, ModelError> {
-        let resolved = family::resolve(&Config::read(directory, "config.json")?)?;
-        let mut weights = Weights::open(directory)?;
-        weights.allow_missing_prefix(resolved.prefix);
+        let (resolved, weights) = open(directory)?;
         let loader = Loader {
             resolved: &resolved,
             source: Checking {
@@ -214,8 +210,24 @@ impl Model {
     }
 }
 
+/// Resolves the configuration of a directory and opens its weights.
+fn open(directory: &Path) -> Result<(Resolved, Weights), ModelError> {
+    let mut resolved = family::resolve(&Config::read(directory, "config.json")?)?;
+    let mut weights = Weights::open(directory)?;
+    weights.allow_missing_prefix(resolved.prefix);
+    let name = |role| (resolved.name)(role) + ".weight";
+    if resolved.spec.tied_head && weights.differ(&name(Role::Embedding), &name(Role::Head)) {
+        // As transformers does: a head with values of its own is no copy of the embedding.
+        tracing::warn!(
+            "config.json ties the head to the embedding, but the weights hold another head: it is used"
+        );
+        resolved.spec.tied_head = false;
+    }
+    Ok((resolved, weights))
+}
+
 /// Tensors that need no reader: buffers of old versions, and a tied head stored all the same.
-fn ignored(resolved: &family::Resolved) -> impl Fn(&str) -> bool {
+fn ignored(resolved: &Resolved) -> impl Fn(&str) -> bool {
     let head = (resolved.name)(Role::Head) + ".weight";
     let tied = resolved.spec.tied_head;
     let of_family = resolved.ignored;
@@ -276,7 +288,35 @@ mod tests {
     }
 
     #[test]
-    fn a_tied_model_may_carry_its_head_and_old_rotary_buffers_but_nothing_else() {
+    fn a_tied_model_whose_file_holds_another_head_uses_that() {
+        use safetensors::{Dtype, SafeTensors, serialize_to_file, tensor::TensorView};
+        let original = fixture("llama31-gqa-tied-bf16");
+        let bytes = std::fs::read(original.join("model.safetensors")).unwrap();
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        let embedding = tensors.tensor("model.embed_tokens.weight").unwrap();
+        let ties = |head: &[u8]| {
+            let copy = tempfile::tempdir().unwrap();
+            let config = copy.path().join("config.json");
+            std::fs::copy(original.join("config.json"), config).unwrap();
+            let shape = embedding.shape().to_vec();
+            let head = TensorView::new(Dtype::BF16, shape, head).unwrap();
+            let all = tensors.tensors().into_iter();
+            let all = all.chain([("lm_head.weight".to_owned(), head)]);
+            serialize_to_file(all, None, &copy.path().join("model.safetensors")).unwrap();
+            let found = Model::inspect(copy.path()).unwrap();
+            assert!(found.problems.is_empty());
+            let model = Model::load(copy.path(), Compute::cpu()).unwrap();
+            assert_eq!(model.spec(), &found.spec);
+            found.spec.tied_head
+        };
+        assert!(ties(embedding.data()));
+        let mut other = embedding.data().to_vec();
+        other[7] ^= 1;
+        assert!(!ties(&other));
+    }
+
+    #[test]
+    fn a_model_may_carry_old_rotary_buffers_but_nothing_else() {
         use safetensors::{Dtype, SafeTensors, serialize_to_file, tensor::TensorView};
         let original = fixture("llama31-gqa-tied-bf16");
         let bytes = std::fs::read(original.join("model.safetensors")).unwrap();
@@ -294,7 +334,6 @@ mod tests {
             serialize_to_file(all, None, &copy.path().join("model.safetensors")).unwrap();
             Model::load(copy.path(), Compute::cpu()).map(|model| model.depth())
         };
-        assert_eq!(with("lm_head.weight").unwrap(), 6);
         assert_eq!(
             with("model.layers.0.self_attn.rotary_emb.inv_freq").unwrap(),
             6

@@ -7,6 +7,7 @@ mod support;
 mod branches;
 mod company;
 mod decoding;
+mod drafts;
 mod failures;
 mod sharing;
 mod shutdown;

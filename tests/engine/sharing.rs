@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cola::{
     chain::{Chain, PrefixTrie},
-    engine::{DecodePlan, Engine, EngineOptions, Outcome, Row},
+    engine::{Decode, DecodePlan, Engine, EngineOptions, Outcome, Row},
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -120,7 +120,13 @@ fn asking_again_runs_no_step() {
 
 #[test]
 fn every_generated_token_but_the_last_passes_the_whole_chain_once() {
-    let engine = engine(MODEL, options());
+    let engine = engine(
+        MODEL,
+        EngineOptions {
+            decode: Decode::Plain,
+            ..options()
+        },
+    );
     let work = Work::new(&engine, 10);
     let outcomes = work.run(&engine, |number| Some(plan(number % 4)));
     let chains = work.rows.iter().flat_map(|(_, chains)| chains);

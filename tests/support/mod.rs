@@ -12,7 +12,9 @@ use std::{
 
 use cola::{
     chain::Chain,
-    engine::{Completion, DecodePlan, Engine, EngineError, EngineOptions, Outcome, Request, Row},
+    engine::{
+        Completion, Decode, DecodePlan, Engine, EngineError, EngineOptions, Outcome, Request, Row,
+    },
     model::{Compute, Model, Repeat},
 };
 use crossbeam_channel::{Sender, bounded, unbounded};
@@ -78,6 +80,7 @@ pub fn options() -> EngineOptions {
         state_budget: usize::MAX,
         batch_tokens: 256,
         repeat: Repeat::Clean,
+        decode: Decode::Draft,
     }
 }
 

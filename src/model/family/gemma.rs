@@ -39,7 +39,10 @@ pub fn resolve_3(config: &Config) -> Result<Resolved, ModelError> {
     let positions = config
         .size_opt("max_position_embeddings")?
         .unwrap_or(POSITIONS);
-    let global = Rope::whole(config, heads.dim, 1e6, positions);
+    let global = Rope {
+        by_kind: true,
+        ..Rope::whole(config, heads.dim, 1e6, positions)
+    };
     let local = Rope {
         theta_field: "rope_local_base_freq",
         theta: 10_000.0,
@@ -51,10 +54,7 @@ pub fn resolve_3(config: &Config) -> Result<Resolved, ModelError> {
             "transformers ignores it for Gemma 3; set it to null",
         ));
     }
-    let period = config
-        .size_opt("sliding_window_pattern")?
-        .or(config.size_opt("_sliding_window_pattern")?)
-        .unwrap_or(6);
+    let period = config.size_opt("sliding_window_pattern")?.unwrap_or(6);
     let ropes = [
         read_rope(global, "full_attention")?,
         read_rope(local, "sliding_attention")?,

@@ -3,7 +3,7 @@
 use super::{
     super::{Activation, Config, DenseSpec, MlpSpec, ModelError, NormKind, NormSpec},
     QueryKeyValueLayout, Resolved, Role, Stored,
-    decoder::{self, HeadDefaults},
+    decoder::{self, Heads},
     rope::Rope,
 };
 
@@ -13,7 +13,21 @@ pub fn resolve(config: &Config) -> Result<Resolved, ModelError> {
         kind: NormKind::Layer,
         epsilon: config.number_opt("layer_norm_eps")?.unwrap_or(1e-5),
     };
-    let heads = decoder::heads(config, HeadDefaults::default())?;
+    let (hidden, heads) = (
+        config.size("hidden_size")?,
+        config.size("num_attention_heads")?,
+    );
+    if hidden % heads != 0 {
+        return Err(config.refuse(
+            "num_attention_heads",
+            format!("{heads} does not divide hidden_size = {hidden}"),
+        ));
+    }
+    let heads = Heads {
+        query: heads,
+        key_value: heads,
+        dim: hidden / heads,
+    };
     let rope = Rope {
         theta_field: "rotary_emb_base",
         partial: Some(("rotary_pct", 0.25)),

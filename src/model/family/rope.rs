@@ -19,6 +19,9 @@ pub struct Rope<'a> {
     /// What an absent `original_max_position_embeddings` beside the rope's own fields means;
     /// `None` for what they say, or the whole context.
     pub original_max_positions: Option<i64>,
+    /// Whether each kind of layer has fields of its own, which transformers reads a little
+    /// differently.
+    pub by_kind: bool,
 }
 
 impl<'a> Rope<'a> {
@@ -32,6 +35,7 @@ impl<'a> Rope<'a> {
             partial: None,
             max_positions,
             original_max_positions: None,
+            by_kind: false,
         }
     }
 
@@ -193,7 +197,8 @@ impl<'a> Rope<'a> {
             beta_slow: above_zero("beta_slow")?.unwrap_or(1.0),
             attention_factor,
             original_max_positions,
-            truncate: parameters.flag("truncate", true)?,
+            // Looked for outside the kinds, where it never is.
+            truncate: parameters.flag("truncate", true)? || self.by_kind,
         })
     }
 
@@ -243,11 +248,12 @@ impl<'a> Rope<'a> {
     fn original_max_positions(&self, parameters: &Config) -> Result<f64, ModelError> {
         let field = "original_max_position_embeddings";
         let beside = self.config.size_opt(field)?.or(self.original_max_positions);
-        let positions = match beside {
-            Some(positions) => positions,
-            None => parameters.size_opt(field)?.unwrap_or(self.max_positions),
+        let own = parameters.size_opt(field)?;
+        let positions = match self.by_kind {
+            true => own,
+            false => beside.or(own),
         };
-        Ok(positions as f64)
+        Ok(positions.unwrap_or(self.max_positions) as f64)
     }
 }
 

@@ -105,6 +105,16 @@ impl Weights {
         }
     }
 
+    /// Whether both tensors are there, with different contents.
+    pub fn differ(&self, one: &str, other: &str) -> bool {
+        let (Some(one), Some(other)) = (self.find(one), self.find(other)) else {
+            return false;
+        };
+        let bytes = |stored: &Stored| &self.files[stored.file].bytes()[stored.entry.range.clone()];
+        let kind = |stored: &Stored| (stored.entry.dtype, stored.entry.shape.clone());
+        kind(one) != kind(other) || bytes(one) != bytes(other)
+    }
+
     /// Presence, exact shape and a supported dtype, from the header alone. Marks the tensor as
     /// used.
     pub fn check(&self, name: &str, shape: &[i64]) -> Result<(), ModelError> {

@@ -1,0 +1,111 @@
+//! Token trees, and how they grow.
+
+use std::collections::BTreeMap;
+
+/// Tokens in a tree, parents before children. Attention sees a node's ancestors and itself; a
+/// node's position is its depth. A tree only ever grows at its end: what was computed for the nodes
+/// of a smaller one holds for a larger one.
+#[derive(Debug, Default)]
+pub struct Tree {
+    tokens: Vec<u32>,
+    positions: Vec<i64>,
+    /// `[T, T]` row-major: is node `j` an ancestor of node `i`, or `i` itself?
+    visible: Vec<bool>,
+    /// `(parent, token) -> node`, but for nodes of a prompt.
+    children: BTreeMap<(Option<usize>, u32), usize>,
+}
+
+impl Tree {
+    /// The tree of a prompt.
+    pub fn new(prompt: &[u32]) -> Self {
+        let nodes = prompt.len();
+        Self {
+            tokens: prompt.to_vec(),
+            positions: (0..nodes as i64).collect(),
+            visible: (0..nodes * nodes).map(|i| i % nodes <= i / nodes).collect(),
+            children: BTreeMap::new(),
+        }
+    }
+
+    /// Number of nodes.
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Token of each node.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// Depth of each node.
+    pub fn positions(&self) -> &[i64] {
+        &self.positions
+    }
+
+    /// Which nodes see which, `[T, T]` row-major.
+    pub fn visible(&self) -> &[bool] {
+        &self.visible
+    }
+
+    /// The node of `token` after `parent` (`None`: at a root), if the tree has one that is not of
+    /// the prompt.
+    pub fn child(&self, parent: Option<usize>, token: u32) -> Option<usize> {
+        self.children.get(&(parent, token)).copied()
+    }
+
+    /// The tree with further nodes, each a new `(parent, token)`; a parent may be one of them.
+    pub fn grown(&self, nodes: &[(Option<usize>, u32)]) -> Self {
+        let (old, new) = (self.len(), self.len() + nodes.len());
+        let mut tree = Self {
+            tokens: self.tokens.clone(),
+            positions: self.positions.clone(),
+            visible: vec![false; new * new],
+            children: self.children.clone(),
+        };
+        for node in 0..old {
+            let row = &self.visible[node * old..(node + 1) * old];
+            tree.visible[node * new..node * new + old].copy_from_slice(row);
+        }
+        for (node, &(parent, token)) in (old..).zip(nodes) {
+            tree.tokens.push(token);
+            tree.children.insert((parent, token), node);
+            tree.positions
+                .push(parent.map_or(0, |parent| tree.positions[parent] + 1));
+            if let Some(parent) = parent {
+                tree.visible
+                    .copy_within(parent * new..parent * new + node, node * new);
+            }
+            tree.visible[node * new + node] = true;
+        }
+        tree
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(tree: &Tree, node: usize) -> Vec<usize> {
+        let nodes = tree.len();
+        (0..nodes)
+            .filter(|other| tree.visible()[node * nodes + other])
+            .collect()
+    }
+
+    #[test]
+    fn a_grown_tree_is_the_old_one_and_its_new_branches() {
+        let tree = Tree::new(&[7, 8]).grown(&[(Some(1), 5), (Some(2), 6)]);
+        let grown = tree.grown(&[(Some(1), 9), (Some(4), 5), (None, 3)]);
+        assert_eq!(grown.tokens(), [7, 8, 5, 6, 9, 5, 3]);
+        assert_eq!(grown.positions(), [0, 1, 2, 3, 2, 3, 0]);
+        for node in 0..4 {
+            assert_eq!(seen(&grown, node), seen(&tree, node));
+        }
+        assert_eq!(seen(&grown, 3), [0, 1, 2, 3]);
+        assert_eq!(seen(&grown, 5), [0, 1, 4, 5]);
+        assert_eq!(seen(&grown, 6), [6]);
+        assert_eq!(grown.child(Some(1), 9), Some(4));
+        assert_eq!(grown.child(Some(4), 5), Some(5));
+        assert_eq!(grown.child(Some(0), 8), None, "a node of the prompt");
+    }
+}
