@@ -12,15 +12,16 @@
 //! (speculative decoding with a tree, as in SpecInfer, arXiv 2305.09781, the drafts being outputs of
 //! other chains).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::tree::Tree;
 
 /// Most nodes that drafts add to a row.
-const MOST_NODES: usize = 64;
-/// A token joins when so many chains have written it after the same beginning: what only one chain
-/// ever writes would cost every later pass and save nothing. The first continuation joins at once.
-const USEFUL: u32 = 2;
+const MOST_NODES: usize = 128;
+/// A token joins when at least one in so many chains has written it after the same beginning. A
+/// draft node is run by every chain (but where a prefix is shared), a token that is decoded by one,
+/// at several times the cost: it takes a pass of its own through small products.
+const ONE_IN: u32 = 4;
 
 /// What chains wrote after the prompt of one row, and how often.
 #[derive(Debug, Default)]
@@ -38,8 +39,12 @@ struct Node {
 }
 
 impl Written {
-    /// Counts a continuation, and returns the tree with what became useful by it: `None` where
+    /// Counts a continuation, and returns the tree with what has become useful: `None` where
     /// nothing did. `end` is the prompt's last node. Nodes at `limit` or deeper stay out.
+    ///
+    /// Trees grow at the second, fourth, eighth, ... continuation only: states of the smaller tree
+    /// are completed one by one when a chain comes past them, which is small work that should be
+    /// rare.
     pub fn add(
         &mut self,
         continuation: &[u32],
@@ -47,35 +52,48 @@ impl Written {
         end: usize,
         limit: i64,
     ) -> Option<Tree> {
+        self.count(continuation);
+        if self.continuations < 2 || !self.continuations.is_power_of_two() {
+            return None;
+        }
+        let mut new: Vec<(Option<usize>, u32)> = Vec::new();
+        // Written node and its place in the tree, the shallow ones first.
+        let mut ready = VecDeque::from([(0, end, tree.positions()[end] + 1)]);
+        while let Some((written, place, depth)) = ready.pop_front() {
+            for (&token, &child) in &self.nodes[written].children {
+                if self.nodes[child].chains * ONE_IN < self.continuations || depth >= limit {
+                    continue;
+                }
+                let known = tree.child(Some(place), token);
+                if known.is_none() && self.drafted == MOST_NODES {
+                    continue;
+                }
+                let place = known.unwrap_or_else(|| {
+                    self.drafted += 1;
+                    new.push((Some(place), token));
+                    tree.len() + new.len() - 1
+                });
+                ready.push_back((child, place, depth + 1));
+            }
+        }
+        (!new.is_empty()).then(|| tree.grown(&new))
+    }
+
+    fn count(&mut self, continuation: &[u32]) {
         if self.nodes.is_empty() {
             self.nodes.push(Node::default());
         }
         self.continuations += 1;
-        let needed = if self.continuations == 1 { 1 } else { USEFUL };
-        let mut new: Vec<(Option<usize>, u32)> = Vec::new();
-        let (mut written, mut place) = (0, Some(end));
-        for (depth, &token) in (tree.positions()[end] + 1..).zip(continuation) {
+        let mut at = 0;
+        for &token in continuation {
             let fresh = self.nodes.len();
-            let next = *self.nodes[written].children.entry(token).or_insert(fresh);
+            let next = *self.nodes[at].children.entry(token).or_insert(fresh);
             if next == fresh {
                 self.nodes.push(Node::default());
             }
-            written = next;
-            self.nodes[written].chains += 1;
-            place = place.and_then(|parent| {
-                if let Some(known) = tree.child(Some(parent), token) {
-                    return Some(known);
-                }
-                let useful = self.nodes[written].chains >= needed && depth < limit;
-                if !useful || self.drafted >= MOST_NODES {
-                    return None;
-                }
-                self.drafted += 1;
-                new.push((Some(parent), token));
-                Some(tree.len() + new.len() - 1)
-            });
+            self.nodes[next].chains += 1;
+            at = next;
         }
-        (!new.is_empty()).then(|| tree.grown(&new))
     }
 }
 
@@ -86,22 +104,30 @@ mod tests {
     const LIMIT: i64 = i64::MAX;
 
     #[test]
-    fn the_first_continuation_joins_and_later_ones_when_written_twice() {
+    fn what_a_quarter_of_the_chains_wrote_joins_at_every_doubling() {
         let (mut written, tree) = (Written::default(), Tree::new(&[1, 2]));
-        let tree = written.add(&[5, 6], &tree, 1, LIMIT).unwrap();
-        assert_eq!(tree.tokens(), [1, 2, 5, 6]);
-        assert!(written.add(&[5, 7, 8], &tree, 1, LIMIT).is_none());
-        let tree = written.add(&[5, 7, 9], &tree, 1, LIMIT).unwrap();
+        let mut add = |continuation: &[u32], tree: &Tree| written.add(continuation, tree, 1, LIMIT);
+        assert!(add(&[5, 6], &tree).is_none(), "one alone says nothing");
+        let tree = add(&[5, 7], &tree).unwrap();
         assert_eq!(tree.tokens(), [1, 2, 5, 6, 7]);
-        let tree = written.add(&[5, 7, 9], &tree, 1, LIMIT).unwrap();
-        assert_eq!(tree.tokens(), [1, 2, 5, 6, 7, 9]);
-        assert_eq!(tree.positions(), [0, 1, 2, 3, 3, 4]);
+        assert_eq!(tree.positions(), [0, 1, 2, 3, 3]);
+        assert!(add(&[8], &tree).is_none());
+        let tree = add(&[8, 9], &tree).unwrap();
+        assert_eq!(tree.tokens(), [1, 2, 5, 6, 7, 8, 9]);
+        for _ in 4..7 {
+            assert!(add(&[3], &tree).is_none());
+        }
+        // Of eight, four are needed for nothing new but this.
+        let tree = add(&[3, 4], &tree).unwrap();
+        assert_eq!(tree.tokens()[7..], [3]);
     }
 
     #[test]
     fn branches_the_row_has_already_are_not_drafted_again() {
         let tree = Tree::new(&[1]).grown(&[(Some(0), 5)]);
-        let grown = Written::default().add(&[5, 6], &tree, 0, LIMIT).unwrap();
+        let mut written = Written::default();
+        written.add(&[5, 6], &tree, 0, LIMIT);
+        let grown = written.add(&[5, 6], &tree, 0, LIMIT).unwrap();
         assert_eq!(grown.tokens(), [1, 5, 6]);
     }
 
@@ -109,9 +135,12 @@ mod tests {
     fn no_tree_grows_past_its_bound_or_deeper_than_its_limit() {
         let long: Vec<u32> = (0..500).collect();
         let tree = Tree::new(&[1]);
-        let grown = Written::default().add(&long, &tree, 0, LIMIT).unwrap();
-        assert_eq!(grown.len(), 1 + MOST_NODES);
-        let shallow = Written::default().add(&long, &tree, 0, 4).unwrap();
-        assert_eq!(shallow.positions(), [0, 1, 2, 3]);
+        let twice = |limit| {
+            let mut written = Written::default();
+            written.add(&long, &tree, 0, limit);
+            written.add(&long, &tree, 0, limit).unwrap()
+        };
+        assert_eq!(twice(LIMIT).len(), 1 + MOST_NODES);
+        assert_eq!(twice(4).positions(), [0, 1, 2, 3]);
     }
 }

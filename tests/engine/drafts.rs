@@ -103,7 +103,7 @@ fn drafts_write_what_decoding_token_by_token_writes_in_every_family() {
             .sum::<u64>();
         assert_eq!(reference.totals().cost.tokens_drafted, 0);
     }
-    assert!(compared > 1000 && drafted > 2000, "{compared} {drafted}");
+    assert!(compared > 1000 && drafted > 1000, "{compared} {drafted}");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn drafts_of_chains_in_flight_together_write_the_same() {
 }
 
 #[test]
-fn a_continuation_written_before_needs_no_step_of_its_own() {
+fn a_continuation_written_twice_needs_no_step_of_its_own() {
     let engine = engine("biases-f32", options());
     let row = engine.register(decoding_row(&[3, 1, 4, 1, 5])).unwrap();
     let chain: Chain = "0-2,(3)x2,4".parse().unwrap();
@@ -147,17 +147,18 @@ fn a_continuation_written_before_needs_no_step_of_its_own() {
         let outcome = engine.evaluate(request(&row, &chain, Some(plan(10))));
         outcome.unwrap().cost
     };
-    let first = cost();
-    assert_eq!((first.steps_run, first.steps_grown), (6, 0));
-    assert_eq!((first.decode_steps, first.tokens_drafted), (9 * 6, 0));
+    for steps_run in [6, 0] {
+        let plain = cost();
+        assert_eq!((plain.steps_run, plain.steps_grown), (steps_run, 0));
+        assert_eq!((plain.decode_steps, plain.tokens_drafted), (9 * 6, 0));
+    }
     // The states are there; only the nine draft nodes pass the chain, together.
-    let second = cost();
-    assert_eq!((second.steps_run, second.steps_grown), (0, 6));
-    assert_eq!((second.decode_steps, second.tokens_drafted), (0, 9));
-    let third = cost();
-    assert_eq!((third.steps_run, third.steps_grown), (0, 0));
-    assert_eq!((third.decode_steps, third.tokens_drafted), (0, 9));
-    assert_eq!(third.tokens_decoded, 10);
+    for steps_grown in [6, 0] {
+        let drafted = cost();
+        assert_eq!((drafted.steps_run, drafted.steps_grown), (0, steps_grown));
+        assert_eq!((drafted.decode_steps, drafted.tokens_drafted), (0, 9));
+        assert_eq!(drafted.tokens_decoded, 10);
+    }
 }
 
 #[test]
