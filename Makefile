@@ -1,7 +1,7 @@
 # make demo    the bundled model on the bundled questions, from a fresh clone
 # make test    all tests
 # make check   format, lints, documentation, tests: what CI runs
-# make bench   criterion benches and the comparison with a transformers loop
+# make bench   criterion benches, the comparison with transformers, and how cost grows
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -34,6 +34,7 @@ check: libtorch
 bench: build
 	OMP_NUM_THREADS=1 $(CARGO) bench --locked
 	$(PYTHON) benchmarks/compare.py
+	$(PYTHON) benchmarks/growth.py
 
 # The committed outcome of the demo.
 results: build
