@@ -154,8 +154,10 @@ def arguments():
     parser.add_argument("--cola", type=lambda path: Path(path).resolve(), default=ROOT / "target/release/cola", help="the binary")
     parser.add_argument("--python", default=sys.executable, help="a Python with torch and transformers")
     parser.add_argument("--work", type=Path, help="keep models and searches there, and use those that are there")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/compare.json", help="everything measured")
+    parser.add_argument("--out", type=Path, help="default: benchmarks/compare.json, with --quick none")
     args = parser.parse_args()
+    # A trial must not overwrite what was measured.
+    args.out = args.out or (None if args.quick else ROOT / "benchmarks/compare.json")
     args.models = args.models or (["demo", "46m"] if args.quick else list(MODELS))
     args.rounds = args.rounds or (1 if args.quick else 5)
     return args
@@ -179,7 +181,8 @@ def main():
             result, report["versions"] = compare_model(name, args, (args.work or Path(scratch)) / name)
             report["models"].append(result)
             # After every model: the next ones may take an hour.
-            args.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+            if args.out:
+                args.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(table(report))
     disagreements = [each for model in report["models"] for task in model["tasks"] for each in task["disagreements"]]
     return 0 if all(each["near_tie"] for each in disagreements) else 1

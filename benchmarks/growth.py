@@ -127,8 +127,10 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="of the chains")
     parser.add_argument("--cola", type=lambda path: Path(path).resolve(), default=ROOT / "target/release/cola")
     parser.add_argument("--python", default=sys.executable, help="a Python with torch and transformers")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/growth.json")
+    parser.add_argument("--out", type=Path, help="default: benchmarks/growth.json, with --quick none")
     args = parser.parse_args()
+    # A trial must not overwrite what was measured.
+    out = args.out or (None if args.quick else ROOT / "benchmarks/growth.json")
     if not args.cola.exists():
         raise Refused(f"{args.cola}: not there; `cargo build --release` makes it")
     with tempfile.TemporaryDirectory(prefix="cola-growth-") as work:
@@ -136,7 +138,8 @@ def main():
         memory = memory_table(args, Path(work))
     report = {"hidden": HIDDEN, "seed": args.seed, "repeats": args.repeats, "cores": os.cpu_count()}
     report |= {"seconds": growth, "memory": memory}
-    args.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if out:
+        out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     show(growth, memory)
 
 
