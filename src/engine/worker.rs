@@ -51,6 +51,11 @@ impl Shared {
         row.for_decoding() || self.repeat == Repeat::SharedSlot
     }
 
+    /// Whether a node of the tree stands for the same token decoded by itself.
+    fn may_accept(&self, job: &Job, node: usize) -> bool {
+        !job.request.alone && job.tree.positions()[node] < self.draft_limit
+    }
+
     /// Puts jobs back into the queue and wakes workers for them.
     pub fn advance(&self, jobs: impl IntoIterator<Item = Job>) {
         let mut queue = self.queue();
@@ -439,7 +444,7 @@ fn walk_drafts(shared: &Shared, mut job: Job, drafted: &[Reading]) -> Option<Job
             Ok(None) => {}
         }
         let next = tokens.last().and_then(|&t| job.tree.child(Some(node), t));
-        match next {
+        match next.filter(|&child| shared.may_accept(&job, child)) {
             Some(child) => {
                 accepted.push(child as i64);
                 node = child;
