@@ -21,7 +21,13 @@
 //! Greedy decoding continues a chain token by token, with keys and values per *position of the
 //! chain*: those of the prompt come from the shared states, those of the generated tokens are the
 //! job's own. Decoded tokens of all jobs are packed with each other and with the rest.
+//!
+//! What many chains of a row wrote becomes part of its tree, as *drafts*: one pass then gives a
+//! chain's whole continuation where it stays among them, and only what leaves them is decoded. The
+//! tree grows while states of the smaller tree are cached; a state covers the first nodes of the
+//! tree, and a step over it runs the nodes it lacks. What comes out does not depend on the drafts.
 
+mod continuation;
 mod decode;
 mod draft;
 mod error;
@@ -31,6 +37,7 @@ mod job;
 mod ledger;
 mod queue;
 mod row;
+mod segments;
 mod service;
 mod state;
 mod table;

@@ -433,10 +433,8 @@ mod tests {
     fn chains_that_begin_alike_share_the_nodes_of_their_prefixes() {
         let (mut queue, _, jobs) = setup();
         let rows = [1, 1].map(|tokens| jobs.row(&mut queue, tokens));
-        let mut path = |row: usize, text: &str| {
-            let path = queue.begin(rows[row].id(), &chain(text)).unwrap().path;
-            path
-        };
+        let mut path =
+            |row: usize, text: &str| queue.begin(rows[row].id(), &chain(text)).unwrap().path;
         let (a, b, c) = (path(0, "0,1,2"), path(0, "0,1,1"), path(0, "1,0"));
         assert_eq!(a[..2], b[..2]);
         assert_ne!(a[2], b[2]);

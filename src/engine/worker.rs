@@ -9,18 +9,16 @@ use std::{
 use tch::Tensor;
 
 use super::{
-    EngineError, Finish, Generated, Ledger, Row, StateTable,
-    decode::Decoding,
+    EngineError, Ledger, Row, StateTable,
+    continuation::{continue_decoding, walk_drafts},
     job::{Job, Work},
     queue::{BatchLimit, Queue, next_key},
+    segments::apply,
     state::{Meter, State},
 };
 use crate::{
     chain::Layer,
-    model::{
-        Applied, Asked, Asks, Batch, Frozen, Keep, Model, ModelError, Reading, Repeat, Segment,
-        Visibility, seen_in_slot,
-    },
+    model::{Applied, Asked, Frozen, Model, ModelError, Reading, Repeat},
 };
 
 /// What all workers share.
@@ -52,7 +50,7 @@ impl Shared {
     }
 
     /// Whether a node of the tree stands for the same token decoded by itself.
-    fn may_accept(&self, job: &Job, node: usize) -> bool {
+    pub fn may_accept(&self, job: &Job, node: usize) -> bool {
         !job.request.alone && job.tree.positions()[node] < self.draft_limit
     }
 
@@ -120,7 +118,8 @@ fn isolate<T>(
     results
 }
 
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+/// What a panic said.
+pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
@@ -145,142 +144,6 @@ fn run_layer(shared: &Shared, layer: Layer, jobs: Vec<Job>) {
         }
     }
     shared.advance(next);
-}
-
-/// One layer over all jobs' rows and newest tokens.
-fn apply(shared: &Shared, layer: Layer, jobs: &[Job]) -> Result<Vec<Applied>, ModelError> {
-    let prepared = jobs
-        .iter()
-        .map(|job| Prepared::new(shared.repeat, job))
-        .collect::<Result<Vec<_>, _>>()?;
-    let segments: Vec<Segment> = jobs
-        .iter()
-        .zip(&prepared)
-        .map(|(job, prepared)| segment(shared.repeat, job, prepared))
-        .collect();
-    let asks = |job: &Job| Asks {
-        keep: match (&job.decoding, shared.keeps_all(&job.request.row)) {
-            (Some(_), _) => Keep::Views,
-            // What is appended to a smaller state is copied then.
-            (None, _) if job.base.is_some() => Keep::Views,
-            (None, true) => Keep::Everything,
-            (None, false) => Keep::Residual,
-        },
-        alpha: job.alpha(),
-    };
-    let asks: Vec<Asks> = jobs.iter().map(asks).collect();
-    let layer = shared.model.layer(layer as usize);
-    layer.forward(&Batch::pack(&segments, layer.window())?, &asks)
-}
-
-/// What the second and later visits of a layer see in the slot they share.
-struct Slot {
-    /// Places of the earlier visits they see.
-    visits: Vec<usize>,
-    /// Positions of those visits' nodes.
-    positions: Vec<i64>,
-    seen: Vec<bool>,
-}
-
-/// What a segment borrows besides its job.
-struct Prepared {
-    /// Residual of the nodes to run, where they are not all of the job's state.
-    residual: Option<Frozen>,
-    slot: Option<Slot>,
-}
-
-impl Prepared {
-    fn new(repeat: Repeat, job: &Job) -> Result<Self, ModelError> {
-        let (covered, nodes) = (job.covered(), job.tree.len());
-        let part = job.decoding.is_none() && (covered > 0 || job.state.nodes() != nodes);
-        let residual = match part {
-            true => {
-                let count = (nodes - covered) as i64;
-                let part = job.state.residual.f_narrow(0, covered as i64, count)?;
-                Some(Frozen::new(part))
-            }
-            false => None,
-        };
-        Ok(Self {
-            residual,
-            slot: slot(repeat, job),
-        })
-    }
-}
-
-fn slot(repeat: Repeat, job: &Job) -> Option<Slot> {
-    if repeat == Repeat::Clean || job.decoding.is_some() {
-        return None;
-    }
-    let layers = job.request.chain.layers();
-    let this = layers.get(job.done)?;
-    let earlier = (0..job.done).filter(|&place| layers[place] == *this);
-    let row = &job.request.row;
-    let (visits, seen) = seen_in_slot(earlier.collect(), row.visible(), row.tokens().len())?;
-    Some(Slot {
-        positions: row.positions().repeat(visits.len()),
-        visits,
-        seen,
-    })
-}
-
-fn segment<'a>(repeat: Repeat, job: &'a Job, prepared: &'a Prepared) -> Segment<'a> {
-    let row = &job.request.row;
-    let Some(decoding) = &job.decoding else {
-        return row_segment(job, prepared);
-    };
-    let layers = job.request.chain.layers();
-    let this = layers[decoding.done];
-    let places = 0..layers.len();
-    let visits = places.filter(|&place| match repeat {
-        Repeat::Clean => place == decoding.done,
-        Repeat::SharedSlot => layers[place] == this,
-    });
-    let mut context = Vec::with_capacity(2);
-    for place in visits {
-        let prompt = job.kept[place].key_value.as_ref();
-        context.extend(prompt.map(|kv| (kv, row.trunk() as i64)));
-        let tail = decoding.tails[place].as_ref();
-        context.extend(tail.map(|kv| (kv, kv.size()[0])));
-    }
-    Segment {
-        residual: &decoding.residual,
-        positions: std::slice::from_ref(&decoding.position),
-        context,
-        visible: Visibility::All,
-    }
-}
-
-/// The nodes of a row's tree that its next state lacks.
-fn row_segment<'a>(job: &'a Job, prepared: &'a Prepared) -> Segment<'a> {
-    let residual = prepared.residual.as_ref().unwrap_or(&job.state.residual);
-    let (positions, seen) = (job.tree.positions(), job.tree.visible());
-    if let Some(slot) = &prepared.slot {
-        let kept = |&place: &usize| {
-            let kv = job.kept[place].key_value.as_ref()?;
-            Some((kv, kv.size()[0]))
-        };
-        return Segment {
-            residual,
-            positions,
-            context: slot.visits.iter().filter_map(kept).collect(),
-            visible: Visibility::Tree {
-                context: &slot.positions,
-                seen: &slot.seen,
-            },
-        };
-    }
-    let covered = job.covered();
-    let base = job.base.as_ref().and_then(|base| base.key_value.as_ref());
-    Segment {
-        residual,
-        positions: &positions[covered..],
-        context: base.map(|kv| (kv, covered as i64)).into_iter().collect(),
-        visible: Visibility::Tree {
-            context: &positions[..covered],
-            seen: &seen[covered * job.tree.len()..],
-        },
-    }
 }
 
 /// A row has passed a layer: share its new state, go on, and let those who wait for it go on.
@@ -358,7 +221,8 @@ fn give_up(shared: &Shared, job: Job, error: EngineError) -> Vec<Job> {
     waiters.unwrap_or_default()
 }
 
-fn fail(shared: &Shared, job: Job, error: EngineError) {
+/// Gives up on a job, and counts that.
+pub fn fail(shared: &Shared, job: Job, error: EngineError) {
     shared.ledger.failures.fetch_add(1, Ordering::Relaxed);
     job.fail(error);
 }
@@ -417,188 +281,6 @@ fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
         .iter()
         .map(|job| readings.by_ref().take(job.tokens()).collect())
         .collect())
-}
-
-/// The chain has passed the row: takes the most likely token after the prompt, and after every
-/// token of it that the tree has. What the tree has not is decoded token by token.
-fn walk_drafts(shared: &Shared, mut job: Job, drafted: &[Reading]) -> Option<Job> {
-    let end = job.request.row.trunk().checked_sub(1);
-    let (Some(plan), Some(end)) = (job.request.decode.clone(), end) else {
-        job.finish(None, &shared.ledger);
-        return None;
-    };
-    let (mut tokens, mut accepted) = (Vec::new(), Vec::new());
-    let mut node = end;
-    while let Some(reading) = reading_at(&job, drafted, node) {
-        match catch_unwind(AssertUnwindSafe(|| plan.take(reading, &mut tokens))) {
-            Err(panic) => {
-                let panic = EngineError::Panic(panic_message(panic.as_ref()));
-                fail(shared, job, panic);
-                return None;
-            }
-            Ok(Some(finish)) => {
-                count_tokens(shared, &mut job, tokens.len(), accepted.len());
-                finish_decoding(shared, job, Generated { tokens, finish });
-                return None;
-            }
-            Ok(None) => {}
-        }
-        let next = tokens.last().and_then(|&t| job.tree.child(Some(node), t));
-        match next.filter(|&child| shared.may_accept(&job, child)) {
-            Some(child) => {
-                accepted.push(child as i64);
-                node = child;
-            }
-            None => break,
-        }
-    }
-    count_tokens(shared, &mut job, tokens.len(), accepted.len());
-    match tails(&job, &accepted) {
-        Ok(tails) => decode_next(shared, job, tokens, tails),
-        Err(error) => {
-            fail(shared, job, error.into());
-            None
-        }
-    }
-}
-
-/// What the model predicts at a node of the job's tree.
-fn reading_at<'a>(job: &'a Job, drafted: &'a [Reading], node: usize) -> Option<&'a Reading> {
-    let row = &job.request.row;
-    if let Some(draft) = node.checked_sub(row.tokens().len()) {
-        return drafted.get(draft);
-    }
-    let asked = row.asked();
-    let at = asked.binary_search_by_key(&node, |&(node, _)| node).ok()?;
-    job.readings.get(at)
-}
-
-/// Keys and values of accepted tree nodes, for each place of the chain.
-fn tails(job: &Job, accepted: &[i64]) -> Result<Vec<Option<Frozen>>, ModelError> {
-    if accepted.is_empty() {
-        return Ok(vec_of_none(job.request.chain.len()));
-    }
-    let index = Tensor::f_from_slice(accepted)?.f_to_device(job.state.residual.device())?;
-    let tail = |state: &Arc<State>| -> Result<Option<Frozen>, ModelError> {
-        let Some(kv) = &state.key_value else {
-            return Ok(None);
-        };
-        Ok(Some(Frozen::new(kv.f_index_select(0, &index)?)))
-    };
-    job.kept.iter().map(tail).collect()
-}
-
-/// The newest token has passed the chain: takes the next one, or finishes the job.
-fn continue_decoding(shared: &Shared, mut job: Job, readings: &[Reading]) -> Option<Job> {
-    let (Some(plan), Some(decoding), [newest]) =
-        (job.request.decode.clone(), job.decoding.take(), readings)
-    else {
-        fail(
-            shared,
-            job,
-            EngineError::Panic("a decoding job without its token".into()),
-        );
-        return None;
-    };
-    let Decoding {
-        mut tokens, tails, ..
-    } = decoding;
-    let before = tokens.len();
-    match catch_unwind(AssertUnwindSafe(|| plan.take(newest, &mut tokens))) {
-        Err(panic) => {
-            let panic = EngineError::Panic(panic_message(panic.as_ref()));
-            fail(shared, job, panic);
-            None
-        }
-        Ok(ended) => {
-            count_tokens(shared, &mut job, tokens.len() - before, 0);
-            match ended {
-                None => decode_next(shared, job, tokens, tails),
-                Some(finish) => {
-                    finish_decoding(shared, job, Generated { tokens, finish });
-                    None
-                }
-            }
-        }
-    }
-}
-
-/// Sends the last of `tokens` through the chain.
-fn decode_next(
-    shared: &Shared,
-    mut job: Job,
-    tokens: Vec<u32>,
-    tails: Vec<Option<Frozen>>,
-) -> Option<Job> {
-    let last = tokens.len().saturating_sub(1);
-    let position = (job.request.row.trunk() + last) as i64;
-    match shared.model.embed(&tokens[last..], &[position]) {
-        Err(error) => {
-            fail(shared, job, error.into());
-            None
-        }
-        Ok(residual) => {
-            job.decoding = Some(Decoding {
-                position,
-                tokens,
-                residual: Frozen::new(residual),
-                done: 0,
-                tails,
-            });
-            Some(job)
-        }
-    }
-}
-
-fn count_tokens(shared: &Shared, job: &mut Job, new: usize, accepted: usize) {
-    // The last token of a continuation needs no pass: it may be in the tree and not accepted.
-    let (new, accepted) = (new as u64, accepted as u64);
-    job.cost.tokens_decoded += new;
-    job.cost.tokens_drafted += accepted;
-    let ledger = &shared.ledger;
-    ledger.tokens_decoded.fetch_add(new, Ordering::Relaxed);
-    ledger.tokens_drafted.fetch_add(accepted, Ordering::Relaxed);
-}
-
-/// The continuation is complete: other chains of the row may want it as a draft.
-fn finish_decoding(shared: &Shared, job: Job, generated: Generated) {
-    let drafted = match generated.finish {
-        Finish::StopToken(_) => generated.tokens.as_slice(),
-        // Nothing is predicted from its last token.
-        Finish::Complete | Finish::Length => {
-            &generated.tokens[..generated.tokens.len().saturating_sub(1)]
-        }
-        Finish::NotFinite => &[],
-    };
-    if shared.draft_limit > 0 && !job.request.alone && !drafted.is_empty() {
-        draft(shared, &job.request.row, drafted);
-    }
-    job.finish(Some(generated), &shared.ledger);
-}
-
-fn draft(shared: &Shared, row: &Row, continuation: &[u32]) {
-    let grown = shared
-        .queue()
-        .learn(row.id(), continuation, shared.draft_limit);
-    let Some(tree) = grown else {
-        return;
-    };
-    match shared.model.embed(tree.tokens(), tree.positions()) {
-        Ok(residual) => {
-            let embedded = Applied {
-                residual: Frozen::new(residual),
-                key_value: None,
-            };
-            let root = Arc::new(State::new(embedded, &shared.meter));
-            shared.queue().adopt(row.id(), tree, root);
-        }
-        // Without the draft, decoding is slower and writes the same.
-        Err(error) => tracing::warn!(%error, "a draft could not be embedded"),
-    }
-}
-
-fn vec_of_none(length: usize) -> Vec<Option<Frozen>> {
-    std::iter::repeat_with(|| None).take(length).collect()
 }
 
 #[cfg(test)]
