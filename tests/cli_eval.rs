@@ -338,3 +338,54 @@ fn few_shot_examples_come_from_the_rows_that_are_given() {
         }
     }
 }
+
+#[test]
+fn no_verdict_depends_on_batches_caches_workers_or_drafts() {
+    let place = Place::new();
+    place.synth("arith.jsonl", "arith", 4, 8);
+    place.synth("facts.jsonl", "commonsense", 2, 8);
+    let data = "--model @demo --task arith commonsense --data arith.jsonl facts.jsonl";
+    place.ok(&format!(
+        "search {data} --simulations 40 --controls 0 --out run"
+    ));
+    let mut pairs: Vec<Value> = Vec::new();
+    for record in place.journal("run") {
+        for told in list(&record["evaluations"]) {
+            pairs.push(json!({"id": record["id"], "chain": told["chain"], "told": told}));
+        }
+    }
+    assert!(pairs.len() > 400, "{}", pairs.len());
+    let told = |pair: &Value| {
+        let told = &pair["told"];
+        json!([pair["id"], pair["chain"], told["correct"], told["answer"]])
+    };
+    let mut expected: Vec<String> = pairs.iter().map(|pair| told(pair).to_string()).collect();
+    expected.sort();
+    for (round, settings) in [
+        "--state-budget 0",
+        "--state-budget 200k --workers 4",
+        "--workers 1 --in-flight 1",
+        "--workers 2 --in-flight 64 --decode plain",
+        "--in-flight 512",
+        "--in-flight 512 --decode plain --state-budget 0",
+    ]
+    .iter()
+    .enumerate()
+    {
+        // Another order each time.
+        pairs.sort_by_key(|pair| blake3::hash(format!("{round} {pair}").as_bytes()).to_string());
+        let asked = pairs.iter();
+        let asked = asked.map(|pair| json!({"id": pair["id"], "chain": pair["chain"]}));
+        place.write("pairs.jsonl", to_json_lines(&asked.collect::<Vec<_>>()));
+        place.ok(&format!(
+            "eval {data} --pairs pairs.jsonl --out out {settings}"
+        ));
+        let ours = json_lines(&place.read("out/pairs.jsonl"));
+        let ours = ours
+            .iter()
+            .map(|line| json!([line["id"], line["chain"], line["correct"], line["answer"]]));
+        let mut ours: Vec<String> = ours.map(|line| line.to_string()).collect();
+        ours.sort();
+        assert_eq!(ours, expected, "{settings}");
+    }
+}

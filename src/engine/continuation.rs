@@ -28,6 +28,7 @@ pub fn walk_drafts(shared: &Shared, mut job: Job, drafted: &[Reading]) -> Option
     let (mut tokens, mut accepted) = (Vec::new(), Vec::new());
     let mut node = end;
     while let Some(reading) = reading_at(&job, drafted, node) {
+        let lead = reading.lead();
         match catch_unwind(AssertUnwindSafe(|| plan.take(reading, &mut tokens))) {
             Err(panic) => {
                 let panic = EngineError::Panic(panic_message(panic.as_ref()));
@@ -35,12 +36,14 @@ pub fn walk_drafts(shared: &Shared, mut job: Job, drafted: &[Reading]) -> Option
                 return None;
             }
             Ok(Some(finish)) => {
+                job.lead = job.lead.min(lead);
                 count_tokens(shared, &mut job, tokens.len(), accepted.len());
                 finish_decoding(shared, job, Generated { tokens, finish });
                 return None;
             }
             Ok(None) => {}
         }
+        job.lead = job.lead.min(lead);
         let next = tokens.last().and_then(|&t| job.tree.child(Some(node), t));
         match next.filter(|&child| shared.may_accept(&job, child)) {
             Some(child) => {
@@ -109,6 +112,7 @@ pub fn continue_decoding(shared: &Shared, mut job: Job, readings: &[Reading]) ->
             None
         }
         Ok(ended) => {
+            job.lead = job.lead.min(newest.lead());
             count_tokens(shared, &mut job, tokens.len() - before, 0);
             match ended {
                 None => decode_next(shared, job, tokens, tails),

@@ -111,6 +111,7 @@ impl Jobs {
             since_shared: 0,
             decoding: None,
             readings: Vec::new(),
+            lead: f64::INFINITY,
             cost: Cost::default(),
         }
     }

@@ -36,6 +36,9 @@ pub struct Outcome {
     pub readings: Vec<Reading>,
     /// The greedy continuation, where one was asked for.
     pub generated: Option<Generated>,
+    /// The least lead, nats, of a token of the continuation over the runner-up; infinite without a
+    /// continuation. Below what the company of a batch can change, the continuation is a near-tie.
+    pub lead: f64,
     /// What it cost.
     pub cost: Cost,
 }
@@ -84,6 +87,8 @@ pub struct Job {
     pub since_shared: u32,
     pub decoding: Option<Decoding>,
     pub readings: Vec<Reading>,
+    /// See [`Outcome::lead`].
+    pub lead: f64,
     pub cost: Cost,
 }
 
@@ -153,6 +158,7 @@ impl Job {
         let outcome = Outcome {
             readings: std::mem::take(&mut self.readings),
             generated,
+            lead: self.lead,
             cost: self.cost,
         };
         self.send(Ok(outcome));

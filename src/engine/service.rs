@@ -163,6 +163,7 @@ impl Engine {
             since_shared: 0,
             decoding: None,
             readings: Vec::new(),
+            lead: f64::INFINITY,
             cost: Cost::default(),
             reply: reply.clone(),
             request,

@@ -28,6 +28,11 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// By how much the most likely token leads, nats.
+    pub fn lead(&self) -> f64 {
+        self.argmax_log_prob - self.second_log_prob
+    }
+
     /// Whether the state it was read from was finite.
     pub fn is_finite(&self) -> bool {
         self.argmax_log_prob.is_finite() && self.log_probs.iter().all(|p| p.is_finite())

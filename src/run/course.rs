@@ -47,6 +47,10 @@ pub struct Course {
     with_controls: bool,
     phase: Phase,
     outstanding: Option<Chain>,
+    /// Whether what is outstanding runs alone.
+    alone: bool,
+    /// A near-tie to be asked again, alone.
+    near_tie: Option<Chain>,
     /// What every chain answered so far: the controls ask many of the same chains.
     answers: HashMap<Chain, Answer>,
     /// Right chains yet to be run again, shortest first.
@@ -101,6 +105,8 @@ impl Course {
             searches,
             with_controls,
             outstanding: None,
+            alone: false,
+            near_tie: None,
             answers: HashMap::new(),
             candidates: VecDeque::new(),
             evaluations: Vec::new(),
@@ -127,6 +133,16 @@ impl Course {
 
     /// What to do next.
     pub fn advance(&mut self) -> Next {
+        let next = self.next();
+        self.alone = matches!(next, Next::Evaluate { alone: true, .. });
+        next
+    }
+
+    fn next(&mut self) -> Next {
+        if let Some(chain) = self.near_tie.take() {
+            self.outstanding = Some(chain.clone());
+            return Next::Evaluate { chain, alone: true };
+        }
         loop {
             let wanted = match &mut self.phase {
                 Phase::Over => return Next::Record,
@@ -170,6 +186,9 @@ impl Course {
         self.cost.decode_steps += outcome.cost.decode_steps;
         match self.probe.answer(&self.row, &outcome) {
             Err(error) => self.fail(error.to_string()),
+            Ok(answer) if !self.alone && self.probe.is_near_tie(&outcome, &answer) => {
+                self.near_tie = Some(chain);
+            }
             Ok(answer) => match self.phase {
                 Phase::Confirm => self.confirm(chain, &answer),
                 _ => {

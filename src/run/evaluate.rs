@@ -67,6 +67,8 @@ impl Evaluator<'_> {
             *left.entry(pair.sample).or_default() += 1;
         }
         let mut active: BTreeMap<usize, Active> = BTreeMap::new();
+        // Pairs asked again, alone, and what the first time cost.
+        let mut near_ties: BTreeMap<usize, Cost> = BTreeMap::new();
         let (reply, completions) = unbounded();
         let (mut next, mut outstanding) = (0, 0);
         progress.start(pairs.len(), 0);
@@ -99,7 +101,6 @@ impl Evaluator<'_> {
             let Ok(completion) = completions.recv() else {
                 break;
             };
-            outstanding -= 1;
             let at = completion.tag as usize;
             let sample = pairs[at].sample;
             let result = completion.result.map_err(|error| error.to_string());
@@ -108,12 +109,30 @@ impl Evaluator<'_> {
                 let answer = probe
                     .answer(row, &outcome)
                     .map_err(|error| error.to_string())?;
-                Ok(Evaluated {
+                if probe.is_near_tie(&outcome, &answer)
+                    && near_ties.insert(at, outcome.cost).is_none()
+                {
+                    return Ok(None);
+                }
+                let mut cost = outcome.cost;
+                cost += near_ties.remove(&at).unwrap_or_default();
+                Ok(Some(Evaluated {
                     verdict: probe.verdict(&answer, &Target::Gold),
                     answer,
-                    cost: outcome.cost,
-                })
+                    cost,
+                }))
             });
+            let judged = match judged {
+                Ok(None) => {
+                    let chain = pairs[at].chain.clone();
+                    let again = probe.request(row, chain, true, completion.tag);
+                    self.engine.submit(again, &reply);
+                    continue;
+                }
+                Ok(Some(evaluated)) => Ok(evaluated),
+                Err(error) => Err(error),
+            };
+            outstanding -= 1;
             progress.evaluated();
             progress.recorded(judged.is_err());
             results[at] = Some(judged);

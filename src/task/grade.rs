@@ -45,6 +45,29 @@ impl Sample {
         self.grade_choice_against(logprobs, gold)
     }
 
+    /// By how much the picked option leads the next best one, nats: the smaller of the leads by sum
+    /// and by sum a character.
+    pub fn choice_lead(&self, logprobs: &[f64]) -> f64 {
+        let options: &[String] = match &self.question {
+            Question::MultipleChoice { options, .. } => options,
+            Question::Generate { .. } => &[],
+        };
+        let lead = |scores: &mut dyn Iterator<Item = f64>| {
+            let (mut best, mut second) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
+            for score in scores {
+                if score > best {
+                    (best, second) = (score, best);
+                } else {
+                    second = second.max(score);
+                }
+            }
+            best - second
+        };
+        let characters = |option: &String| option.chars().count().max(1) as f64;
+        let mut normed = logprobs.iter().zip(options).map(|(p, o)| p / characters(o));
+        lead(&mut logprobs.iter().copied()).min(lead(&mut normed))
+    }
+
     /// The same with another option as the right one: the control that searches for a wrong answer.
     pub fn grade_choice_against(&self, logprobs: &[f64], target: usize) -> ChoiceVerdict {
         let options: &[String] = match &self.question {

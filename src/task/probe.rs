@@ -69,6 +69,9 @@ pub struct Asking {
     pub max_positions: usize,
     /// Whether prompts go through the model's chat template, as one user message.
     pub chat: bool,
+    /// What the company of a batch can change in a log-probability, nats: answers that hang on less
+    /// are near-ties.
+    pub spread: f64,
     /// Seed of the wrong answers the control searches for; `None` makes none.
     pub wrong_targets: Option<u64>,
 }
@@ -81,6 +84,7 @@ pub struct Probe {
     wrong: Vec<WrongTarget>,
     decode: Option<DecodePlan>,
     tokenizer: Arc<Tokenizer>,
+    spread: f64,
 }
 
 /// Wrong answers drawn a sample: two, so that one is left when the model itself answers the other.
@@ -127,6 +131,7 @@ impl Asking {
             wrong,
             decode,
             tokenizer: Arc::clone(&self.tokenizer),
+            spread: self.spread,
         };
         Ok((probe, builder.build()))
     }
@@ -333,6 +338,17 @@ impl Probe {
             log_probs: log_probs.collect(),
             greedy: greedy.collect(),
         })
+    }
+
+    /// Whether another batch could have given another answer: the two best options, or the least
+    /// certain token of the text, are closer than the spread. To be asked again, alone: what runs
+    /// alone has no company to depend on.
+    pub fn is_near_tie(&self, outcome: &Outcome, answer: &Answer) -> bool {
+        match answer {
+            Answer::NotFinite => false,
+            Answer::Text { .. } => outcome.lead < self.spread,
+            Answer::Choice { log_probs, .. } => self.sample.choice_lead(log_probs) < self.spread,
+        }
     }
 
     /// The target as text.
