@@ -41,6 +41,17 @@ fn a_tie_goes_to_the_first_option() {
 }
 
 #[test]
+fn the_lead_of_a_choice_is_the_least_by_sum_and_by_character() {
+    let sample = options(r#"["ab", "abcd", "abcdef"]"#, BOTH);
+    let lead = |log_probs: &[f64]| sample.choice_lead(log_probs);
+    // Sums: -2 before -3. A character: -0.75 before -1.
+    assert_eq!(lead(&[-2.0, -3.0, -12.0]), 0.25);
+    // Sums: 0 apart. A character: -0.5 before -1.
+    assert_eq!(lead(&[-2.0, -2.0, -12.0]), 0.0);
+    assert!(lead(&[f64::NAN, f64::NAN, f64::NAN]).is_nan());
+}
+
+#[test]
 fn a_broken_state_answers_nothing() {
     let sample = options(r#"["a", "b"]"#, BOTH);
     let nan = f64::NAN;
