@@ -13,7 +13,14 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// `mi_option_purge_delay` of mimalloc 2 and 3, which its bindings leave out.
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+
 fn main() -> ExitCode {
+    // Memory that was used is used again: giving it back to the system meanwhile, and having it
+    // cleared anew, took a tenth of the time.
+    // SAFETY: sets a number, before any thread is started.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, -1) };
     // What goes wrong on the hub is said once, by `cola` itself.
     let usual = || EnvFilter::new("warn,hf_hub=off");
     let filter = EnvFilter::try_from_env("COLA_LOG").unwrap_or_else(|_| usual());

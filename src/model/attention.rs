@@ -6,10 +6,11 @@ use tch::{Kind, Tensor};
 
 use super::{
     AttentionSpec, ModelError,
-    batch::{Batch, Bucket},
+    batch::{Batch, Bucket, Buckets},
+    kernels::{self, Heads},
     linear::Linear,
     norm::Norm,
-    rope::Rope,
+    rope::{Rope, rotate},
 };
 
 /// Query, key and value in one product, their norms, rotary positions, attention, output
@@ -35,7 +36,7 @@ pub enum HeadNorm {
 impl Attention {
     /// `x` is the normed residual `[N, D]` of `batch`. Returns the update `[N, D]` and the keys and
     /// values of this application, `[N, 2, KV heads, head_dim]`.
-    pub fn forward(&self, x: &Tensor, batch: &Batch) -> Result<(Tensor, Tensor), ModelError> {
+    pub fn forward(&self, x: &Tensor, batch: &Batch<'_>) -> Result<(Tensor, Tensor), ModelError> {
         let AttentionSpec {
             heads,
             key_value_heads,
@@ -57,31 +58,74 @@ impl Attention {
             query_key = query_key.f_clamp(-clip, clip)?;
             values = values.f_clamp(-clip, clip)?;
         }
-        if let Some(rope) = &self.rope {
-            query_key = rope.rotate(&query_key, batch)?;
-        }
-        let queries = query_key.f_narrow(1, 0, heads)?;
-        let keys = query_key.f_narrow(1, heads, key_value_heads)?;
-        let key_values = Tensor::f_stack(&[keys, values], 1)?;
+        let turns = match &self.rope {
+            Some(rope) => Some(rope.turns(batch)?),
+            None => None,
+        };
+        let turned = turns.as_ref().map(|(cos, sin)| (cos, sin));
+        let parts = kernels::rotate_and_part(&query_key, &values, turned, heads)?;
+        let (queries, key_values) = match parts {
+            Some(parts) => parts,
+            None => {
+                if let Some((cos, sin)) = turned {
+                    query_key = rotate(&query_key, cos, sin)?;
+                }
+                let queries = query_key.f_narrow(1, 0, heads)?;
+                let keys = query_key.f_narrow(1, heads, key_value_heads)?;
+                (queries, Tensor::f_stack(&[keys, values], 1)?)
+            }
+        };
+        let mixed = match &batch.buckets {
+            Some(buckets) => self.attend_buckets(&queries, &key_values, buckets)?,
+            None => {
+                let attended = kernels::attend(
+                    &queries,
+                    &key_values,
+                    batch.segments,
+                    batch.window,
+                    self.heads(),
+                )?;
+                // Such batches are packed only where the kernel applies.
+                attended.ok_or_else(|| tch::TchError::Torch("no attention kernel".into()))?
+            }
+        };
+        Ok((self.output.forward(&mixed)?, key_values))
+    }
 
-        let all = match batch.context.as_slice() {
+    fn heads(&self) -> Heads {
+        Heads {
+            heads: self.spec.heads as usize,
+            key_value_heads: self.spec.key_value_heads as usize,
+            head_dim: self.spec.head_dim as usize,
+            scale: self.spec.scale as f32,
+            softcap: self.spec.softcap.map(|cap| cap as f32),
+        }
+    }
+
+    /// Libtorch's attention, `[N, heads * head_dim]`.
+    fn attend_buckets(
+        &self,
+        queries: &Tensor,
+        key_values: &Tensor,
+        buckets: &Buckets,
+    ) -> Result<Tensor, ModelError> {
+        let all = match buckets.context.as_slice() {
             [] => key_values.shallow_clone(),
             context => {
-                let own_first: Vec<&Tensor> = std::iter::once(&key_values).chain(context).collect();
+                let own_first: Vec<&Tensor> = std::iter::once(key_values).chain(context).collect();
                 Tensor::f_cat(&own_first, 0)?
             }
         };
-        let attended = batch
-            .buckets
+        let attended = buckets
+            .each
             .iter()
-            .map(|bucket| self.attend(&queries, &all, bucket))
+            .map(|bucket| self.attend(queries, &all, bucket))
             .collect::<Result<Vec<_>, _>>()?;
         let attended = match attended.as_slice() {
             [single] => single.shallow_clone(),
             several => Tensor::f_cat(several, 0)?,
         };
-        let mixed = attended.f_index_select(0, &batch.restore)?;
-        Ok((self.output.forward(&mixed)?, key_values))
+        Ok(attended.f_index_select(0, &buckets.restore)?)
     }
 
     /// Queries and keys `[N, heads + KV heads, head_dim]` through their norm.

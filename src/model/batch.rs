@@ -1,18 +1,20 @@
-//! Rows of different lengths in one pass: linear parts on packed tokens, attention in buckets.
+//! Rows of different lengths in one pass: linear parts on packed tokens, attention by segment or in
+//! buckets.
 //!
 //! ```text
-//! segments      a a a | b b b b b | c            packed, [N, D], no padding
+//! segments      a a a | b b b b b | c            packed, [N, D], zeros up to a few at the end
 //! buckets       (a b) padded to one shape, (c) with its long context alone
 //! ```
 //!
-//! The padded shape of a segment depends on that segment alone, never on what else is in the
-//! batch: what a row computes must not depend on its company.
+//! On the CPU in f32 each node attends to its own keys (`kernels`). Elsewhere libtorch's attention
+//! runs on buckets; the padded shape of a segment depends on that segment alone, never on what else
+//! is in the batch: what a row computes must not depend on its company.
 
 use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
-use super::ModelError;
+use super::{ModelError, kernels, linear::padded_rows};
 
 /// Keys and values of one application of one layer, for `n` nodes: `[n, 2, KV heads, head_dim]`,
 /// keys first, already rotated.
@@ -46,22 +48,62 @@ pub enum Visibility<'a> {
     },
 }
 
+impl Segment<'_> {
+    /// Which of its `context` keys, and after them its own nodes, one of its nodes sees.
+    pub(super) fn seen_by(
+        &self,
+        node: usize,
+        context: usize,
+        window: Option<i64>,
+    ) -> impl Iterator<Item = usize> + '_ {
+        // No node sees a later one.
+        let keys = context + node + 1;
+        let back = window.map_or(usize::MAX, |window| window.max(0) as usize);
+        let position = self.positions[node];
+        let (first, tree) = match &self.visible {
+            Visibility::All => (keys.saturating_sub(back), None),
+            Visibility::Tree { context: at, seen } => {
+                let row = &seen[node * (context + self.positions.len())..][..keys];
+                (0, Some((row, *at)))
+            }
+        };
+        (first..keys).filter(move |&key| match tree {
+            None => true,
+            Some((row, at)) => {
+                row[key]
+                    && window.is_none_or(|window| {
+                        let own = || self.positions[key - context];
+                        position - at.get(key).copied().unwrap_or_else(own) < window
+                    })
+            }
+        })
+    }
+}
+
 /// Segments packed for one layer.
-pub struct Batch {
-    /// `[N, D]`.
+pub struct Batch<'a> {
+    /// `[N, D]`: the segments' nodes, then zeros up to a number of rows that is multiplied fast.
     pub(super) residual: Tensor,
     /// `[N]`.
     pub(super) positions: Tensor,
     /// Largest position.
     pub(super) last_position: i64,
-    /// Context of all segments, whole; the buckets index what is used of it, after the batch's own
-    /// nodes.
-    pub(super) context: Vec<Tensor>,
-    pub(super) buckets: Vec<Bucket>,
-    /// Where each packed node's output lies in the buckets' outputs, `[N]`.
-    pub(super) restore: Tensor,
+    pub(super) segments: &'a [Segment<'a>],
+    pub(super) window: Option<i64>,
+    /// `None` where attention reads the segments themselves.
+    pub(super) buckets: Option<Buckets>,
     lengths: Vec<i64>,
     last_positions: Vec<i64>,
+}
+
+/// What libtorch's attention runs on.
+pub(super) struct Buckets {
+    /// Context of all segments, whole; the buckets index what is used of it, after the batch's own
+    /// nodes.
+    pub context: Vec<Tensor>,
+    pub each: Vec<Bucket>,
+    /// Where each packed node's output lies in the buckets' outputs, `[N]`.
+    pub restore: Tensor,
 }
 
 /// Segments attended together, padded to `queries` nodes that see `keys` nodes.
@@ -99,60 +141,55 @@ struct Placed<'a> {
     context: i64,
 }
 
-impl Batch {
+impl<'a> Batch<'a> {
     /// Packs the segments for a layer in which a node sees itself and the `window - 1` positions
     /// before it (`None`: all). Tensors are moved to the device of the first residual.
-    pub fn pack(segments: &[Segment<'_>], window: Option<i64>) -> Result<Self, ModelError> {
-        let residuals: Vec<&Tensor> = segments.iter().map(|s| s.residual).collect();
+    pub fn pack(segments: &'a [Segment<'a>], window: Option<i64>) -> Result<Self, ModelError> {
+        let direct = segments.iter().all(|segment| {
+            let context = segment.context.iter();
+            context.fold(kernels::suit(segment.residual), |all, (kv, _)| {
+                all && kernels::suit(kv)
+            })
+        });
+        Self::pack_for(segments, window, direct)
+    }
+
+    /// For attention that reads the segments themselves, or for libtorch's.
+    fn pack_for(
+        segments: &'a [Segment<'a>],
+        window: Option<i64>,
+        direct: bool,
+    ) -> Result<Self, ModelError> {
+        let mut residuals: Vec<&Tensor> = segments.iter().map(|s| s.residual).collect();
+        let lengths: Vec<i64> = residuals.iter().map(|r| r.size()[0]).collect();
+        let nodes: i64 = lengths.iter().sum();
+        let first = residuals[0];
+        let device = first.device();
+        let rows = padded_rows(nodes, device);
+        let padding = first.f_new_zeros([rows - nodes, first.size()[1]], (first.kind(), device))?;
+        if rows > nodes {
+            residuals.push(&padding);
+        }
         let residual = match residuals.as_slice() {
             [single] => single.shallow_clone(),
             several => Tensor::f_cat(several, 0)?,
         };
-        let (device, kind) = (residual.device(), residual.kind());
-        let placed = place(segments);
-        let mut groups: BTreeMap<(i64, i64), Vec<&Placed>> = BTreeMap::new();
-        for segment in &placed {
-            let queries = match segment.nodes {
-                1 => 1,
-                n => round_up(n, QUERY_STEP),
-            };
-            let keys = round_up(segment.context + segment.nodes, KEY_STEP);
-            groups.entry((queries, keys)).or_default().push(segment);
-        }
-        let mut restore = vec![0; residual.size()[0] as usize];
-        let mut offset = 0;
-        let mut buckets = Vec::with_capacity(groups.len());
-        for ((queries, keys), members) in groups {
-            for (row, member) in members.iter().enumerate() {
-                let base = offset + row as i64 * queries;
-                for node in 0..member.nodes {
-                    restore[(member.start + node) as usize] = base + node;
-                }
-            }
-            offset += members.len() as i64 * queries;
-            buckets.push(Bucket::new(
-                &members,
-                (queries, keys),
-                window,
-                device,
-                kind,
-            )?);
-        }
-        let positions: Vec<i64> = segments.iter().flat_map(|s| s.positions).copied().collect();
+        let mut positions: Vec<i64> = segments.iter().flat_map(|s| s.positions).copied().collect();
+        positions.resize(rows as usize, 0);
         let last = |segment: &Segment| segment.positions.iter().copied().max().unwrap_or(0);
         let last_positions: Vec<i64> = segments.iter().map(last).collect();
+        let buckets = match direct {
+            true => None,
+            false => Some(Buckets::new(segments, window, &residual)?),
+        };
         Ok(Self {
             residual,
             last_position: last_positions.iter().copied().max().unwrap_or(0),
             positions: Tensor::f_from_slice(&positions)?.f_to_device(device)?,
-            context: segments
-                .iter()
-                .flat_map(|segment| &segment.context)
-                .map(|(key_value, _)| key_value.shallow_clone())
-                .collect(),
+            segments,
+            window,
             buckets,
-            restore: Tensor::f_from_slice(&restore)?.f_to_device(device)?,
-            lengths: placed.iter().map(|p| p.nodes).collect(),
+            lengths,
             last_positions,
         })
     }
@@ -168,9 +205,55 @@ impl Batch {
     }
 }
 
-fn place<'a>(segments: &'a [Segment<'a>]) -> Vec<Placed<'a>> {
-    let total: i64 = segments.iter().map(|s| s.positions.len() as i64).sum();
-    let (mut start, mut context_start) = (0, total);
+impl Buckets {
+    fn new(
+        segments: &[Segment<'_>],
+        window: Option<i64>,
+        residual: &Tensor,
+    ) -> Result<Self, ModelError> {
+        let (device, kind) = (residual.device(), residual.kind());
+        let rows = residual.size()[0];
+        let placed = place(segments, rows);
+        let mut groups: BTreeMap<(i64, i64), Vec<&Placed>> = BTreeMap::new();
+        for segment in &placed {
+            let queries = match segment.nodes {
+                1 => 1,
+                n => round_up(n, QUERY_STEP),
+            };
+            let keys = round_up(segment.context + segment.nodes, KEY_STEP);
+            groups.entry((queries, keys)).or_default().push(segment);
+        }
+        let mut restore = vec![0; rows as usize];
+        let mut offset = 0;
+        let mut each = Vec::with_capacity(groups.len());
+        for ((queries, keys), members) in groups {
+            for (row, member) in members.iter().enumerate() {
+                let base = offset + row as i64 * queries;
+                for node in 0..member.nodes {
+                    restore[(member.start + node) as usize] = base + node;
+                }
+            }
+            offset += members.len() as i64 * queries;
+            each.push(Bucket::new(
+                &members,
+                (queries, keys),
+                window,
+                device,
+                kind,
+            )?);
+        }
+        let context = segments.iter().flat_map(|segment| &segment.context);
+        Ok(Self {
+            context: context.map(|(kv, _)| kv.shallow_clone()).collect(),
+            each,
+            restore: Tensor::f_from_slice(&restore)?.f_to_device(device)?,
+        })
+    }
+}
+
+/// The segments' places; their context lies after the packed nodes and their padding.
+fn place<'a>(segments: &'a [Segment<'a>], rows: i64) -> Vec<Placed<'a>> {
+    let (mut start, mut context_start) = (0, rows);
     let mut placed = Vec::with_capacity(segments.len());
     for segment in segments {
         let nodes = segment.positions.len() as i64;
@@ -291,10 +374,26 @@ mod tests {
         indices.into_iter().map(|index| index as usize).collect()
     }
 
-    /// What each packed node sees, as indices into packed and context nodes.
-    fn seen(batch: &Batch) -> Vec<BTreeSet<usize>> {
+    /// What each packed node sees, as indices into packed and context nodes: by the kernel's list,
+    /// and by the masks of the buckets.
+    fn seen(segments: &[Segment<'_>], window: Option<i64>) -> Vec<BTreeSet<usize>> {
+        let batch = Batch::pack_for(segments, window, false).unwrap();
+        let listed: Vec<BTreeSet<usize>> = place(segments, batch.residual.size()[0])
+            .iter()
+            .flat_map(|placed| {
+                let mut keys = Vec::new();
+                placed.index_keys(&mut keys);
+                (0..placed.nodes as usize).map(move |node| {
+                    let seen = placed
+                        .segment
+                        .seen_by(node, placed.context as usize, window);
+                    seen.map(|key| keys[key] as usize).collect()
+                })
+            })
+            .collect();
         let mut of_places: Vec<(usize, BTreeSet<usize>)> = Vec::new();
-        for bucket in &batch.buckets {
+        let buckets = batch.buckets.as_ref().unwrap();
+        for bucket in &buckets.each {
             let (queries, keys) = (indices(&bucket.query_index), indices(&bucket.key_index));
             let mask: Vec<f32> = Vec::try_from(bucket.mask.flatten(0, -1)).unwrap();
             let [queries_each, keys_each] = [bucket.queries, bucket.keys].map(|n| n as usize);
@@ -304,13 +403,15 @@ mod tests {
                 of_places.push((queries[place], visible.map(|key| keys[row + key]).collect()));
             }
         }
-        let restore = indices(&batch.restore).into_iter();
-        let of_nodes = restore.enumerate().map(|(node, place)| {
+        let restore = indices(&buckets.restore).into_iter();
+        let of_nodes = restore.take(listed.len()).enumerate().map(|(node, place)| {
             let (query, seen) = of_places[place].clone();
             assert_eq!(query, node, "the output of a node is its own");
             seen
         });
-        of_nodes.collect()
+        let masked: Vec<BTreeSet<usize>> = of_nodes.collect();
+        assert_eq!(masked, listed);
+        masked
     }
 
     fn causal(nodes: usize) -> Vec<bool> {
@@ -369,15 +470,16 @@ mod tests {
         let batch = Batch::pack(&segments, None).unwrap();
         assert_eq!(batch.lengths(), [3, 1, 9, 1, 5]);
         assert_eq!(batch.last_position, 20);
-        // Packed: 0..3, 3, 4..13, 13, 14..19. Context: 19..25 without the last, 25..27, 27..47.
-        let seen = seen(&batch);
+        // Packed: 0..3, 3, 4..13, 13, 14..19, one of padding. Context: 20..26 without the last,
+        // 26..28, 28..48.
+        let seen = seen(&segments, None);
         for node in 0..3 {
             assert_eq!(seen[node], (0..=node).collect());
             assert_eq!(seen[4 + node], (4..=4 + node).collect());
         }
-        assert_eq!(seen[3], (19..24).chain([25, 26, 3]).collect());
+        assert_eq!(seen[3], (20..25).chain([26, 27, 3]).collect());
         assert_eq!(seen[12], (4..13).collect());
-        assert_eq!(seen[13], (27..47).chain([13]).collect());
+        assert_eq!(seen[13], (28..48).chain([13]).collect());
         assert_eq!(seen[16], BTreeSet::from([14, 15, 16]));
         assert_eq!(seen[18], BTreeSet::from([14, 17, 18]));
     }
@@ -393,15 +495,16 @@ mod tests {
             context: Vec::new(),
             visible: whole(&visible[i]),
         };
-        let shapes = |batch: &Batch| -> BTreeSet<(i64, i64)> {
-            let buckets = batch.buckets.iter();
+        let shapes = |segments: &[Segment<'_>]| -> BTreeSet<(i64, i64)> {
+            let batch = Batch::pack_for(segments, None, false).unwrap();
+            let buckets = batch.buckets.unwrap().each.into_iter();
             buckets
                 .map(|bucket| (bucket.queries, bucket.keys))
                 .collect()
         };
         let together: Vec<Segment> = (0..19).map(segment).collect();
-        let together = shapes(&Batch::pack(&together, None).unwrap());
-        let alone = (0..19).flat_map(|i| shapes(&Batch::pack(&[segment(i)], None).unwrap()));
+        let together = shapes(&together);
+        let alone = (0..19).flat_map(|i| shapes(&[segment(i)]));
         assert_eq!(together, alone.collect());
     }
 
@@ -428,9 +531,8 @@ mod tests {
                 seen: &seen,
             },
         };
-        let batch = Batch::pack(&[decoded, tree], Some(3)).unwrap();
         // Packed: 0, 1..4. Context: 4..10 without the last, 10..12, 12..14.
-        let seen = self::seen(&batch);
+        let seen = self::seen(&[decoded, tree], Some(3));
         assert_eq!(seen[0], BTreeSet::from([10, 11, 0]));
         assert_eq!(seen[1], BTreeSet::from([12, 13, 1]));
         assert_eq!(seen[2], BTreeSet::from([13, 1, 2]));

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Frozen, ModelError, norm::Norm};
+use super::{ModelError, linear::Linear, norm::Norm};
 
 /// Most logits computed at once: bounds the memory of a large vocabulary (64 MiB in f32).
 const LOGITS_AT_ONCE: i64 = 16 << 20;
@@ -43,7 +43,8 @@ impl Reading {
 #[derive(Debug)]
 pub struct Head {
     pub(super) norm: Norm,
-    pub(super) weight: std::sync::Arc<Frozen>,
+    pub(super) output: Linear,
+    pub(super) vocabulary: i64,
     /// Logits become `cap * tanh(logits / cap)`.
     pub(super) softcap: Option<f64>,
 }
@@ -52,7 +53,7 @@ impl Head {
     /// Logits of every node, `[N, D] -> [N, V]`, f32.
     pub fn logits(&self, residual: &Tensor) -> Result<Tensor, ModelError> {
         let normed = self.norm.forward(residual)?;
-        let logits = normed.f_linear(&self.weight, None::<&Tensor>)?;
+        let logits = self.output.forward(&normed)?;
         let logits = match self.softcap {
             None => logits,
             Some(cap) => logits.f_div_scalar(cap)?.f_tanh()?.f_mul_scalar(cap)?,
@@ -62,8 +63,7 @@ impl Head {
 
     /// Reads nodes `[A, D]`, one [`Asked`] each.
     pub fn read(&self, residual: &Tensor, asked: &[&Asked]) -> Result<Vec<Reading>, ModelError> {
-        let vocabulary = self.weight.size()[0];
-        let at_once = (LOGITS_AT_ONCE / vocabulary).max(1) as usize;
+        let at_once = (LOGITS_AT_ONCE / self.vocabulary).max(1) as usize;
         let mut readings = Vec::with_capacity(asked.len());
         for (chunk, asked) in asked.chunks(at_once).enumerate() {
             let start = (chunk * at_once) as i64;

@@ -55,7 +55,7 @@ impl Layer {
     }
 
     /// Applies the layer to every segment of a packed batch, and makes of each what is asked.
-    pub fn forward(&self, batch: &Batch, asks: &[Asks]) -> Result<Vec<Applied>, ModelError> {
+    pub fn forward(&self, batch: &Batch<'_>, asks: &[Asks]) -> Result<Vec<Applied>, ModelError> {
         let (residual, key_values) = self.forward_packed(batch)?;
         let mut start = 0;
         let mut applied = Vec::with_capacity(asks.len());
@@ -85,7 +85,7 @@ impl Layer {
     }
 
     /// Residuals `[N, D]` and keys and values `[N, 2, KV heads, head_dim]` of the whole batch.
-    fn forward_packed(&self, batch: &Batch) -> Result<(Tensor, Tensor), ModelError> {
+    fn forward_packed(&self, batch: &Batch<'_>) -> Result<(Tensor, Tensor), ModelError> {
         let x = &batch.residual;
         let (attended, key_values) = self
             .attention

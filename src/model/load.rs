@@ -14,7 +14,7 @@ use super::{
     family::{QueryKeyValueLayout, Resolved, Role},
     head::Head,
     linear::Linear,
-    mlp::{Dense, Mixture, Mlp},
+    mlp::{Dense, Expert, Mixture, Mlp},
     norm::Norm,
     rope::Rope,
     weights::Weights,
@@ -111,9 +111,12 @@ impl Source for Checking<'_> {
     }
 }
 
+/// Largest embedding, bytes, of which a tied head has a copy of its own.
+const TWICE: usize = 64 << 20;
+
 /// Everything of a model but its spec.
 pub struct Parts {
-    pub embedding: Arc<Frozen>,
+    pub embedding: Frozen,
     pub positions: Option<Frozen>,
     pub layers: Vec<Layer>,
     pub head: Head,
@@ -130,14 +133,23 @@ impl<S: Source> Loader<'_, S> {
     pub fn load(&self) -> Result<Parts, ModelError> {
         let spec = &self.resolved.spec;
         let table = [spec.vocabulary, spec.hidden];
-        let embedding = Arc::new(self.whole(Role::Embedding, &table)?);
+        let embedding = self.whole(Role::Embedding, &table)?;
         let positions = match spec.learned_positions {
             true => Some(self.whole(Role::Positions, &[spec.max_positions, spec.hidden])?),
             false => None,
         };
-        let head = match spec.tied_head {
-            true => Arc::clone(&embedding),
-            false => Arc::new(self.whole(Role::Head, &table)?),
+        let output = match spec.tied_head {
+            // Small enough to be kept twice, once in the form in which products are fast.
+            true if embedding.bytes() <= TWICE => {
+                Linear::new(Frozen::new(embedding.shallow_clone()), None)?
+            }
+            true => Linear::plain(Frozen::new(embedding.shallow_clone())),
+            false => self.linear(
+                &[(Role::Head, spec.vocabulary)],
+                spec.hidden,
+                false,
+                Arrange::Same,
+            )?,
         };
         let mut ropes = Ropes::default();
         let layers = (0..)
@@ -150,7 +162,8 @@ impl<S: Source> Loader<'_, S> {
             layers,
             head: Head {
                 norm: self.norm(Role::FinalNorm, spec.final_norm, spec.hidden)?,
-                weight: head,
+                output,
+                vocabulary: spec.vocabulary,
                 softcap: spec.logit_softcap,
             },
         })
@@ -270,18 +283,17 @@ impl<S: Source> Loader<'_, S> {
         let hidden = self.resolved.spec.hidden;
         let inner = spec.intermediate;
         let experts = 0..spec.experts;
-        let gate_up = experts.clone().flat_map(|e| {
-            [
+        let linear = |parts: &[(Role, i64)], width| self.linear(parts, width, false, Arrange::Same);
+        let experts = experts.map(|e| {
+            let gate_up = [
                 (Role::ExpertGate(l, e), inner),
                 (Role::ExpertUp(l, e), inner),
-            ]
+            ];
+            Ok(Expert {
+                gate_up: linear(&gate_up, hidden)?,
+                down: linear(&[(Role::ExpertDown(l, e), hidden)], inner)?,
+            })
         });
-        let down = experts.map(|e| (Role::ExpertDown(l, e), hidden));
-        let stacked = |parts: Vec<(Role, i64)>, rows, width| {
-            let mut wanted = self.wanted(&parts, Some(width), "weight", Arrange::Same);
-            wanted.shape = vec![spec.experts, rows, width];
-            self.source.tensor(&wanted)
-        };
         let shared = match spec.shared {
             None => None,
             Some(intermediate) => {
@@ -296,13 +308,12 @@ impl<S: Source> Loader<'_, S> {
                     bias: false,
                 };
                 let expert = self.dense_of(&input, Role::SharedDown(l), dense)?;
-                Some((expert, self.whole(Role::SharedRouter(l), &[1, hidden])?))
+                Some((expert, linear(&[(Role::SharedRouter(l), 1)], hidden)?))
             }
         };
         Ok(Mixture {
-            router: self.whole(Role::Router(l), &[spec.experts, hidden])?,
-            gate_up: stacked(gate_up.collect(), 2 * inner, hidden)?,
-            down: stacked(down.collect(), hidden, inner)?,
+            router: linear(&[(Role::Router(l), spec.experts)], hidden)?,
+            experts: experts.collect::<Result<_, ModelError>>()?,
             shared,
             spec,
         })
@@ -341,18 +352,12 @@ impl<S: Source> Loader<'_, S> {
             Arrange::Transposed => Arrange::Same,
             other => other,
         };
-        Ok(Linear {
-            weight: self.source.tensor(&weight)?,
-            bias: match bias {
-                true => {
-                    Some(
-                        self.source
-                            .tensor(&self.wanted(parts, None, "bias", bias_arrange))?,
-                    )
-                }
-                false => None,
-            },
-        })
+        let bias = match bias {
+            true => Some(self.wanted(parts, None, "bias", bias_arrange)),
+            false => None,
+        };
+        let bias = bias.map(|bias| self.source.tensor(&bias)).transpose()?;
+        Linear::new(self.source.tensor(&weight)?, bias)
     }
 
     /// Tensors stacked by rows: `[sum of rows, width]`, or `[sum of rows]` without a width.

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Activation, DenseSpec, Frozen, MixtureSpec, ModelError, linear::Linear};
+use super::{Activation, DenseSpec, MixtureSpec, ModelError, kernels, linear::Linear};
 
 /// One MLP, or a mixture of them.
 #[derive(Debug)]
@@ -22,15 +22,19 @@ pub struct Dense {
 /// Experts that each see the tokens routed to them.
 #[derive(Debug)]
 pub struct Mixture {
-    /// `[E, D]`.
-    pub(super) router: Frozen,
-    /// `[E, 2 I, D]`: gate and up of every expert.
-    pub(super) gate_up: Frozen,
-    /// `[E, D, I]`.
-    pub(super) down: Frozen,
-    /// The expert all tokens use, and its gate `[1, D]`.
-    pub(super) shared: Option<(Dense, Frozen)>,
+    /// To a score for each expert.
+    pub(super) router: Linear,
+    pub(super) experts: Vec<Expert>,
+    /// The expert all tokens use, and its gate, to one score.
+    pub(super) shared: Option<(Dense, Linear)>,
     pub(super) spec: MixtureSpec,
+}
+
+/// One of a mixture: `down(activation(gate(x)) * up(x))`.
+#[derive(Debug)]
+pub struct Expert {
+    pub(super) gate_up: Linear,
+    pub(super) down: Linear,
 }
 
 impl Mlp {
@@ -57,7 +61,7 @@ impl Dense {
 impl Mixture {
     fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
         let active = self.spec.active;
-        let scores = x.f_linear(&self.router, None::<&Tensor>)?;
+        let scores = self.router.forward(x)?;
         let (weights, experts) = scores
             .f_softmax(-1, Kind::Float)?
             .f_topk(active, -1, true, true)?;
@@ -90,7 +94,7 @@ impl Mixture {
         match &self.shared {
             None => Ok(mixed),
             Some((expert, gate)) => {
-                let gate = x.f_linear(gate, None::<&Tensor>)?.f_sigmoid()?;
+                let gate = gate.forward(x)?.f_sigmoid()?;
                 Ok(mixed.f_add(&gate.f_mul(&expert.forward(x)?)?)?)
             }
         }
@@ -101,12 +105,15 @@ impl Mixture {
     fn run_experts(&self, x: &Tensor, counts: &[i64]) -> Result<Tensor, ModelError> {
         let mut outputs = Vec::with_capacity(counts.len());
         let mut start = 0;
-        for (expert, &count) in (0..).zip(counts).filter(|&(_, &count)| count > 0) {
-            let inner = x
-                .f_narrow(0, start, count)?
-                .f_linear(&self.gate_up.f_select(0, expert)?, None::<&Tensor>)?;
+        let used = self
+            .experts
+            .iter()
+            .zip(counts)
+            .filter(|&(_, &count)| count > 0);
+        for (expert, &count) in used {
+            let inner = expert.gate_up.forward(&x.f_narrow(0, start, count)?)?;
             let inner = gated(&inner, self.spec.activation)?;
-            outputs.push(inner.f_linear(&self.down.f_select(0, expert)?, None::<&Tensor>)?);
+            outputs.push(expert.down.forward(&inner)?);
             start += count;
         }
         Ok(Tensor::f_cat(&outputs, 0)?)
@@ -115,6 +122,11 @@ impl Mixture {
 
 /// `activation(gate) * up` of `[N, 2 I]`, the gate first.
 fn gated(inner: &Tensor, activation: Activation) -> Result<Tensor, ModelError> {
+    if activation == Activation::Silu {
+        if let Some(gated) = kernels::silu_gated(inner)? {
+            return Ok(gated);
+        }
+    }
     let width = inner.size()[1] / 2;
     let gate = inner.f_narrow(1, 0, width)?;
     let up = inner.f_narrow(1, width, width)?;

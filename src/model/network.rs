@@ -1,6 +1,6 @@
 //! The whole model: embedding, layers, head.
 
-use std::{cell::RefCell, collections::BTreeMap, path::Path, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, path::Path};
 
 use tch::{Kind, Tensor};
 
@@ -24,7 +24,7 @@ pub struct Model {
     /// Dtype the weights have on disk.
     stored: Option<Kind>,
     hash: String,
-    embedding: Arc<Frozen>,
+    embedding: Frozen,
     positions: Option<Frozen>,
     layers: Vec<Layer>,
     head: Head,
@@ -194,7 +194,8 @@ impl Model {
                 },
             };
             let of_model = self.layer(layer as usize);
-            let batch = Batch::pack(&[segment], of_model.window())?;
+            let segments = [segment];
+            let batch = Batch::pack(&segments, of_model.window())?;
             let asks = Asks {
                 keep: Keep::Everything,
                 alpha: alpha.value(),

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Frozen, ModelError, NormKind, NormSpec};
+use super::{Frozen, ModelError, NormKind, NormSpec, kernels};
 
 /// A norm with its weights; [`NormKind`] has the formulas.
 #[derive(Debug)]
@@ -30,6 +30,9 @@ impl Norm {
         if kind == NormKind::Layer {
             let bias = self.bias.as_deref();
             return Ok(x.f_layer_norm([width], Some(&*self.weight), bias, epsilon, false)?);
+        }
+        if let Some(scaled) = kernels::rms_norm(x, &self.weight, epsilon)? {
+            return Ok(scaled);
         }
         let wide = x.f_to_kind(Kind::Float)?;
         let scaled = wide.f_rms_norm([width], None::<&Tensor>, epsilon)?;

@@ -174,7 +174,8 @@ fn a_layer_gives_each_segment_of_a_batch_what_it_gives_it_alone() {
         let each = LENGTHS.map(|n| asks([Keep::Everything, Keep::Views][n % 2]));
         let together = model.layer(1).forward(&batch, &each).unwrap();
         for (row, together) in rows.iter().zip(together) {
-            let batch = Batch::pack(&[row.segment()], None).unwrap();
+            let segments = [row.segment()];
+            let batch = Batch::pack(&segments, None).unwrap();
             let alone = model
                 .layer(1)
                 .forward(&batch, &[asks(Keep::Everything)])
@@ -197,7 +198,8 @@ fn a_token_after_its_context_is_what_it_is_in_the_whole_sequence() {
     for length in [2, 9, 17, 40] {
         let tokens = random_tokens(&mut random, &model, length);
         let whole = Nodes::plain(&model, &tokens);
-        let batch = Batch::pack(&[whole.segment()], None).unwrap();
+        let segments = [whole.segment()];
+        let batch = Batch::pack(&segments, None).unwrap();
         let whole = layer
             .forward(&batch, &[asks(Keep::Everything)])
             .unwrap()
@@ -215,7 +217,8 @@ fn a_token_after_its_context_is_what_it_is_in_the_whole_sequence() {
             context: vec![(&head, split), (&tail, last - split)],
             visible: Visibility::All,
         };
-        let batch = Batch::pack(&[segment], None).unwrap();
+        let segments = [segment];
+        let batch = Batch::pack(&segments, None).unwrap();
         let ours = layer
             .forward(&batch, &[asks(Keep::Residual)])
             .unwrap()

@@ -49,21 +49,8 @@ impl Rope {
         })
     }
 
-    /// Rotates the first `rotary_dim` of each head of `x` `[N, H, head_dim]` to the positions of
-    /// the batch's nodes.
-    pub fn rotate(&self, x: &Tensor, batch: &Batch) -> Result<Tensor, ModelError> {
-        let (cos, sin) = self.at(batch)?;
-        let (width, rotary) = (x.size()[2], self.spec.rotary_dim);
-        if rotary == width {
-            return rotate(x, &cos, &sin);
-        }
-        let rotated = rotate(&x.f_narrow(2, 0, rotary)?, &cos, &sin)?;
-        let rest = x.f_narrow(2, rotary, width - rotary)?;
-        Ok(Tensor::f_cat(&[rotated, rest], 2)?)
-    }
-
-    /// Cosines and sines of the batch's nodes: two `[N, 1, rotary_dim]`.
-    fn at(&self, batch: &Batch) -> Result<(Tensor, Tensor), ModelError> {
+    /// Cosines and sines of the batch's nodes: two `[N, 1, rotary_dim]`, for [`rotate`].
+    pub fn turns(&self, batch: &Batch<'_>) -> Result<(Tensor, Tensor), ModelError> {
         let limit = self.spec.scaling.longest_usual().unwrap_or(i64::MAX);
         if batch.last_position < limit {
             let table = self.table_for(batch.last_position)?;
@@ -86,6 +73,9 @@ impl Rope {
                 }
             });
         }
+        let padding = batch.positions.size()[0] - start;
+        let positions = batch.positions.f_narrow(0, start, padding)?;
+        rows.push(self.table_for(0)?.rows.select(&positions)?);
         let (cos, sin): (Vec<Tensor>, Vec<Tensor>) = rows.into_iter().unzip();
         Ok((Tensor::f_cat(&cos, 0)?, Tensor::f_cat(&sin, 0)?))
     }
@@ -152,17 +142,24 @@ impl Rows {
     }
 }
 
-/// Rotates heads `x` `[N, H, rotary_dim]` by cosines and sines `[N, 1, rotary_dim]`.
-fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor, ModelError> {
-    let width = x.size()[2];
-    let swapped = x.f_roll([width / 2], [2])?;
-    Ok(x.f_mul(cos)?.f_add(&swapped.f_mul(sin)?)?)
+/// Rotates the first `rotary_dim` of each head of `x` `[N, H, head_dim]` by cosines and sines
+/// `[N, 1, rotary_dim]`.
+pub fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor, ModelError> {
+    let (width, rotary) = (x.size()[2], cos.size()[2]);
+    let part = x.f_narrow(2, 0, rotary)?;
+    let swapped = part.f_roll([rotary / 2], [2])?;
+    let rotated = part.f_mul(cos)?.f_add(&swapped.f_mul(sin)?)?;
+    if rotary == width {
+        return Ok(rotated);
+    }
+    let rest = x.f_narrow(2, rotary, width - rotary)?;
+    Ok(Tensor::f_cat(&[rotated, rest], 2)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Segment, Visibility},
+        super::{Segment, Visibility, kernels},
         *,
     };
 
@@ -195,9 +192,19 @@ mod tests {
             context: Vec::new(),
             visible: Visibility::All,
         };
-        let batch = Batch::pack(&[segment], None).unwrap();
+        let segments = [segment];
+        let batch = Batch::pack(&segments, None).unwrap();
+        let (cos, sin) = rope.turns(&batch).unwrap();
+        let (cos, sin) = (cos.narrow(0, 0, 1), sin.narrow(0, 0, 1));
         let x = Tensor::from_slice(x).view([1, 1, -1]);
-        Vec::try_from(rope.rotate(&x, &batch).unwrap().flatten(0, 2)).unwrap()
+        let rotated: Vec<f32> =
+            Vec::try_from(rotate(&x, &cos, &sin).unwrap().flatten(0, 2)).unwrap();
+        let no_values = Tensor::zeros([1, 0, x.size()[2]], (Kind::Float, Device::Cpu));
+        let (parted, _) = kernels::rotate_and_part(&x, &no_values, Some((&cos, &sin)), 1)
+            .unwrap()
+            .unwrap();
+        assert!(parted.allclose(&rotate(&x, &cos, &sin).unwrap(), 1e-6, 1e-6, false));
+        rotated
     }
 
     #[test]

@@ -1,0 +1,172 @@
+//! Products with weights laid out for oneDNN, which libtorch carries.
+//!
+//! libtorch multiplies f32 matrices with MKL, weights as they lie. With weights packed beforehand
+//! oneDNN is up to twice as fast, on processors that are not Intel's above all, and adds each row up
+//! in one order, whatever else is in the batch. It is reached through libtorch's stable C interface,
+//! the one that compiled models call; where that has no such product, there is no packing.
+
+use std::{
+    ffi::{c_char, c_void},
+    ptr::{null, null_mut},
+    sync::OnceLock,
+};
+
+use tch::{Device, Kind, Tensor};
+
+use super::{Frozen, ModelError};
+
+/// A weight `[out, in]` as oneDNN wants it.
+#[derive(Debug)]
+pub struct Packed {
+    weight: Frozen,
+}
+
+/// `at::Tensor*`, as in `tch`.
+type Handle = *mut c_void;
+
+/// The functions of `torch/csrc/inductor/aoti_torch/c/shim.h` and `shim_cpu.h` that are used here.
+/// All return 0 if all went well.
+struct Interface {
+    new_handle: unsafe extern "C" fn(Handle, *mut Handle) -> i32,
+    call_dispatcher: unsafe extern "C" fn(*const c_char, *const c_char, *mut u64) -> i32,
+    linear: unsafe extern "C" fn(
+        x: Handle,
+        weight: Handle,
+        bias: *mut Handle,
+        then: *const c_char,
+        scalars: *const *const f64,
+        scalar_count: i64,
+        algorithm: *const *const c_char,
+        y: *mut Handle,
+    ) -> i32,
+}
+
+impl Packed {
+    /// Packs a weight `[out, in]`; `None` where that is not possible, or nothing would be won.
+    pub fn new(weight: &Tensor) -> Result<Option<Self>, ModelError> {
+        let kind = weight.kind();
+        let suits = weight.device() == Device::Cpu
+            && weight.dim() == 2
+            && matches!(kind, Kind::Float | Kind::BFloat16);
+        let Some(interface) = interface().filter(|_| suits) else {
+            return Ok(None);
+        };
+        let mut owned: Handle = null_mut();
+        // SAFETY: the handle given is a live tensor; the new one is another reference to it.
+        let made = unsafe { (interface.new_handle)(weight.as_ptr() as Handle, &raw mut owned) };
+        check(made)?;
+        // The weight, which the call takes over, and no expected number of rows.
+        let mut stack = [owned as u64, 0];
+        let (name, overload) = (c"mkldnn::_reorder_linear_weight", c"");
+        // SAFETY: the stack holds what the schema `(Tensor self, SymInt? batch_size=None)` asks for
+        // and has room for its one result.
+        let packed = unsafe {
+            (interface.call_dispatcher)(name.as_ptr(), overload.as_ptr(), stack.as_mut_ptr())
+        };
+        check(packed)?;
+        // SAFETY: the result is an owned tensor handle.
+        let weight = unsafe { Tensor::from_ptr(stack[0] as *mut _) };
+        Ok(Some(Self {
+            weight: Frozen::new(weight),
+        }))
+    }
+
+    /// `x W^T + b`: `[N, in] -> [N, out]`.
+    pub fn forward(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, ModelError> {
+        let Some(interface) = interface() else {
+            return Err(failure());
+        };
+        let mut bias = bias.map(|bias| bias.as_ptr() as Handle);
+        let mut y: Handle = null_mut();
+        // SAFETY: all handles are live tensors, which are only read; "none" takes no scalars.
+        let computed = unsafe {
+            (interface.linear)(
+                x.as_ptr() as Handle,
+                self.weight.as_ptr() as Handle,
+                bias.as_mut().map_or(null_mut(), |bias| &raw mut *bias),
+                c"none".as_ptr(),
+                null(),
+                0,
+                null(),
+                &raw mut y,
+            )
+        };
+        check(computed)?;
+        // SAFETY: the result is an owned tensor handle.
+        Ok(unsafe { Tensor::from_ptr(y as *mut _) })
+    }
+}
+
+fn check(status: i32) -> Result<(), ModelError> {
+    if status == 0 { Ok(()) } else { Err(failure()) }
+}
+
+fn failure() -> ModelError {
+    tch::TchError::Torch("oneDNN could not multiply (libtorch said why above)".into()).into()
+}
+
+/// Looked up once: the program links libtorch, but not every libtorch has them.
+fn interface() -> Option<&'static Interface> {
+    static FOUND: OnceLock<Option<Interface>> = OnceLock::new();
+    FOUND.get_or_init(look_up).as_ref()
+}
+
+#[cfg(unix)]
+fn look_up() -> Option<Interface> {
+    let program = libloading::os::unix::Library::this();
+    // SAFETY: the types are those of the headers of libtorch 2.11.
+    unsafe {
+        Some(Interface {
+            new_handle: *program.get(b"aoti_torch_new_tensor_handle\0").ok()?,
+            call_dispatcher: *program.get(b"aoti_torch_call_dispatcher\0").ok()?,
+            linear: *program.get(b"aoti_torch_cpu__linear_pointwise\0").ok()?,
+        })
+    }
+}
+
+#[cfg(not(unix))]
+fn look_up() -> Option<Interface> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn random(shape: &[i64]) -> Tensor {
+        Tensor::randn(shape, (Kind::Float, Device::Cpu))
+    }
+
+    #[test]
+    fn a_packed_product_is_the_plain_one() {
+        let _guard = tch::no_grad_guard();
+        for (inputs, outputs) in [(64, 176), (128, 384), (1344, 512), (5, 3)] {
+            let (weight, bias) = (random(&[outputs, inputs]), random(&[outputs]));
+            let packed = Packed::new(&weight).unwrap().unwrap();
+            for rows in [1, 2, 7, 64] {
+                let x = random(&[rows, inputs]);
+                let plain = x.linear(&weight, Some(&bias));
+                let ours = packed.forward(&x, Some(&bias)).unwrap();
+                assert_eq!(ours.size(), [rows, outputs]);
+                let difference = (&ours - &plain).abs().max().double_value(&[]);
+                assert!(difference < 1e-4 * inputs as f64, "{difference}");
+                let unbiased = packed.forward(&x, None).unwrap();
+                assert!(unbiased.allclose(&(ours - &bias), 1e-4, 1e-3, false));
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_packed_is_left_alone() {
+        let half = random(&[4, 4]).to_kind(Kind::Half);
+        for weight in [half, random(&[2, 3, 4]), random(&[0])] {
+            assert!(Packed::new(&weight).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn a_wrong_width_is_an_error() {
+        let packed = Packed::new(&random(&[8, 4])).unwrap().unwrap();
+        assert!(packed.forward(&random(&[2, 5]), None).is_err());
+    }
+}
