@@ -13,6 +13,7 @@ use super::{
     decode::Decoding,
     job::Job,
     state::State,
+    tail::Tail,
     worker::{Shared, fail, panic_message},
 };
 use crate::model::{Applied, Frozen, ModelError, Reading};
@@ -75,16 +76,17 @@ fn reading_at<'a>(job: &'a Job, drafted: &'a [Reading], node: usize) -> Option<&
 }
 
 /// Keys and values of accepted tree nodes, for each place of the chain.
-fn tails(job: &Job, accepted: &[i64]) -> Result<Vec<Option<Frozen>>, ModelError> {
+fn tails(job: &Job, accepted: &[i64]) -> Result<Vec<Tail>, ModelError> {
     if accepted.is_empty() {
-        return Ok(vec_of_none(job.request.chain.len()));
+        let none = std::iter::repeat_with(Tail::default);
+        return Ok(none.take(job.request.chain.len()).collect());
     }
     let index = Tensor::f_from_slice(accepted)?.f_to_device(job.state.residual.device())?;
-    let tail = |state: &Arc<State>| -> Result<Option<Frozen>, ModelError> {
-        let Some(kv) = &state.key_value else {
-            return Ok(None);
-        };
-        Ok(Some(Frozen::new(kv.f_index_select(0, &index)?)))
+    let tail = |state: &Arc<State>| -> Result<Tail, ModelError> {
+        Ok(match &state.key_value {
+            Some(kv) => Tail::new(Frozen::new(kv.f_index_select(0, &index)?)),
+            None => Tail::default(),
+        })
     };
     job.kept.iter().map(tail).collect()
 }
@@ -126,12 +128,7 @@ pub fn continue_decoding(shared: &Shared, mut job: Job, readings: &[Reading]) ->
 }
 
 /// Sends the last of `tokens` through the chain.
-fn decode_next(
-    shared: &Shared,
-    mut job: Job,
-    tokens: Vec<u32>,
-    tails: Vec<Option<Frozen>>,
-) -> Option<Job> {
+fn decode_next(shared: &Shared, mut job: Job, tokens: Vec<u32>, tails: Vec<Tail>) -> Option<Job> {
     let last = tokens.len().saturating_sub(1);
     let position = (job.request.row.trunk() + last) as i64;
     match shared.model.embed(&tokens[last..], &[position]) {
@@ -197,8 +194,4 @@ fn draft(shared: &Shared, row: &Row, continuation: &[u32]) {
         // Without the draft, decoding is slower and writes the same.
         Err(error) => tracing::warn!(%error, "a draft could not be embedded"),
     }
-}
-
-fn vec_of_none(length: usize) -> Vec<Option<Frozen>> {
-    std::iter::repeat_with(|| None).take(length).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use super::tail::Tail;
 use crate::model::{Frozen, Reading};
 
 /// How a greedy continuation is computed. Both write the same tokens.
@@ -97,7 +98,6 @@ pub struct Decoding {
     pub position: i64,
     /// Layers of the chain it has passed.
     pub done: usize,
-    /// Per position of the chain: keys and values of the tokens generated before,
-    /// `[t, 2, KV heads, head_dim]`.
-    pub tails: Vec<Option<Frozen>>,
+    /// Per position of the chain: keys and values of the tokens generated before.
+    pub tails: Vec<Tail>,
 }

@@ -41,6 +41,7 @@ mod segments;
 mod service;
 mod state;
 mod table;
+mod tail;
 mod tree;
 mod verify;
 mod worker;

@@ -103,8 +103,7 @@ fn segment<'a>(repeat: Repeat, job: &'a Job, prepared: &'a Prepared) -> Segment<
     for place in visits {
         let prompt = job.kept[place].key_value.as_ref();
         context.extend(prompt.map(|kv| (kv, row.trunk() as i64)));
-        let tail = decoding.tails[place].as_ref();
-        context.extend(tail.map(|kv| (kv, kv.size()[0])));
+        context.extend(decoding.tails[place].context());
     }
     Segment {
         residual: &decoding.residual,

@@ -193,20 +193,9 @@ fn step_token(shared: &Shared, mut job: Job, applied: Applied) -> Option<Job> {
     job.cost.decode_steps += 1;
     if let Some(decoding) = &mut job.decoding {
         let tail = &mut decoding.tails[decoding.done];
-        let grown = match (tail.take(), applied.key_value) {
-            (Some(old), Some(new)) => {
-                Tensor::f_cat(&[&*old, &*new], 0).map(|kv| Some(Frozen::new(kv)))
-            }
-            // Copied: a view would keep the whole batch alive for as long as the job decodes.
-            (None, Some(new)) => new.f_narrow_copy(0, 0, 1).map(|kv| Some(Frozen::new(kv))),
-            (old, None) => Ok(old),
-        };
-        match grown {
-            Ok(grown) => *tail = grown,
-            Err(error) => {
-                fail(shared, job, ModelError::from(error).into());
-                return None;
-            }
+        if let Some(Err(error)) = applied.key_value.map(|kv| tail.push(&kv)) {
+            fail(shared, job, error.into());
+            return None;
         }
         decoding.residual = applied.residual;
         decoding.done += 1;

@@ -13,8 +13,9 @@ pub struct Frozen(Tensor);
 
 // SAFETY: libtorch's own contract is that concurrent reads of a tensor are safe: reference counts
 // are atomic and kernels only read their inputs. What is wrapped here is written once, before it is
-// wrapped, and no code of this crate calls an in-place operation on a tensor it did not itself just
-// create; no tensor here requires a gradient, so no autograd metadata is made lazily on reading.
+// wrapped; in-place operations of this crate are on tensors that were just created or that one owner
+// holds alone (`engine::tail`). No tensor here requires a gradient, so no autograd metadata is made
+// lazily on reading.
 unsafe impl Sync for Frozen {}
 
 impl Frozen {

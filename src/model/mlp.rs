@@ -94,7 +94,10 @@ impl Mixture {
         match &self.shared {
             None => Ok(mixed),
             Some((expert, gate)) => {
-                let gate = gate.forward(x)?.f_sigmoid()?;
+                // As wide as what it gates: libtorch computes the last few of a tensor's numbers
+                // otherwise than the rest, and which these are must not depend on the batch.
+                let gate = gate.forward(x)?.f_expand_as(&mixed)?.f_contiguous()?;
+                let gate = gate.f_sigmoid()?;
                 Ok(mixed.f_add(&gate.f_mul(&expert.forward(x)?)?)?)
             }
         }
