@@ -120,19 +120,22 @@ impl Loaded {
             stop_tokens: stop_tokens(&self.directory)?.into(),
             max_positions: self.engine.model().spec().max_positions as usize,
             chat,
-            spread: spread(self.engine.model().compute().kind),
+            spread: spread(self.engine.model())?,
             wrong_targets,
         })
     }
 }
 
-/// What the company of a batch can change in a log-probability, nats, with room to spare: in f32
-/// up to 8e-6 was measured; in 16 bits one rounding of a logit is 2^-8 of it.
-fn spread(kind: Kind) -> f64 {
-    match kind {
+/// What the company of a batch can change in a log-probability, nats, with room to spare. Nothing
+/// where the model was tried and does not depend on it; else, in f32, ten times what was measured
+/// with products whose order of summation changes, and in 16 bits some roundings of a logit, each
+/// 2^-8 of it.
+fn spread(model: &Model) -> Result<f64, CliError> {
+    Ok(match model.compute().kind {
+        _ if !model.depends_on_company()? => 0.0,
         Kind::Float => 1e-4,
         _ => 0.05,
-    }
+    })
 }
 
 /// The name of the compute dtype.

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    ops::Bound,
     sync::Arc,
 };
 
@@ -25,8 +26,9 @@ pub struct Queue {
     /// Steps pending or running -> jobs that want the same state.
     in_flight: HashMap<Key, Vec<Job>>,
     rows: HashMap<RowId, Registered>,
-    /// Batches handed out so far: the scheduler's clock.
-    clock: u64,
+    /// Tokens pending, and tokens of batches that are running.
+    pending: usize,
+    running: usize,
     /// Set when the engine stops: workers leave.
     pub stopped: bool,
 }
@@ -34,14 +36,8 @@ pub struct Queue {
 /// Steps that need the same layer.
 #[derive(Debug, Default)]
 struct Group {
-    pending: VecDeque<Pending>,
+    jobs: VecDeque<Job>,
     tokens: usize,
-}
-
-#[derive(Debug)]
-struct Pending {
-    job: Job,
-    since: u64,
 }
 
 /// A row in flight, and the trie of prefixes asked of it.
@@ -68,14 +64,23 @@ pub struct Beginning {
     pub path: Vec<u32>,
 }
 
-/// Rare layers and long rows are not starved: a group whose oldest step has waited for this many
-/// batches goes first.
-const PATIENCE: u64 = 64;
-
 /// How much one batch may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchLimit {
     /// Tokens; at least one step runs whatever its size.
+    pub tokens: usize,
+    /// Workers that share what there is to run.
+    pub workers: usize,
+}
+
+/// A batch of steps.
+#[derive(Debug)]
+pub struct Taken {
+    /// What they need.
+    pub work: Work,
+    /// The steps.
+    pub jobs: Vec<Job>,
+    /// Tokens they run on; to be given to [`Queue::ran`].
     pub tokens: usize,
 }
 
@@ -155,44 +160,52 @@ impl Queue {
                 self.in_flight.insert(key, Vec::new());
             }
         }
+        let tokens = job.tokens();
         let group = self.groups.entry(job.work()).or_default();
-        group.tokens += job.tokens();
-        group.pending.push_back(Pending {
-            job,
-            since: self.clock,
-        });
+        group.tokens += tokens;
+        group.jobs.push_back(job);
+        self.pending += tokens;
         true
     }
 
-    /// Takes the next batch: the group with most tokens, or one that has waited too long.
-    pub fn next_batch(&mut self, limit: BatchLimit) -> Option<(Work, Vec<Job>)> {
-        let clock = self.clock;
-        let (&work, _) = self.groups.iter().max_by_key(|(_, group)| {
-            let waited = group
-                .pending
-                .front()
-                .map_or(0, |oldest| clock - oldest.since);
-            (waited.saturating_sub(PATIENCE), group.tokens)
-        })?;
+    /// Takes the next batch for a worker whose last one was `after`: of the next layer that anything
+    /// waits for, the head coming after the last layer and the first layer after the head.
+    ///
+    /// So a worker sweeps over the layers as most chains do, and what waits for a layer has gathered
+    /// when it comes by: chains that skip layers wait further on, those that go back join the next
+    /// sweep. Nothing waits for longer than one. A worker takes its share at most, so that several
+    /// sweep with as much each.
+    pub fn next_batch(&mut self, limit: BatchLimit, after: Option<Work>) -> Option<Taken> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut onwards = self.groups.range((from, Bound::Unbounded));
+        let (&work, _) = onwards.next().or_else(|| self.groups.iter().next())?;
         let group = self.groups.get_mut(&work)?;
+        let share = (self.pending + self.running).div_ceil(limit.workers.max(1));
+        let most = limit.tokens.min(share);
         let mut jobs: Vec<Job> = Vec::new();
         let mut tokens = 0;
-        while let Some(next) = group.pending.front() {
-            let adds = next.job.tokens();
-            let alone = next.job.request.alone || jobs.last().is_some_and(|job| job.request.alone);
-            if !jobs.is_empty() && (alone || tokens + adds > limit.tokens) {
+        while let Some(next) = group.jobs.front() {
+            let adds = next.tokens();
+            let alone = next.request.alone || jobs.last().is_some_and(|job| job.request.alone);
+            if !jobs.is_empty() && (alone || tokens + adds > most) {
                 break;
             }
             tokens += adds;
             // The front was just looked at.
-            jobs.extend(group.pending.pop_front().map(|pending| pending.job));
+            jobs.extend(group.jobs.pop_front());
         }
         group.tokens -= tokens;
-        if group.pending.is_empty() {
+        if group.jobs.is_empty() {
             self.groups.remove(&work);
         }
-        self.clock += 1;
-        Some((work, jobs))
+        self.pending -= tokens;
+        self.running += tokens;
+        Some(Taken { work, jobs, tokens })
+    }
+
+    /// A batch of so many tokens has run.
+    pub fn ran(&mut self, tokens: usize) {
+        self.running -= tokens;
     }
 
     /// The step to `key` is done: its waiters may go on, or try themselves if it failed.
@@ -215,9 +228,7 @@ impl Queue {
     pub fn stop(&mut self) {
         self.stopped = true;
         let pending = std::mem::take(&mut self.groups).into_values();
-        let pending = pending
-            .flat_map(|group| group.pending)
-            .map(|pending| pending.job);
+        let pending = pending.flat_map(|group| group.jobs);
         let waiting = std::mem::take(&mut self.in_flight).into_values().flatten();
         for job in pending.chain(waiting) {
             job.fail(EngineError::Stopped);
@@ -265,7 +276,15 @@ mod tests {
     use super::*;
     use crate::engine::fixtures::{Jobs, chain, plan, state_over};
 
-    const LIMIT: BatchLimit = BatchLimit { tokens: 10 };
+    const LIMIT: BatchLimit = BatchLimit {
+        tokens: 10,
+        workers: 1,
+    };
+
+    fn next(queue: &mut Queue, after: Option<Work>) -> Option<(Work, Vec<Job>)> {
+        let taken = queue.next_batch(LIMIT, after)?;
+        Some((taken.work, taken.jobs))
+    }
 
     fn tags(jobs: &[Job]) -> Vec<u64> {
         jobs.iter().map(|job| job.request.tag).collect()

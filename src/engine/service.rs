@@ -78,6 +78,7 @@ impl Engine {
             meter: Arc::new(Meter::default()),
             limit: BatchLimit {
                 tokens: options.batch_tokens.max(1),
+                workers: options.workers,
             },
             repeat: options.repeat,
             draft_limit: draft_limit(&model, &options),
@@ -152,7 +153,7 @@ impl Engine {
             true => tree,
             false => Arc::clone(request.row.tree()),
         };
-        self.shared.advance([Job {
+        self.shared.begin(Job {
             path,
             tree,
             base: None,
@@ -167,7 +168,7 @@ impl Engine {
             cost: Cost::default(),
             reply: reply.clone(),
             request,
-        }]);
+        });
         Ok(())
     }
 

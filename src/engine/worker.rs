@@ -12,7 +12,7 @@ use super::{
     EngineError, Ledger, Row, StateTable,
     continuation::{continue_decoding, walk_drafts},
     job::{Job, Work},
-    queue::{BatchLimit, Queue, next_key},
+    queue::{BatchLimit, Queue, Taken, next_key},
     segments::apply,
     state::{Meter, State},
 };
@@ -54,9 +54,20 @@ impl Shared {
         !job.request.alone && job.tree.positions()[node] < self.draft_limit
     }
 
-    /// Puts jobs back into the queue and wakes workers for them.
-    pub fn advance(&self, jobs: impl IntoIterator<Item = Job>) {
+    /// Puts a new job into the queue.
+    pub fn begin(&self, job: Job) {
+        self.put(&mut self.queue(), [job]);
+    }
+
+    /// Puts the jobs of a batch back, now that it has run.
+    fn go_on(&self, ran: usize, jobs: impl IntoIterator<Item = Job>) {
         let mut queue = self.queue();
+        queue.ran(ran);
+        self.put(&mut queue, jobs);
+    }
+
+    /// Puts jobs into the queue and wakes workers for them.
+    fn put(&self, queue: &mut Queue, jobs: impl IntoIterator<Item = Job>) {
         for job in jobs {
             if queue.stopped {
                 job.fail(EngineError::Stopped);
@@ -71,24 +82,27 @@ impl Shared {
 pub fn work(shared: &Shared, threads: usize) {
     tch::set_num_threads(threads as i32);
     let _guard = tch::no_grad_guard();
-    while let Some((work, jobs)) = wait_for_batch(shared) {
+    let mut last = None;
+    while let Some(taken) = wait_for_batch(shared, last) {
         let start = Instant::now();
-        match work {
-            Work::Layer(layer) => run_layer(shared, layer, jobs),
-            Work::Head => run_head(shared, jobs),
-        }
+        last = Some(taken.work);
+        let next = match taken.work {
+            Work::Layer(layer) => run_layer(shared, layer, taken.jobs),
+            Work::Head => run_head(shared, taken.jobs),
+        };
+        shared.go_on(taken.tokens, next);
         shared.ledger.busy(start.elapsed());
     }
 }
 
-fn wait_for_batch(shared: &Shared) -> Option<(Work, Vec<Job>)> {
+fn wait_for_batch(shared: &Shared, last: Option<Work>) -> Option<Taken> {
     let mut queue = shared.queue();
     loop {
         if queue.stopped {
             return None;
         }
-        if let Some(batch) = queue.next_batch(shared.limit) {
-            return Some(batch);
+        if let Some(taken) = queue.next_batch(shared.limit, last) {
+            return Some(taken);
         }
         queue = shared
             .pending
@@ -127,7 +141,8 @@ pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     text.unwrap_or_else(|| "no message".into())
 }
 
-fn run_layer(shared: &Shared, layer: Layer, jobs: Vec<Job>) {
+/// Runs a layer; returns the jobs that go on.
+fn run_layer(shared: &Shared, layer: Layer, jobs: Vec<Job>) -> Vec<Job> {
     let tokens: usize = jobs.iter().map(Job::tokens).sum();
     shared.ledger.batches.fetch_add(1, Ordering::Relaxed);
     shared
@@ -143,7 +158,7 @@ fn run_layer(shared: &Shared, layer: Layer, jobs: Vec<Job>) {
             Err(error) => next.extend(give_up(shared, job, error)),
         }
     }
-    shared.advance(next);
+    next
 }
 
 /// A row has passed a layer: share its new state, go on, and let those who wait for it go on.
@@ -216,7 +231,8 @@ pub fn fail(shared: &Shared, job: Job, error: EngineError) {
     job.fail(error);
 }
 
-fn run_head(shared: &Shared, jobs: Vec<Job>) {
+/// Reads what the model predicts; returns the jobs that decode on.
+fn run_head(shared: &Shared, jobs: Vec<Job>) -> Vec<Job> {
     let results = isolate(&jobs, &|jobs| read(&shared.model, jobs));
     let mut next = Vec::new();
     for (mut job, result) in jobs.into_iter().zip(results) {
@@ -230,7 +246,7 @@ fn run_head(shared: &Shared, jobs: Vec<Job>) {
             Ok(readings) => next.extend(continue_decoding(shared, job, &readings)),
         }
     }
-    shared.advance(next);
+    next
 }
 
 /// Readings of every job: of the row's asked-for nodes, or of the newest token.

@@ -13,6 +13,7 @@
 mod attention;
 mod batch;
 mod chat;
+mod company;
 mod config;
 mod device;
 mod error;

@@ -123,6 +123,14 @@ fn logits_together(model: &Model, rows: &mut [Nodes], chain: &Chain) -> Vec<Tens
     rows.iter().map(logits).collect()
 }
 
+/// By how much company may change a number: by nothing, where the model says so itself.
+fn most(model: &Model) -> f64 {
+    match model.depends_on_company().unwrap() {
+        true => 5e-5,
+        false => 0.0,
+    }
+}
+
 #[test]
 fn rows_of_any_lengths_have_together_the_logits_of_each_alone_in_every_family() {
     for name in models() {
@@ -148,7 +156,7 @@ fn rows_of_any_lengths_have_together_the_logits_of_each_alone_in_every_family() 
                 let difference = f64::try_from((together - alone).abs().max()).unwrap();
                 let length = row.len();
                 assert!(
-                    difference == 0.0,
+                    difference <= most(&model),
                     "{name} {chain}, {length} tokens: {difference}"
                 );
             }
@@ -182,10 +190,13 @@ fn a_layer_gives_each_segment_of_a_batch_what_it_gives_it_alone() {
                 .unwrap()
                 .remove(0);
             let difference = largest_difference(&together.residual, &alone.residual);
-            assert!(difference == 0.0, "{name}: residual {difference}");
+            assert!(difference <= most(&model), "{name}: residual {difference}");
             let [ours, theirs] = [together.key_value, alone.key_value].map(Option::unwrap);
             let difference = largest_difference(&ours, &theirs);
-            assert!(difference == 0.0, "{name}: keys and values {difference}");
+            assert!(
+                difference <= most(&model),
+                "{name}: keys and values {difference}"
+            );
         }
     }
 }
@@ -225,7 +236,7 @@ fn a_token_after_its_context_is_what_it_is_in_the_whole_sequence() {
             .remove(0);
         let expected = Frozen::new(whole.residual.narrow_copy(0, last, 1));
         let difference = largest_difference(&ours.residual, &expected);
-        assert!(difference == 0.0, "{length}: {difference}");
+        assert!(difference <= most(&model), "{length}: {difference}");
         assert!(ours.key_value.is_none(), "keys and values nobody asked for");
     }
 }
