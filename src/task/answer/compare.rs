@@ -285,7 +285,7 @@ fn chosen(node: &Node, upper: bool) -> Node {
     }
 }
 
-/// Text without the article before it and hyphens in it.
+/// Text without the article before it, hyphens and apostrophes.
 fn plain(text: &str) -> String {
     let text = text.replace(['-', '\''], " ");
     let text = ["the ", "a ", "an "]

@@ -1,7 +1,7 @@
 //! Reading an answer out of what a model wrote, and deciding whether it says the same as the gold answer.
 //!
 //! ```text
-//! text ── boxed, extract ──> answer ── token ──> parse, parse_factor, parse_bracket, units ──> syntax::Node
+//! text ── boxed, extract ──> answer ── token, token_number ──> parse*, units ──> syntax::Node
 //! Node ── normal, functions ──> algebra (poly, power): exact values ── compare, relation, evaluate ──> MathVerdict
 //! ```
 //!
@@ -19,12 +19,14 @@ mod normal;
 mod number;
 mod parse;
 mod parse_bracket;
+mod parse_call;
 mod parse_factor;
 mod poly;
 mod power;
 mod relation;
 mod syntax;
 mod token;
+mod token_number;
 mod units;
 
 #[cfg(test)]

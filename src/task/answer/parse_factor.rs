@@ -5,7 +5,7 @@ use num_traits::{One, ToPrimitive};
 
 use super::limits::Unsure;
 use super::parse::Parser;
-use super::syntax::{Function, Node, Sign};
+use super::syntax::{Function, Node};
 use super::token::Token;
 use super::units::{self, Unit};
 
@@ -178,7 +178,7 @@ impl Parser<'_> {
     }
 
     /// Whether a factor may begin here without a sign before it. A number may not: `x 2` and `1 2` are no products.
-    fn starts_factor(&self) -> bool {
+    pub(super) fn starts_factor(&self) -> bool {
         match self.peek() {
             Some(Token::Letter(_) | Token::Word(_) | Token::Text(_)) => !matches!(
                 self.peek(),
@@ -374,55 +374,6 @@ impl Parser<'_> {
         let above = self.argument()?;
         let below = self.argument()?;
         Ok(Node::Quotient(Box::new(above), Box::new(below)))
-    }
-
-    /// A function's name is read; its base, power and argument follow.
-    pub(super) fn call(&mut self, function: Function) -> Result<Node, Unsure> {
-        let base = match self.take_sign('_') {
-            true if function == Function::Log => Some(self.deeper(Self::atom)?),
-            true => return self.unexpected(),
-            false => None,
-        };
-        let power = match self.is_sign('^') {
-            true => Some(self.exponent()?),
-            false => None,
-        };
-        let argument = self.deeper(Self::function_argument)?;
-        let minus_one = power.as_ref().is_some_and(|power| {
-            *power == Node::integer(1).negated()
-                || *power == Node::Sum(vec![(Sign::Minus, Node::integer(1))])
-        });
-        let call = |function| match base {
-            Some(base) => Node::Call(Function::LogBase, vec![base, argument]),
-            None => Node::Call(function, vec![argument]),
-        };
-        match power {
-            None => Ok(call(function)),
-            Some(_) if minus_one => match function.inverse() {
-                Some(inverse) => Ok(call(inverse)),
-                None => Err(Unsure::Ambiguous("-1".to_owned())),
-            },
-            Some(power) => Ok(Node::Power(Box::new(call(function)), Box::new(power))),
-        }
-    }
-
-    /// In brackets, or the factors up to the next function or sign: `\sin 2x \cos x` is a product of two calls.
-    fn function_argument(&mut self) -> Result<Node, Unsure> {
-        if self.is_sign('(') {
-            return self.atom();
-        }
-        let mut factors = vec![self.power()?];
-        while self.starts_factor() && !self.is_sign('(') && !self.starts_function() {
-            factors.push(self.power()?);
-        }
-        Ok(match factors.len() {
-            1 => factors.remove(0),
-            _ => Node::Product(factors),
-        })
-    }
-
-    fn starts_function(&self) -> bool {
-        matches!(self.peek(), Some(Token::Command(name) | Token::Word(name)) if Function::named(name).is_some())
     }
 }
 
