@@ -195,7 +195,8 @@ fn proportional(left: &Value, right: &Value, positive: bool) -> bool {
     let factor = a / b;
     // Zero on both sides is no equation at all.
     let constant = left.as_rational().is_some();
-    !constant && !(positive && factor.is_negative()) && *left == right.scaled(&factor)
+    let turned = positive && factor.is_negative();
+    !(constant || turned) && *left == right.scaled(&factor)
 }
 
 /// A number, with its unit and percent sign taken off.
