@@ -1,6 +1,6 @@
-//! Filters: what happens to a generated text before a metric sees it. Those of lm-evaluation-harness, and `boxed`.
+//! Filters: what happens to a generated text before a metric sees it. Those of lm-evaluation-harness, `boxed` and `answer`.
 
-use super::answer::first_boxed;
+use super::answer::{extract_answer, first_boxed};
 use super::python;
 use super::regex::PythonRegex;
 
@@ -50,6 +50,10 @@ pub(super) enum Filter {
     Boxed {
         fallback: String,
     },
+    /// The answer however it is marked, or `fallback`. Ours.
+    Answer {
+        fallback: String,
+    },
 }
 
 /// What lm-evaluation-harness puts where nothing was found.
@@ -69,6 +73,7 @@ impl Filter {
             Filter::RemoveWhitespace => python::lstrip(&text).to_owned(),
             Filter::Lowercase => text.to_lowercase(),
             Filter::Uppercase => text.to_uppercase(),
+            Filter::Answer { fallback } => extract_answer(&text).unwrap_or(fallback).to_owned(),
             Filter::Boxed { fallback } => first_boxed(&text).unwrap_or(fallback).trim().to_owned(),
         }
     }

@@ -12,7 +12,7 @@ pub enum Metric {
     AccNorm,
     /// Answer and gold are the same text after normalisation.
     ExactMatch(ExactMatch),
-    /// Answer and gold are equal numbers or the same text, see [`math_equal`]. Ours.
+    /// Answer and gold are the same mathematically, see [`math_equal`]. Ours.
     MathMatch,
 }
 

@@ -41,7 +41,10 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Number, first_boxed, math_equal, parse_number};
+pub use answer::{
+    MathVerdict, Number, Unsure, after_answer_is, after_hashes, extract_answer, first_boxed,
+    last_number, math_equal, math_verdict, parse_number,
+};
 pub use error::TaskError;
 pub use filter::Pipeline;
 pub use grade::{ChoiceVerdict, MARGIN_LIMIT, TextVerdict, truncate_at_stop};

@@ -198,6 +198,11 @@ fn filter(mut options: Options<'_>) -> Result<Option<Filter>, TaskError> {
                 .text("fallback")?
                 .unwrap_or_else(|| FALLBACK.to_owned()),
         }),
+        "answer" => Some(Filter::Answer {
+            fallback: options
+                .text("fallback")?
+                .unwrap_or_else(|| FALLBACK.to_owned()),
+        }),
         "regex" => {
             let pattern = options
                 .text("regex_pattern")?
@@ -218,7 +223,7 @@ fn filter(mut options: Options<'_>) -> Result<Option<Filter>, TaskError> {
             })
         }
         _ => {
-            let known = "regex, take_first, remove_whitespace, lowercase, uppercase, majority_vote and boxed are";
+            let known = "regex, take_first, remove_whitespace, lowercase, uppercase, majority_vote, boxed and answer are";
             return Err(options.error(
                 "function",
                 format!("`{function}` is not supported: {known}"),

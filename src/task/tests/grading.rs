@@ -119,6 +119,25 @@ fn arithmetic_is_the_number_before_the_line_ends() {
 }
 
 #[test]
+fn the_answer_filter_takes_the_strongest_mark() {
+    let yaml = format!(
+        "{GENERATE}filter_list:\n- {{name: a, filter: [{{function: answer, fallback: none}}]}}\nmetric_list: [{{metric: math_match}}]\n"
+    );
+    let sample = sample(&yaml, r#"{"q": "", "gold": "\\frac{1}{2}"}"#).unwrap();
+    for (text, answer, correct) in [
+        (r"3 or \boxed{0.5}", "0.5", true),
+        ("so\n#### 1/2\nQ: 7", "1/2", true),
+        ("The answer is $\\frac12$. 9", r"$\frac12$", true),
+        ("it is 0.25", "0.25", false),
+        ("?", "none", false),
+    ] {
+        let graded = sample.grade_text(text, sample.gold_text());
+        assert_eq!((graded.answer.as_str(), graded.correct), (answer, correct));
+        assert!(!sample.is_complete(text));
+    }
+}
+
+#[test]
 fn a_boxed_answer_is_complete_at_its_first_box() {
     let sample = &built_in_samples("gsm8k", r#"{"question": "", "answer": "x\n#### 1,234"}"#)[0];
     assert_eq!(sample.gold_text(), "1234");

@@ -1,0 +1,111 @@
+//! Finding the answer in a text that marks it in one of the usual ways.
+
+use super::first_boxed;
+
+/// The answer of a text: the first complete `\boxed{}`, else what follows the first `####`, else what follows the first
+/// "answer is", else the last number. None where there is none of them.
+///
+/// The marks are looked for from the start, since models go on after their answer and make up another question.
+pub fn extract_answer(text: &str) -> Option<&str> {
+    first_boxed(text)
+        .map(str::trim)
+        .filter(|answer| !answer.is_empty())
+        .or_else(|| after_hashes(text))
+        .or_else(|| after_answer_is(text))
+        .or_else(|| last_number(text))
+}
+
+/// The rest of the line after the first `####`.
+pub fn after_hashes(text: &str) -> Option<&str> {
+    let (_, after) = text.split_once("####")?;
+    let line = after.trim_start_matches([' ', '#']).lines().next()?.trim();
+    (!line.is_empty()).then_some(line)
+}
+
+/// What follows the first "answer is", to the end of the sentence.
+pub fn after_answer_is(text: &str) -> Option<&str> {
+    const MARK: &[u8] = b"answer is";
+    let place = text
+        .as_bytes()
+        .windows(MARK.len())
+        .position(|window| window.eq_ignore_ascii_case(MARK))?;
+    let after = text.get(place + MARK.len()..)?;
+    let after = after.trim_start_matches([':', ' ', '*']);
+    let line = after.lines().next()?;
+    let sentence = line.match_indices(['.', '!', '?']).find(|(at, _)| {
+        let rest = &line[at + 1..];
+        rest.is_empty() || rest.starts_with([' ', '*'])
+    });
+    let end = sentence.map_or(line.len(), |(at, _)| at);
+    let answer = line[..end].trim().trim_end_matches('*').trim();
+    answer.contains(char::is_alphanumeric).then_some(answer)
+}
+
+/// The last number: digits with sign, money, thousands, a decimal point, one `/`, a percent sign.
+pub fn last_number(text: &str) -> Option<&str> {
+    let bytes = text.as_bytes();
+    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let last = (0..bytes.len()).rev().find(|at| digit(*at))?;
+    let inside = |at: usize| {
+        let joins = matches!(bytes[at], b',' | b'.' | b'/');
+        digit(at) || (joins && digit(at + 1) && (at > 0 && digit(at - 1) || bytes[at] == b'.'))
+    };
+    let mut start = last;
+    while start > 0 && inside(start - 1) {
+        start -= 1;
+    }
+    for _ in 0..2 {
+        let before = start.checked_sub(1).map(|at| bytes[at]);
+        // In `7-3` the sign is a difference.
+        let sign = before == Some(b'-') && !(start > 1 && bytes[start - 2].is_ascii_alphanumeric());
+        if before == Some(b'$') || sign {
+            start -= 1;
+        }
+    }
+    let end = last + 1 + usize::from(bytes.get(last + 1) == Some(&b'%'));
+    text.get(start..end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_strongest_mark_gives_the_answer() {
+        for (text, answer) in [
+            (r"The answer is 4. #### 5 \boxed{6}", "6"),
+            ("The answer is 4.\n#### 5\nQ: 7\n#### 8", "5"),
+            ("So the Answer is: **1.5**. Next, the answer is 7.", "1.5"),
+            ("the answer is Paris! 9", "Paris"),
+            ("The answer is $3.50. Done", "$3.50"),
+            ("first 3, then -$1,234.5.", "-$1,234.5"),
+            ("7-3", "3"),
+            ("about 50%.", "50%"),
+            ("it is 3/4", "3/4"),
+            ("x = -2, I think", "-2"),
+            ("at .5", ".5"),
+            ("é7é", "7"),
+            (r"\boxed{} 12", "12"),
+        ] {
+            assert_eq!(extract_answer(text), Some(answer), "{text}");
+        }
+        for text in ["", "no idea", "####", "the answer is", "answer is ..."] {
+            assert_eq!(extract_answer(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(text in any::<String>(), near in r"(answer is|####|[-$0-9.,/%é* \n]){0,20}") {
+            let _ = extract_answer(&text);
+            let _ = extract_answer(&near);
+        }
+
+        #[test]
+        fn what_follows_a_complete_box_changes_nothing(before in "[a-z0-9 ]{0,9}", after in any::<String>()) {
+            let text = format!(r"{before}\boxed{{5}}{after}");
+            prop_assert_eq!(extract_answer(&text), Some("5"));
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Tokens to a tree: functions with their bases, powers and arguments.
+
+use super::limits::Unsure;
+use super::parse::Parser;
+use super::syntax::{Function, Node};
+use super::token::Token;
+
+impl Parser<'_> {
+    /// A function's name is read; its base, power and argument follow.
+    pub(super) fn call(&mut self, function: Function) -> Result<Node, Unsure> {
+        let base = match self.take_sign('_') {
+            true if function == Function::Log => Some(self.deeper(Self::atom)?),
+            true => return self.unexpected(),
+            false => None,
+        };
+        let power = match self.is_sign('^') {
+            true => Some(self.exponent()?),
+            false => None,
+        };
+        let argument = self.deeper(Self::function_argument)?;
+        let minus_one = power
+            .as_ref()
+            .is_some_and(|power| *power == Node::integer(1).negated());
+        let call = |function| match base {
+            Some(base) => Node::Call(Function::LogBase, vec![base, argument]),
+            None => Node::Call(function, vec![argument]),
+        };
+        match power {
+            None => Ok(call(function)),
+            Some(_) if minus_one => match function.inverse() {
+                Some(inverse) => Ok(call(inverse)),
+                None => Err(Unsure::Ambiguous("-1".to_owned())),
+            },
+            Some(power) => Ok(Node::Power(Box::new(call(function)), Box::new(power))),
+        }
+    }
+
+    /// In brackets, or the factors up to the next function or sign: `\sin 2x \cos x` is a product of two calls.
+    fn function_argument(&mut self) -> Result<Node, Unsure> {
+        if self.is_sign('(') {
+            return self.atom();
+        }
+        let mut factors = vec![self.power()?];
+        while self.starts_factor() && !self.is_sign('(') && !self.starts_function() {
+            factors.push(self.power()?);
+        }
+        Ok(match factors.len() {
+            1 => factors.remove(0),
+            _ => Node::Product(factors),
+        })
+    }
+
+    fn starts_function(&self) -> bool {
+        matches!(self.peek(), Some(Token::Command(name) | Token::Word(name)) if Function::named(name).is_some())
+    }
+}

@@ -1,0 +1,6 @@
+//! Answers that are and are not the same, what happens to hostile input, and the recorded comparison with math-verify.
+
+mod hostile;
+mod laws;
+mod recorded;
+mod spellings;

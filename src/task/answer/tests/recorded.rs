@@ -1,0 +1,61 @@
+//! The recorded comparison with math-verify: `tests/fixtures/make_math_pairs.py` makes the pairs and says what theirs is.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::super::{math_equal, math_verdict};
+
+const RECORDED: &str = include_str!("../../../../tests/fixtures/math_pairs.jsonl");
+
+fn pairs(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn sides(pair: &Value) -> (&str, &str) {
+    (
+        pair["answer"].as_str().unwrap(),
+        pair["gold"].as_str().unwrap(),
+    )
+}
+
+#[test]
+fn recorded_pairs_have_their_verdicts() {
+    let pairs = pairs(RECORDED);
+    assert!(pairs.len() >= 300);
+    for pair in &pairs {
+        let (answer, gold) = sides(pair);
+        assert_eq!(
+            math_equal(answer, gold),
+            pair["ours"].as_bool().unwrap(),
+            "{pair}: {}",
+            math_verdict(answer, gold)
+        );
+    }
+}
+
+#[test]
+fn no_recorded_pair_that_was_made_different_is_equal() {
+    for pair in pairs(RECORDED) {
+        assert!(pair["same"] == true || pair["ours"] == false, "{pair}");
+    }
+}
+
+/// For the script: the verdicts on the pairs of the file that `COLA_MATH_PAIRS` names, beside it.
+#[test]
+#[ignore = "a development tool: see tests/fixtures/make_math_pairs.py"]
+fn pairs_of_a_file_are_judged() {
+    let path = std::env::var("COLA_MATH_PAIRS").expect("COLA_MATH_PAIRS names a file of pairs");
+    let verdict = |pair: &Value| {
+        let (answer, gold) = sides(pair);
+        let verdict = math_verdict(answer, gold);
+        json!({"equal": verdict.is_equal(), "why": verdict.to_string()}).to_string() + "\n"
+    };
+    let verdicts: String = pairs(&fs::read_to_string(&path).unwrap())
+        .iter()
+        .map(verdict)
+        .collect();
+    fs::write(format!("{path}.verdicts"), verdicts).unwrap();
+}

@@ -1,0 +1,331 @@
+//! The tokens of an answer: numbers, letters, words, LaTeX commands and signs.
+
+use num_rational::BigRational;
+
+use super::limits::{MAX_BYTES, Unsure};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Token {
+    /// `whole`: written without a point or exponent, so that it may begin a mixed number.
+    Number {
+        value: BigRational,
+        whole: bool,
+    },
+    Letter(char),
+    /// Two letters or more, outside of a text command.
+    Word(String),
+    /// What a text command holds, where that is words.
+    Text(String),
+    /// Without its backslash; `\{` is `{`.
+    Command(String),
+    /// Anything else, one character.
+    Sign(char),
+}
+
+impl Token {
+    /// For messages.
+    pub(super) fn spelled(&self) -> String {
+        match self {
+            Token::Number { value, .. } => value.to_string(),
+            Token::Letter(c) | Token::Sign(c) => c.to_string(),
+            Token::Word(text) | Token::Text(text) => text.clone(),
+            Token::Command(name) => format!("\\{name}"),
+        }
+    }
+}
+
+/// Commands that hold text.
+const TEXT: [&str; 15] = [
+    "text",
+    "textbf",
+    "textit",
+    "textrm",
+    "textsf",
+    "texttt",
+    "textnormal",
+    "mbox",
+    "hbox",
+    "mathrm",
+    "mathbf",
+    "mathit",
+    "mathsf",
+    "rm",
+    "bf",
+];
+/// Commands that say how something looks.
+const LOOKS: [&str; 29] = [
+    "left",
+    "right",
+    "middle",
+    "big",
+    "Big",
+    "bigg",
+    "Bigg",
+    "bigl",
+    "bigr",
+    "Bigl",
+    "Bigr",
+    "biggl",
+    "biggr",
+    "displaystyle",
+    "textstyle",
+    "limits",
+    "quad",
+    "qquad",
+    "thinspace",
+    "medspace",
+    "boldsymbol",
+    "bm",
+    "vec",
+    "mathcal",
+    "hat",
+    "operatorname",
+    "underline",
+    "strut",
+    "nolimits",
+];
+
+/// The tokens of a text.
+pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Unsure> {
+    if text.len() > MAX_BYTES {
+        return Err(Unsure::TooLong);
+    }
+    let characters: Vec<char> = text.chars().collect();
+    let mut reader = Reader {
+        text: unwrapped(&characters),
+        at: 0,
+        brackets: 0,
+        out: Vec::new(),
+    };
+    while reader.at < reader.text.len() {
+        reader.next()?;
+    }
+    let mut out = reader.out;
+    while matches!(out.last(), Some(Token::Sign('.' | ',' | ';'))) {
+        out.pop();
+    }
+    Ok(out)
+}
+
+/// Without white space, math delimiters and full stops around it.
+fn unwrapped(text: &[char]) -> &[char] {
+    let mut text = text;
+    loop {
+        let before = text.len();
+        while let [first, rest @ ..] = text
+            && first.is_whitespace()
+        {
+            text = rest;
+        }
+        while let [rest @ .., last] = text
+            && (last.is_whitespace() || *last == '.')
+        {
+            text = rest;
+        }
+        text = match text {
+            ['$', '$', inner @ .., '$', '$']
+            | ['\\', '(', inner @ .., '\\', ')']
+            | ['\\', '[', inner @ .., '\\', ']'] => inner,
+            ['$', inner @ .., '$'] if inner.last() != Some(&'\\') => inner,
+            _ => text,
+        };
+        if text.len() == before {
+            return text;
+        }
+    }
+}
+
+pub(super) struct Reader<'t> {
+    pub(super) text: &'t [char],
+    pub(super) at: usize,
+    /// Open brackets, in which a comma separates entries and no thousands.
+    pub(super) brackets: usize,
+    pub(super) out: Vec<Token>,
+}
+
+impl Reader<'_> {
+    pub(super) fn peek(&self, ahead: usize) -> Option<char> {
+        self.text.get(self.at + ahead).copied()
+    }
+
+    pub(super) fn digit(&self, ahead: usize) -> bool {
+        self.peek(ahead).is_some_and(|c| c.is_ascii_digit())
+    }
+
+    pub(super) fn starts_with(&self, text: &str) -> bool {
+        text.chars()
+            .enumerate()
+            .all(|(ahead, c)| self.peek(ahead) == Some(c))
+    }
+
+    fn next(&mut self) -> Result<(), Unsure> {
+        let Some(c) = self.peek(0) else {
+            return Ok(());
+        };
+        if self.digit(0) || (c == '.' && self.digit(1)) {
+            return self.number();
+        }
+        match c {
+            '\\' => return self.command(),
+            c if c.is_whitespace() => self.at += 1,
+            '~' | '\u{200b}' => self.at += 1,
+            c if c.is_alphabetic() => self.word(),
+            c => {
+                match c {
+                    '(' | '[' => self.brackets += 1,
+                    ')' | ']' => self.brackets = self.brackets.saturating_sub(1),
+                    _ => {}
+                }
+                self.out.push(plain(c));
+                self.at += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Letters of ASCII; any other letter is one by itself.
+    fn word(&mut self) {
+        let start = self.at;
+        while self.peek(0).is_some_and(|c| c.is_ascii_alphabetic()) {
+            self.at += 1;
+        }
+        let letters = &self.text[start..self.at];
+        match letters {
+            [] => {
+                self.out.push(plain(self.text[start]));
+                self.at += 1;
+            }
+            [letter] => self.out.push(Token::Letter(*letter)),
+            letters => self.out.push(Token::Word(letters.iter().collect())),
+        }
+    }
+
+    fn command(&mut self) -> Result<(), Unsure> {
+        self.at += 1;
+        let start = self.at;
+        while self.peek(0).is_some_and(|c| c.is_ascii_alphabetic()) {
+            self.at += 1;
+        }
+        let name: String = self.text[start..self.at].iter().collect();
+        if name.is_empty() {
+            let c = self.peek(0).ok_or(Unsure::EndsEarly)?;
+            self.at += 1;
+            match c {
+                '!' | ',' | ';' | ':' | ' ' | '\n' | '(' | ')' => {}
+                '%' | '&' => self.out.push(Token::Sign(c)),
+                '{' | '}' | '|' | '$' | '\\' => {
+                    match c {
+                        '{' => self.brackets += 1,
+                        '}' => self.brackets = self.brackets.saturating_sub(1),
+                        _ => {}
+                    }
+                    self.out.push(Token::Command(c.to_string()));
+                }
+                _ => return Err(Unsure::NotUnderstood(format!("\\{c}"))),
+            }
+        } else if TEXT.contains(&name.as_str()) {
+            self.text_command();
+        } else if name == "mathbb"
+            && ["{R}", "R", " R", " {R}"]
+                .iter()
+                .any(|reals| self.starts_with(reals))
+        {
+            self.at += self.text[self.at..]
+                .iter()
+                .position(|c| *c == 'R')
+                .unwrap_or(0)
+                + 1;
+            self.at += usize::from(self.peek(0) == Some('}'));
+            self.out.push(Token::Letter('ℝ'));
+        } else if !LOOKS.contains(&name.as_str()) {
+            self.out.push(match name.as_str() {
+                "lbrack" => Token::Sign('['),
+                "rbrack" => Token::Sign(']'),
+                "colon" => Token::Sign(':'),
+                "lt" => Token::Sign('<'),
+                "gt" => Token::Sign('>'),
+                "div" => Token::Sign('/'),
+                name => Token::Command(short(name).to_owned()),
+            });
+        } else if self.peek(0) == Some('.') && (name == "left" || name == "right") {
+            self.at += 1;
+        }
+        Ok(())
+    }
+
+    /// `\text{words}`; where it holds anything else, that is read as if it stood there without the command.
+    fn text_command(&mut self) {
+        while self.peek(0).is_some_and(char::is_whitespace) {
+            self.at += 1;
+        }
+        if self.peek(0) != Some('{') {
+            return;
+        }
+        let inside = &self.text[self.at + 1..];
+        let Some(end) = inside.iter().position(|c| *c == '}') else {
+            return;
+        };
+        let inside = &inside[..end];
+        let wordy = |c: &char| {
+            c.is_alphabetic() || c.is_whitespace() || matches!(c, '.' | '-' | '\'' | ',')
+        };
+        if inside.iter().all(wordy) && inside.iter().any(|c| c.is_alphabetic()) {
+            let words: String = inside.iter().collect();
+            let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+            let words = words.trim_matches([',', '.', ' ']);
+            self.out.push(Token::Text(words.to_owned()));
+            self.at += end + 2;
+        }
+    }
+}
+
+/// One spelling for commands that mean the same.
+fn short(name: &str) -> &str {
+    match name {
+        "dfrac" | "tfrac" | "cfrac" => "frac",
+        "leq" | "leqslant" => "le",
+        "geq" | "geqslant" => "ge",
+        "neq" => "ne",
+        "ast" | "times" => "cdot",
+        "lbrace" => "{",
+        "rbrace" => "}",
+        "lvert" | "rvert" | "vert" => "|",
+        "degree" | "degrees" => "circ",
+        "varnothing" => "emptyset",
+        "dbinom" | "tbinom" => "binom",
+        "land" => "wedge",
+        "lor" => "vee",
+        other => other,
+    }
+}
+
+/// Characters beyond ASCII that LaTeX has commands for.
+fn plain(c: char) -> Token {
+    let command = match c {
+        '\u{2212}' | '\u{2013}' => return Token::Sign('-'),
+        '²' => "squared",
+        '³' => "cubed",
+        '×' | '·' | '⋅' | '*' | '∗' => "cdot",
+        '÷' => return Token::Sign('/'),
+        '°' => "circ",
+        'π' => "pi",
+        'θ' => "theta",
+        '√' => "sqrt",
+        '∞' => "infty",
+        '≤' => "le",
+        '≥' => "ge",
+        '≠' => "ne",
+        '±' => "pm",
+        '∓' => "mp",
+        '∪' => "cup",
+        '∩' => "cap",
+        '∈' => "in",
+        '∅' => "emptyset",
+        'ℝ' => return Token::Letter('ℝ'),
+        '’' => return Token::Sign('\''),
+        '£' | '€' | '¥' | '$' => return Token::Command(c.to_string()),
+        c if c.is_alphabetic() => return Token::Letter(c),
+        c => return Token::Sign(c),
+    };
+    Token::Command(command.to_owned())
+}
