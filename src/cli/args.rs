@@ -102,8 +102,9 @@ pub struct ComputeArgs {
 /// Which questions.
 #[derive(Debug, Clone, Args)]
 pub struct TaskArgs {
-    /// Built-in task (arith, commonsense, arc_easy, arc_challenge, openbookqa, commonsense_qa,
-    /// gsm8k, dart_math) or YAML file in lm-evaluation-harness's dialect; one or several.
+    /// Built-in task (arith, commonsense, countdown, boolean, list-ops, hops, counting, arc_easy,
+    /// arc_challenge, openbookqa, commonsense_qa, gsm8k, dart_math) or YAML file in
+    /// lm-evaluation-harness's dialect; one or several.
     #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "TASK")]
     pub task: Vec<String>,
     /// Rows (JSONL or JSON) instead of the task's own; one file for each task, in the same order.
@@ -287,10 +288,12 @@ pub struct ExportArgs {
 /// Arguments of `cola synth`.
 #[derive(Debug, Args)]
 pub struct SynthArgs {
-    /// arith or commonsense.
+    /// arith, commonsense, countdown, boolean, list-ops, hops or counting.
     #[arg(long)]
     pub kind: String,
-    /// Difficulty: operations in a row (arith, 1-8), facts to combine (commonsense, 1-2).
+    /// Difficulty: operations in a row (arith, 1-8), facts to combine (commonsense, 1-2), operations
+    /// less one (countdown, 1-4), and/or operators less two (boolean, 1-8), depth of nesting
+    /// (list-ops, 1-8), look-ups (hops, 1-8), length of the list (counting, 1-6).
     #[arg(long)]
     pub level: u32,
     /// Number of questions.

@@ -18,6 +18,11 @@ macro_rules! built_in_tasks {
 built_in_tasks!(
     "arith",
     "commonsense",
+    "countdown",
+    "boolean",
+    "list-ops",
+    "hops",
+    "counting",
     "arc_easy",
     "arc_challenge",
     "openbookqa",
