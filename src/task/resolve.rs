@@ -29,6 +29,7 @@ built_in_tasks!(
     "commonsense_qa",
     "gsm8k",
     "dart_math",
+    "math",
 );
 
 /// The names of the built-in tasks.

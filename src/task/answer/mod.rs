@@ -6,6 +6,6 @@ mod boxed;
 mod equal;
 mod number;
 
-pub use boxed::first_boxed;
+pub use boxed::{first_boxed, last_boxed};
 pub use equal::math_equal;
 pub use number::{Number, parse_number};
