@@ -213,7 +213,15 @@ fn exports_hold_the_best_chain_of_every_sample() {
 #[test]
 fn questions_follow_from_the_seed() {
     let place = Place::new();
-    for kind in ["arith --level 3", "commonsense --level 2"] {
+    for kind in [
+        "arith --level 3",
+        "commonsense --level 2",
+        "countdown --level 2",
+        "boolean --level 4",
+        "list-ops --level 3",
+        "hops --level 5",
+        "counting --level 1",
+    ] {
         let made = |flags: &str| place.ok(&format!("synth --kind {kind} {flags}")).stdout;
         let thirty = made("--count 30 --seed 7");
         assert_eq!(made("--count 30 --seed 7"), thirty);
@@ -240,6 +248,11 @@ fn train_and_test_questions_are_disjoint() {
     for (kind, sizes) in [
         ("arith --level 1", (900, 250)),
         ("commonsense --level 2", (900, 300)),
+        ("countdown --level 1", (900, 300)),
+        ("boolean --level 1", (900, 300)),
+        ("list-ops --level 1", (900, 300)),
+        ("hops --level 1", (900, 300)),
+        ("counting --level 1", (900, 300)),
     ] {
         let made = |split: &str, count: usize, seed: usize| {
             let flags = format!("--count {count} --seed {seed} --split {split}");

@@ -252,7 +252,7 @@ fn broken_data_is_refused_by_file_and_line() {
         ("list.jsonl", vec!["list.jsonl:5", "JSON object"]),
         ("empty.jsonl", vec!["empty.jsonl", "no rows"]),
         ("column.jsonl", vec!["column.jsonl:5", "`answer`", "arith"]),
-        ("rows.csv", vec!["rows.csv", "JSONL"]),
+        ("rows.csv", vec!["rows.csv", "no rows"]),
         ("rows.json", vec!["rows.json:1", "not JSON"]),
         ("none.jsonl", vec!["none.jsonl"]),
     ] {

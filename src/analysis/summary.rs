@@ -41,6 +41,9 @@ pub struct Summary {
     pub layers: usize,
     /// Layer steps of single decoded tokens.
     pub decode_steps: u64,
+    /// Bad rows of the data that were passed over: no samples, and not known from records.
+    #[serde(default)]
+    pub skipped_rows: usize,
 }
 
 /// One dataset in numbers. "Found" and "fixed" are oracle numbers: the search saw the gold answer.
@@ -100,6 +103,7 @@ impl Summary {
             total: DatasetSummary::of("all", run.records()),
             layers: run.layers(),
             decode_steps: total(|r| r.cost.decode_steps),
+            skipped_rows: 0,
         }
     }
 }

@@ -32,8 +32,12 @@ pub fn headline(summary: &Summary) -> String {
             thousands(n as u64)
         ),
     };
+    let skipped = match summary.skipped_rows {
+        0 => String::new(),
+        n => format!("; bad rows skipped: {}", thousands(n as u64)),
+    };
     format!(
-        "{} · {} layers · {} {}{failed}\n",
+        "{} · {} layers · {} {}{failed}{skipped}\n",
         summary.model,
         summary.layers,
         thousands(summary.total.samples as u64),

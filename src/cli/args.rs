@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::chain::Alpha;
+use crate::{chain::Alpha, task::Condition};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -100,18 +100,37 @@ pub struct ComputeArgs {
 }
 
 /// Which questions.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct TaskArgs {
-    /// Built-in task (arith, commonsense, arc_easy, arc_challenge, openbookqa, commonsense_qa,
-    /// gsm8k, dart_math) or YAML file in lm-evaluation-harness's dialect; one or several.
+    /// Built-in task (arith, commonsense, countdown, boolean, list-ops, hops, counting, arc_easy,
+    /// arc_challenge, openbookqa, commonsense_qa, gsm8k, dart_math, math) or YAML file in
+    /// lm-evaluation-harness's dialect; one or several.
     #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "TASK")]
     pub task: Vec<String>,
-    /// Rows (JSONL or JSON) instead of the task's own; one file for each task, in the same order.
+    /// Rows instead of the task's own: JSONL, JSON, CSV or TSV (also as .gz or .zst), or Parquet; one
+    /// file for each task, in the same order.
     #[arg(long, num_args = 1.., value_name = "FILE")]
     pub data: Vec<PathBuf>,
+    /// Rows of a dataset on the Hugging Face hub, org/name or org/name@revision, or of a directory
+    /// laid out like one: the Parquet files of one split. What the cache lacks is fetched. One task.
+    #[arg(long, value_name = "DATASET", conflicts_with = "data")]
+    pub dataset: Option<String>,
+    /// Subset of --dataset (default: the task's, if it has one).
+    #[arg(long, value_name = "NAME", requires = "dataset")]
+    pub subset: Option<String>,
+    /// Split of --dataset (default: the one the task evaluates, else test).
+    #[arg(long, value_name = "NAME", requires = "dataset")]
+    pub split: Option<String>,
     /// Rows the few-shot examples are drawn from, instead of the task's own.
     #[arg(long, value_name = "FILE")]
     pub fewshot_data: Option<PathBuf>,
+    /// Only rows with this value in a column, or at a path into it: query_metadata.level=3. Several
+    /// must all hold.
+    #[arg(long = "where", value_name = "COLUMN=VALUE")]
+    pub conditions: Vec<Condition>,
+    /// Pass over up to N bad rows of each task, and count them, instead of stopping at the first.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub skip_bad_rows: usize,
     /// Only the first N samples of each task.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub limit: Option<usize>,
@@ -287,10 +306,12 @@ pub struct ExportArgs {
 /// Arguments of `cola synth`.
 #[derive(Debug, Args)]
 pub struct SynthArgs {
-    /// arith or commonsense.
+    /// arith, commonsense, countdown, boolean, list-ops, hops or counting.
     #[arg(long)]
     pub kind: String,
-    /// Difficulty: operations in a row (arith, 1-8), facts to combine (commonsense, 1-2).
+    /// Difficulty: operations in a row (arith, 1-8), facts to combine (commonsense, 1-2), operations
+    /// less one (countdown, 1-4), and/or operators less two (boolean, 1-8), depth of nesting
+    /// (list-ops, 1-8), look-ups (hops, 1-8), length of the list (counting, 1-6).
     #[arg(long)]
     pub level: u32,
     /// Number of questions.

@@ -7,7 +7,7 @@ use super::{
     args::{DemoArgs, TaskArgs},
     output,
     search::{SearchJob, resolve_searches},
-    setup,
+    setup, tasks,
 };
 use crate::{
     analysis::{RunRecords, write_report},
@@ -35,12 +35,10 @@ pub fn run(mut args: DemoArgs) -> Result<Ending, CliError> {
     let directory = home.join("models/demo");
     let datasets = home.join("datasets/demo");
     let file = |task: &str| datasets.join(format!("{task}.yaml")).display().to_string();
-    let tasks = setup::load_tasks(&TaskArgs {
+    let tasks = tasks::load(&TaskArgs {
         task: TASKS.iter().map(|task| file(task)).collect(),
-        data: Vec::new(),
-        fewshot_data: None,
         limit: args.limit,
-        chat: false,
+        ..TaskArgs::default()
     })?;
     let searches = resolve_searches(
         &args.strategy,

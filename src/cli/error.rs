@@ -9,7 +9,7 @@ use crate::{
     chain::ChainError,
     engine::{EngineError, VerifyError},
     export::ExportError,
-    model::ModelError,
+    model::{DatasetError, ModelError},
     run::RunError,
     search::SearchError,
     task::{TaskError, synth::SynthError},
@@ -38,6 +38,9 @@ pub enum CliError {
     /// See [`ModelError`].
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// See [`DatasetError`].
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     /// See [`EngineError`].
     #[error(transparent)]
     Engine(#[from] EngineError),

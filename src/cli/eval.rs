@@ -15,6 +15,7 @@ use super::{
     args::EvalArgs,
     output,
     setup::{self, Located},
+    tasks,
 };
 use crate::{
     chain::Chain,
@@ -26,7 +27,7 @@ use crate::{
 type Results = Vec<Option<Result<Evaluated, String>>>;
 
 pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
-    let tasks = setup::load_tasks(&args.tasks)?;
+    let loaded_tasks = tasks::load(&args.tasks)?;
     let Located { directory, name } = setup::locate_model(&args.model.model)?;
     args.model.model = name;
     let depth = crate::model::Model::inspect(&directory)?.spec.layers.len();
@@ -34,7 +35,8 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
         Some(text) => Chain::parse(text, depth)?,
         None => Chain::identity(depth),
     };
-    let samples = tasks.concat();
+    let samples = tasks::samples(&loaded_tasks);
+    let skipped = tasks::skipped(&loaded_tasks);
     let pairs = match &args.pairs {
         Some(file) => read_pairs(file, &samples, depth)?,
         None => (0..samples.len())
@@ -70,9 +72,9 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
         }
     }
     if args.pairs.is_some() {
-        write_pairs(&args, &samples, &pairs, &results, seconds)?;
+        write_pairs(&args, &samples, &pairs, &results, (skipped, seconds))?;
     } else {
-        report(&args, &chain, &samples, &results)?;
+        report(&args, &chain, &samples, skipped, &results)?;
     }
     Ok(match () {
         () if results.iter().any(Option::is_none) => Ending::Interrupted,
@@ -144,7 +146,7 @@ fn write_pairs(
     samples: &[Sample],
     pairs: &[Pair],
     results: &Results,
-    seconds: f64,
+    (skipped, seconds): (usize, f64),
 ) -> Result<(), CliError> {
     #[derive(Serialize)]
     struct Line<'a> {
@@ -196,6 +198,7 @@ fn write_pairs(
             "pairs": run,
             "correct": correct,
             "failed": results.iter().flatten().filter(|r| r.is_err()).count(),
+            "skipped_rows": skipped,
             "seconds": seconds,
             "chains_per_second": run as f64 / seconds,
             "file": path,
@@ -218,6 +221,7 @@ fn report(
     args: &EvalArgs,
     chain: &Chain,
     samples: &[Sample],
+    skipped: usize,
     results: &Results,
 ) -> Result<(), CliError> {
     let mut table = String::new();
@@ -260,7 +264,11 @@ fn report(
         "results": by_task,
         "n-samples": counts,
         "failed": results.iter().flatten().filter(|r| r.is_err()).count(),
+        "skipped_rows": skipped,
     });
+    if skipped > 0 {
+        let _ = writeln!(table, "bad rows skipped: {skipped}");
+    }
     if let Some(out) = &args.out {
         output::file(
             &out.join("results.json"),

@@ -1,4 +1,4 @@
-//! What a user sees while a model is fetched: a bar on a terminal, plain lines otherwise.
+//! What a user sees while a model or a dataset is fetched: a bar on a terminal, plain lines otherwise.
 
 use std::{
     io::IsTerminal,
@@ -9,7 +9,10 @@ use std::{
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use crate::{
-    model::{FetchWatcher, Fetched, HubModel, ModelError, fetch as fetch_model},
+    model::{
+        DatasetError, FetchWatcher, Fetched, FetchedDataset, HubModel, ModelError,
+        fetch as fetch_model, fetch_dataset,
+    },
     run::note,
 };
 
@@ -18,18 +21,33 @@ const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Fetches a model of the hub, and shows how that goes.
 pub fn fetch(model: &HubModel) -> Result<Fetched, ModelError> {
+    shown(model, |watcher| fetch_model(model, watcher))
+}
+
+/// Fetches a split of a dataset of the hub, and shows how that goes.
+pub fn fetch_split(
+    dataset: &HubModel,
+    subset: Option<&str>,
+    split: &str,
+) -> Result<FetchedDataset, DatasetError> {
+    shown(dataset, |watcher| {
+        fetch_dataset(dataset, subset, split, watcher)
+    })
+}
+
+fn shown<T>(repository: &HubModel, fetch: impl FnOnce(&Arc<dyn FetchWatcher>) -> T) -> T {
     let shown = Arc::new(Shown {
-        model: model.to_string(),
+        repository: repository.to_string(),
         current: Mutex::new(None),
     });
     let watcher: Arc<dyn FetchWatcher> = shown.clone();
-    let fetched = fetch_model(model, &watcher);
+    let fetched = fetch(&watcher);
     shown.clear();
     fetched
 }
 
 struct Shown {
-    model: String,
+    repository: String,
     current: Mutex<Option<Current>>,
 }
 
@@ -49,7 +67,7 @@ impl Shown {
     }
 
     fn begin(&self, file: &str, total: u64) -> Current {
-        let line = format!("cola: fetching {}: {file}", self.model);
+        let line = format!("cola: fetching {}: {file}", self.repository);
         let bar = std::io::stderr().is_terminal().then(|| {
             let template = "{prefix} {wide_bar} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
             let style = ProgressStyle::with_template(template)

@@ -14,6 +14,7 @@ mod results;
 mod search;
 mod setup;
 mod synth;
+mod tasks;
 mod verify;
 
 pub use args::{Cli, Command};

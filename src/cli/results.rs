@@ -10,13 +10,13 @@ use crate::{
 
 /// Prints the summary of a run and writes `summary.json` and `summary.txt` beside the journal.
 pub fn summarise(
-    model: &str,
-    seconds: f64,
-    records: Vec<SampleRecord>,
+    run: &RunRecords,
+    skipped_rows: usize,
     out: &Path,
     json: bool,
 ) -> Result<(), CliError> {
-    let summary = Summary::of(&RunRecords::new(model, seconds, records)?);
+    let mut summary = Summary::of(run);
+    summary.skipped_rows = skipped_rows;
     let table = render(&summary);
     output::file(
         &out.join("summary.json"),

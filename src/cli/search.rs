@@ -7,19 +7,21 @@ use super::{
     args::{SearchArgs, StrategyArgs},
     results,
     setup::{self, Loaded},
+    tasks,
 };
 use crate::{
+    analysis::RunRecords,
     model::stop_tokens,
     run::{
         ControlPlan, Driver, Manifest, Progress, RunOutcome, RunPlan, Searches, note, wall_seconds,
     },
     search::SearchConfig,
-    task::Sample,
+    task::LoadedTask,
 };
 
 pub fn run(args: SearchArgs) -> Result<Ending, CliError> {
     // Everything that can be refused cheaply is, before the weights are read.
-    let tasks = setup::load_tasks(&args.tasks)?;
+    let tasks = tasks::load(&args.tasks)?;
     let model = setup::locate_model(&args.model.model)?;
     let searches = resolve_searches(
         &args.strategy,
@@ -47,7 +49,7 @@ pub struct SearchJob {
     pub model: String,
     pub chat: bool,
     pub strategy: StrategyArgs,
-    pub tasks: Vec<Vec<Sample>>,
+    pub tasks: Vec<LoadedTask>,
     pub searches: Searches,
     pub json: bool,
 }
@@ -67,7 +69,8 @@ impl SearchJob {
             return Ok(Ending::Interrupted);
         }
         let seconds = wall_seconds(&outcome.records);
-        results::summarise(&self.model, seconds, outcome.records, out, self.json)?;
+        let run = RunRecords::new(&self.model, seconds, outcome.records)?;
+        results::summarise(&run, tasks::skipped(&self.tasks), out, self.json)?;
         Ok(match (outcome.interrupted, failed) {
             (true, _) => Ending::Interrupted,
             (false, true) => Ending::Failures,
@@ -79,7 +82,7 @@ impl SearchJob {
         let controls = self.strategy.controls;
         let plan = RunPlan {
             manifest: self.manifest(loaded)?,
-            samples: self.tasks.concat(),
+            samples: tasks::samples(&self.tasks),
             asking: loaded.asking(self.chat, (controls > 0).then_some(self.strategy.seed))?,
             searches: self.searches.clone(),
             in_flight: loaded.in_flight,
@@ -109,11 +112,7 @@ impl SearchJob {
             controls: ControlPlan {
                 samples: self.strategy.controls,
             },
-            tasks: self
-                .tasks
-                .iter()
-                .map(|samples| setup::task_manifest(samples))
-                .collect(),
+            tasks: self.tasks.iter().map(setup::task_manifest).collect(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! From flags to a loaded model, a running engine and samples.
+//! From flags to a loaded model and a running engine.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,14 +12,14 @@ use tch::{Device, Kind};
 
 use super::{
     CliError,
-    args::{self, ComputeArgs, Dtype, TaskArgs},
+    args::{self, ComputeArgs, Dtype},
     fetching,
 };
 use crate::{
     engine::{self, Engine, EngineOptions},
     model::{Compute, HubModel, Model, Repeat, Tokenizer, parse_device, stop_tokens},
     run::{TaskManifest, note},
-    task::{Asking, LoadOptions, Question, Sample, load_samples, resolve},
+    task::{Asking, LoadedTask, Question},
 };
 
 /// A loaded model with its engine.
@@ -148,42 +148,9 @@ pub fn dtype_name(kind: Kind) -> &'static str {
     }
 }
 
-/// Resolves the tasks and loads their samples.
-pub fn load_tasks(args: &TaskArgs) -> Result<Vec<Vec<Sample>>, CliError> {
-    if !args.data.is_empty() && args.data.len() != args.task.len() {
-        return Err(CliError::Usage(format!(
-            "--data: {} files for {} tasks; give one for each, in the same order, or none",
-            args.data.len(),
-            args.task.len()
-        )));
-    }
-    let mut tasks: Vec<Vec<Sample>> = Vec::new();
-    for (at, name) in args.task.iter().enumerate() {
-        let spec = Arc::new(resolve(name)?);
-        if tasks
-            .iter()
-            .flatten()
-            .any(|sample| sample.task.name == spec.name)
-        {
-            return Err(CliError::Usage(format!(
-                "--task: {} is named twice",
-                spec.name
-            )));
-        }
-        tasks.push(load_samples(
-            &spec,
-            &LoadOptions {
-                data: args.data.get(at).cloned(),
-                fewshot_data: args.fewshot_data.clone(),
-                limit: args.limit,
-            },
-        )?);
-    }
-    Ok(tasks)
-}
-
 /// What the manifest says of a task's samples.
-pub fn task_manifest(samples: &[Sample]) -> TaskManifest {
+pub fn task_manifest(task: &LoadedTask) -> TaskManifest {
+    let samples = &task.samples;
     let mut hasher = blake3::Hasher::new();
     let mut eat = |text: &str| {
         hasher.update(&(text.len() as u64).to_le_bytes());
@@ -226,6 +193,7 @@ pub fn task_manifest(samples: &[Sample]) -> TaskManifest {
             .first()
             .map_or_else(String::new, |s| s.task.name.clone()),
         samples: samples.len(),
+        skipped_rows: task.skipped.len(),
         samples_hash: hasher.finalize().to_hex()[..32].to_owned(),
     }
 }

@@ -42,7 +42,10 @@ pub use device::{Compute, parse_device};
 pub use error::ModelError;
 pub use frozen::Frozen;
 pub use head::{Asked, Reading};
-pub use hub::{FetchWatcher, Fetched, HubFailure, HubModel, fetch};
+pub use hub::{
+    DatasetError, FetchWatcher, Fetched, FetchedDataset, HubFailure, HubModel, dataset_files,
+    fetch, fetch_dataset,
+};
 pub use layer::{Applied, Asks, Keep, Layer};
 pub use network::{Inspection, Model};
 pub use repeat::{Repeat, seen_in_slot};

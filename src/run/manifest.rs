@@ -50,8 +50,15 @@ pub struct TaskManifest {
     pub name: String,
     /// Number of samples.
     pub samples: usize,
+    /// Bad rows that were passed over; absent where there were none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped_rows: usize,
     /// Hash of all rendered samples: prompts, options, answers and ids.
     pub samples_hash: String,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The current layout.

@@ -1,6 +1,6 @@
 //! What can go wrong between a task's name and its samples.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An error in a task file or in its data. Every message names the file, the key or row in it, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -44,17 +44,22 @@ pub enum TaskError {
     },
 
     /// The task names no data file, or not for the split it evaluates.
-    #[error("task `{task}`: {message}; give the rows with --data FILE (JSONL or JSON)")]
+    #[error(
+        "task `{task}`: {message}; give the rows with --data FILE{}",
+        fetch_hint(dataset)
+    )]
     NoData {
         /// The task.
         task: String,
         /// What it names instead.
         message: String,
+        /// What to type to fetch the rows, where the task names a dataset of the hub.
+        dataset: Option<String>,
     },
 
     /// The task names no data file to draw few-shot examples from.
     #[error(
-        "task `{task}`: num_fewshot: {message}; give the rows of the examples with --fewshot-data FILE (JSONL or JSON)"
+        "task `{task}`: num_fewshot: {message}; give the rows of the examples with --fewshot-data FILE"
     )]
     NoExamples {
         /// The task.
@@ -79,6 +84,28 @@ pub enum TaskError {
         message: String,
     },
 
+    /// A data file that cannot be read on from some place.
+    #[error("{place}: {message}")]
+    Broken {
+        /// `file:line`.
+        place: String,
+        /// What is wrong.
+        message: String,
+    },
+
+    /// More bad rows than `--skip-bad-rows` allows.
+    #[error(
+        "{place}: {message}; bad rows skipped before it: {skipped}, as many as --skip-bad-rows allows"
+    )]
+    TooManyBadRows {
+        /// Where the first is that is too many.
+        place: String,
+        /// What is wrong with it.
+        message: String,
+        /// How many were skipped.
+        skipped: usize,
+    },
+
     /// One row that is malformed or does not fit the task. `place` is `file:line`, or `file: row n` in a JSON list.
     #[error("{place}: {message}")]
     Row {
@@ -89,7 +116,22 @@ pub enum TaskError {
     },
 }
 
+/// The end of a message about rows that are not here.
+fn fetch_hint(dataset: &Option<String>) -> String {
+    match dataset {
+        Some(dataset) => format!(", or fetch them with {dataset}"),
+        None => String::new(),
+    }
+}
+
 impl TaskError {
+    pub(super) fn format(path: &Path, message: impl Into<String>) -> Self {
+        TaskError::Format {
+            path: path.to_owned(),
+            message: message.into(),
+        }
+    }
+
     pub(super) fn row(place: impl Into<String>, message: impl Into<String>) -> Self {
         TaskError::Row {
             place: place.into(),

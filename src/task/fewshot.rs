@@ -1,6 +1,5 @@
 //! Solved examples before the question.
 
-use super::data::LocatedRow;
 use super::error::TaskError;
 use super::mersenne::PythonRandom;
 use super::spec::TaskSpec;
@@ -32,17 +31,13 @@ impl Examples {
             return Err(TaskError::NoData {
                 task: spec.name.clone(),
                 message,
+                dataset: None,
             });
         }
         Ok(Examples {
             rows,
             random: PythonRandom::new(SEED),
         })
-    }
-
-    /// The rows of a file, without their places.
-    pub fn rows_of(located: Vec<LocatedRow>) -> Vec<Columns> {
-        located.into_iter().map(|located| located.row).collect()
     }
 
     /// The text of the examples for one question; must be called once a question, in order.

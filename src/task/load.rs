@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::data::{LocatedRow, locate, read_rows};
+use super::data::{Condition, LocatedRow, Rows, Selection, locate, open_rows};
 use super::error::TaskError;
 use super::fewshot::Examples;
 use super::sample::{Question, Sample};
@@ -15,7 +15,7 @@ use super::target;
 use super::template::{self, Row};
 
 /// Columns that hold a row's id in datasets people use, the most telling first.
-const ID_COLUMNS: [&str; 8] = [
+const ID_COLUMNS: [&str; 9] = [
     "id",
     "ID",
     "query_id",
@@ -23,18 +23,32 @@ const ID_COLUMNS: [&str; 8] = [
     "sample_id",
     "qid",
     "uid",
+    "unique_id",
     "idx",
 ];
 
 /// What to load of a task.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
-    /// Rows from this file, instead of those the task names.
-    pub data: Option<PathBuf>,
-    /// Few-shot examples from this file, instead of those the task names.
-    pub fewshot_data: Option<PathBuf>,
+    /// Rows from these files, one after the other, instead of those the task names.
+    pub data: Vec<PathBuf>,
+    /// Few-shot examples from these files, instead of those the task names.
+    pub fewshot_data: Vec<PathBuf>,
     /// At most this many samples, the first.
     pub limit: Option<usize>,
+    /// Only rows that meet these, beside the task's own conditions.
+    pub conditions: Vec<Condition>,
+    /// Bad rows to pass over before giving up.
+    pub skip_bad_rows: usize,
+}
+
+/// A task's samples.
+#[derive(Debug)]
+pub struct LoadedTask {
+    /// In the order of the data.
+    pub samples: Vec<Sample>,
+    /// The bad rows that were passed over: place and reason.
+    pub skipped: Vec<String>,
 }
 
 /// Loads the samples of a task, in the order of its data.
@@ -44,36 +58,142 @@ pub struct LoadOptions {
 ///
 /// # Errors
 /// No data, an unreadable or empty file, and any row that is malformed, lacks a column, or whose gold label is not among
-/// its options; named by file and line.
-pub fn load_samples(task: &Arc<TaskSpec>, options: &LoadOptions) -> Result<Vec<Sample>, TaskError> {
-    let rows = match &options.data {
-        Some(path) => read_rows(path, options.limit)?,
-        None => {
-            let split = task
-                .source
-                .evaluated()
-                .ok_or_else(|| no_data(task, "it names no test or validation split"))?;
-            rows_of_split(task, split, options.limit)?
+/// its options, if more than `skip_bad_rows` are; named by file and line.
+pub fn load_samples(task: &Arc<TaskSpec>, options: &LoadOptions) -> Result<LoadedTask, TaskError> {
+    let files = match options.data.as_slice() {
+        [] => {
+            let split = task.source.evaluated();
+            let missing = || no_data(task, "it names no test or validation split");
+            files_of_split(task, split.ok_or_else(missing)?)?
         }
+        files => files.to_vec(),
     };
-    let mut examples = examples(task, options)?;
+    let mut tolerance = Tolerance {
+        left: options.skip_bad_rows,
+        skipped: Vec::new(),
+    };
+    let mut examples = examples(task, options, &mut tolerance)?;
+    let conditions = [&task.source.conditions[..], &options.conditions].concat();
+    let mut selection = Selection::new(conditions, task.source.unique_by.clone());
+    let limit = options.limit.unwrap_or(usize::MAX);
     let mut used = HashMap::new();
-    let mut samples = Vec::with_capacity(rows.len());
-    for (index, located) in rows.iter().enumerate() {
-        let (context, question) =
-            ask(task, &Row::new(&located.row), examples.as_mut()).map_err(|message| {
-                TaskError::row(&located.place, format!("task {}: {message}", task.name))
-            })?;
-        let id = unique(&mut used, row_id(located));
-        samples.push(Sample {
-            task: Arc::clone(task),
-            id,
-            index,
-            context,
-            question,
+    let mut samples = Vec::new();
+    let mut rows = Reading::new(&files);
+    while samples.len() < limit
+        && let Some(located) = rows.next(&mut tolerance)?
+    {
+        let sample = selection.takes(&located.row).and_then(|taken| match taken {
+            true => ask(task, &Row::new(&located.row), examples.as_mut()).map(Some),
+            false => Ok(None),
         });
+        match sample {
+            Ok(None) => {}
+            Ok(Some((context, question))) => samples.push(Sample {
+                task: Arc::clone(task),
+                id: unique(&mut used, row_id(&located)),
+                index: rows.count - 1,
+                context,
+                question,
+            }),
+            Err(message) => tolerance.forgive(TaskError::row(
+                located.place,
+                format!("task {}: {message}", task.name),
+            ))?,
+        }
     }
-    Ok(samples)
+    if samples.is_empty() && limit > 0 {
+        return Err(rows.nothing(&files, &selection));
+    }
+    Ok(LoadedTask {
+        samples,
+        skipped: tolerance.skipped,
+    })
+}
+
+/// How many bad rows are passed over.
+struct Tolerance {
+    left: usize,
+    skipped: Vec<String>,
+}
+
+impl Tolerance {
+    /// Passes over a bad row, while that is allowed; any other error stays one.
+    fn forgive(&mut self, error: TaskError) -> Result<(), TaskError> {
+        match error {
+            TaskError::Row { place, message } if self.left > 0 => {
+                self.left -= 1;
+                self.skipped.push(format!("{place}: {message}"));
+                Ok(())
+            }
+            TaskError::Row { place, message } if !self.skipped.is_empty() => {
+                Err(TaskError::TooManyBadRows {
+                    place,
+                    message,
+                    skipped: self.skipped.len(),
+                })
+            }
+            error => Err(error),
+        }
+    }
+}
+
+/// The rows of files one after the other.
+struct Reading<'a> {
+    files: std::slice::Iter<'a, PathBuf>,
+    rows: Option<(&'a PathBuf, Rows)>,
+    /// Rows so far, those passed over among them.
+    count: usize,
+    /// As it was when the current file began.
+    before: usize,
+}
+
+impl<'a> Reading<'a> {
+    fn new(files: &'a [PathBuf]) -> Self {
+        Self {
+            files: files.iter(),
+            rows: None,
+            count: 0,
+            before: 0,
+        }
+    }
+
+    /// The next row that is not malformed.
+    fn next(&mut self, tolerance: &mut Tolerance) -> Result<Option<LocatedRow>, TaskError> {
+        loop {
+            let Some((path, rows)) = &mut self.rows else {
+                let Some(path) = self.files.next() else {
+                    return Ok(None);
+                };
+                self.before = self.count;
+                self.rows = Some((path, open_rows(path)?));
+                continue;
+            };
+            match rows.next() {
+                None if self.count == self.before => {
+                    let path = path.clone();
+                    return Err(TaskError::Empty { path });
+                }
+                None => self.rows = None,
+                Some(row) => {
+                    self.count += 1;
+                    match row {
+                        Ok(row) => return Ok(Some(row)),
+                        Err(error) => tolerance.forgive(error)?,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Why no sample came of the rows.
+    fn nothing(&self, files: &[PathBuf], selection: &Selection) -> TaskError {
+        let path = files.first().cloned().unwrap_or_default();
+        let message = match selection.conditions().as_str() {
+            "" => format!("none of its {} rows can be used", self.count),
+            conditions => format!("none of its {} rows has {conditions}", self.count),
+        };
+        TaskError::format(&path, message)
+    }
 }
 
 /// The context and the question of one row.
@@ -123,33 +243,38 @@ fn ask(
     Ok((context, question))
 }
 
-fn examples(task: &TaskSpec, options: &LoadOptions) -> Result<Option<Examples>, TaskError> {
+fn examples(
+    task: &TaskSpec,
+    options: &LoadOptions,
+    tolerance: &mut Tolerance,
+) -> Result<Option<Examples>, TaskError> {
     if task.num_fewshot == 0 {
         return Ok(None);
     }
-    let rows = match (&options.fewshot_data, &task.examples) {
-        (Some(path), _) => Examples::rows_of(read_rows(path, None)?),
-        (None, Some(rows)) => rows.clone(),
-        (None, None) => {
+    let files = match (options.fewshot_data.as_slice(), &task.examples) {
+        ([], Some(rows)) => return Examples::new(task, rows.clone()).map(Some),
+        ([], None) => {
             let split = task
                 .source
                 .examples()
                 .ok_or_else(|| no_data(task, "no split to draw examples from"));
-            let rows = split.and_then(|split| rows_of_split(task, split, None));
-            Examples::rows_of(rows.map_err(|error| match error {
-                TaskError::NoData { task, message } => TaskError::NoExamples { task, message },
+            let files = split.and_then(|split| files_of_split(task, split));
+            files.map_err(|error| match error {
+                TaskError::NoData { task, message, .. } => TaskError::NoExamples { task, message },
                 other => other,
-            })?)
+            })?
         }
+        (files, _) => files.to_vec(),
     };
+    let mut rows = Vec::new();
+    let mut reading = Reading::new(&files);
+    while let Some(located) = reading.next(tolerance)? {
+        rows.push(located.row);
+    }
     Examples::new(task, rows).map(Some)
 }
 
-fn rows_of_split(
-    task: &TaskSpec,
-    split: &str,
-    limit: Option<usize>,
-) -> Result<Vec<LocatedRow>, TaskError> {
+fn files_of_split(task: &TaskSpec, split: &str) -> Result<Vec<PathBuf>, TaskError> {
     let Some(files) = task.source.files_of(split) else {
         let hub = [&task.source.path, &task.source.name]
             .into_iter()
@@ -160,20 +285,18 @@ fn rows_of_split(
         let message = format!("its split `{split}` is not on this machine (on the hub: {hub})");
         return Err(no_data(task, &message));
     };
-    let mut rows: Vec<LocatedRow> = Vec::new();
-    for name in files {
-        let path = locate(task.source.directory.as_deref(), name)
-            .ok_or_else(|| no_data(task, &format!("its data file {name} is not there")))?;
-        let left = limit.map(|limit| limit.saturating_sub(rows.len()));
-        rows.extend(read_rows(&path, left)?);
-    }
-    Ok(rows)
+    let located = files.iter().map(|name| {
+        locate(task.source.directory.as_deref(), name)
+            .ok_or_else(|| no_data(task, &format!("its data file {name} is not there")))
+    });
+    located.collect()
 }
 
 fn no_data(task: &TaskSpec, message: &str) -> TaskError {
     TaskError::NoData {
         task: task.name.clone(),
         message: message.to_owned(),
+        dataset: task.source.fetch_flags(),
     }
 }
 

@@ -11,7 +11,7 @@
 //!
 //! ```text
 //! resolve ── yaml (keys, includes) ── parse, parse_scoring ──> TaskSpec
-//! load_samples ── data (rows) ── template, target, fewshot ──> Sample
+//! load_samples ── data (rows, which are taken) ── template, target, fewshot ──> Sample
 //! Sample ── grade (filter, metric, answer) ──> ChoiceVerdict | TextVerdict;   wrong ──> WrongTarget
 //! ```
 
@@ -43,12 +43,13 @@ mod tests;
 
 pub use answer::{
     MathVerdict, Number, Unsure, after_answer_is, after_hashes, extract_answer, first_boxed,
-    last_number, math_equal, math_verdict, parse_number,
+    last_boxed, last_number, math_equal, math_verdict, parse_number,
 };
+pub use data::Condition;
 pub use error::TaskError;
 pub use filter::Pipeline;
 pub use grade::{ChoiceVerdict, MARGIN_LIMIT, TextVerdict, truncate_at_stop};
-pub use load::{LoadOptions, load_samples};
+pub use load::{LoadOptions, LoadedTask, load_samples};
 pub use metric::{ExactMatch, Mean, Metric, standard_error_key};
 pub use probe::{Answer, Asking, Probe, Target, Verdict};
 pub use resolve::{built_in_names, resolve};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_yaml_ng::Value;
 
+use super::data::Condition;
 use super::error::TaskError;
 use super::filter::Pipeline;
 use super::parse_scoring::{filters, metrics};
@@ -164,9 +165,14 @@ fn data_source(keys: &mut Keys, directory: Option<PathBuf>) -> Result<DataSource
         validation: text("validation_split")?,
         test: text("test_split")?,
         fewshot: text("fewshot_split")?,
+        unique_by: text("unique_by")?,
         directory,
         files: Vec::new(),
+        conditions: Vec::new(),
     };
+    if let Some(entry) = keys.take("where") {
+        source.conditions = conditions(&entry)?;
+    }
     let Some(entry) = keys.take("dataset_kwargs") else {
         return Ok(source);
     };
@@ -187,6 +193,16 @@ fn data_source(keys: &mut Keys, directory: Option<PathBuf>) -> Result<DataSource
         }
     }
     Ok(source)
+}
+
+/// `where`: columns, or paths into nested objects, and what they must say.
+fn conditions(entry: &Entry) -> Result<Vec<Condition>, TaskError> {
+    let Value::Mapping(columns) = &entry.value else {
+        return Err(entry.error("expected `column: value` lines"));
+    };
+    let condition = |(column, value)| Some(Condition::new(scalar(column)?, scalar(value)?));
+    let conditions = columns.iter().map(condition).collect::<Option<_>>();
+    conditions.ok_or_else(|| entry.error("expected a text, a number or a truth value a column"))
 }
 
 /// Files by split; without splits they are the split `train`, as for the datasets library.

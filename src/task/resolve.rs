@@ -18,12 +18,18 @@ macro_rules! built_in_tasks {
 built_in_tasks!(
     "arith",
     "commonsense",
+    "countdown",
+    "boolean",
+    "list-ops",
+    "hops",
+    "counting",
     "arc_easy",
     "arc_challenge",
     "openbookqa",
     "commonsense_qa",
     "gsm8k",
     "dart_math",
+    "math",
 );
 
 /// The names of the built-in tasks.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::data::Condition;
 use super::filter::Pipeline;
 use super::metric::Metric;
 use super::template::Columns;
@@ -54,6 +55,11 @@ impl TaskSpec {
         keys.collect()
     }
 
+    /// Whether solved examples are drawn from a split.
+    pub fn draws_examples(&self) -> bool {
+        self.num_fewshot > 0 && self.examples.is_none()
+    }
+
     /// Whether options are scored, rather than text generated.
     pub fn is_multiple_choice(&self) -> bool {
         self.output == Output::MultipleChoice
@@ -74,7 +80,7 @@ pub enum Output {
     },
 }
 
-/// Where the rows of a task are. Nothing is fetched: the hub's names are kept for messages and for later.
+/// Where the rows of a task are, and which are taken. Nothing is fetched for it unless `--dataset` says so.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataSource {
     /// `dataset_path`: the hub's name of the dataset.
@@ -93,6 +99,10 @@ pub struct DataSource {
     pub test: Option<String>,
     /// `fewshot_split`.
     pub fewshot: Option<String>,
+    /// `where`: only rows that say this.
+    pub conditions: Vec<Condition>,
+    /// `unique_by`: of rows that say the same in this column, only the first.
+    pub unique_by: Option<String>,
 }
 
 impl DataSource {
@@ -102,9 +112,20 @@ impl DataSource {
     }
 
     /// The split that examples come from.
-    pub(super) fn examples(&self) -> Option<&str> {
+    pub fn examples(&self) -> Option<&str> {
         let named = self.fewshot.as_deref().or(self.training.as_deref());
         named.or_else(|| self.evaluated())
+    }
+
+    /// What to type to have the rows fetched, where they are on the hub.
+    pub(super) fn fetch_flags(&self) -> Option<String> {
+        let path = self.path.as_ref().filter(|_| self.files.is_empty())?;
+        // The datasets library's names for files that a user has.
+        if ["json", "csv", "parquet", "text"].contains(&path.as_str()) {
+            return None;
+        }
+        let subset = self.name.as_ref().map(|name| format!(" --subset {name}"));
+        Some(format!("--dataset {path}{}", subset.unwrap_or_default()))
     }
 
     /// The files of a split, as the task file names them.

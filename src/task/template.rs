@@ -45,8 +45,20 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     });
     environment.set_unknown_method_callback(python_method);
     environment.add_filter("regex_replace", regex_replace);
+    environment.add_filter("last_boxed", last_boxed);
     environment
 });
+
+/// Ours: the content of the last complete `\boxed{}` of a worked solution.
+fn last_boxed(text: &str) -> Result<String, Error> {
+    let content = super::answer::last_boxed(text).map(|content| content.trim().to_owned());
+    content.ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidOperation,
+            "last_boxed: no complete \\boxed{} in it",
+        )
+    })
+}
 
 /// Python's methods: those of minijinja's own compatibility layer, and `index`.
 fn python_method(

@@ -1,6 +1,9 @@
 //! A hub in the test: serves the files of a directory over HTTP as the Hugging Face hub does, writes
 //! down what it was asked, and fails where it is told to.
 
+// Every test binary takes the part it needs.
+#![allow(dead_code)]
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -269,6 +272,9 @@ impl State {
         let path = &request.path[1..];
         if let Some(path) = path.strip_prefix("api/models/") {
             return self.information(path);
+        }
+        if let Some(path) = path.strip_prefix("api/datasets/") {
+            return self.information(&format!("datasets/{path}"));
         }
         let found = path.split_once("/resolve/").and_then(|(name, rest)| {
             let (revision, file) = rest.split_once('/')?;

@@ -1,4 +1,4 @@
-//! Why a model of the hub could not be had, and what to do about it.
+//! Why a model or a dataset of the hub could not be had, and what to do about it.
 
 use std::{error::Error, path::PathBuf};
 
@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::model::ModelError;
 
-/// What went wrong. [`ModelError::Hub`] names the model.
+/// What went wrong. [`ModelError::Hub`] names the model, [`DatasetError`](super::DatasetError) the dataset.
 #[derive(Debug, Error)]
 pub enum HubFailure {
     /// No connection, and not in the cache.
@@ -25,7 +25,7 @@ pub enum HubFailure {
     },
     /// Only the cache may be used, and it lacks the file.
     #[error(
-        "no such directory, and {file} is not in the cache at {}; HF_HUB_OFFLINE is set: unset it to fetch the model, \
+        "no such directory, and {file} is not in the cache at {}; HF_HUB_OFFLINE is set: unset it to fetch it, \
          or give a local directory", cache.display()
     )]
     NotCached {
@@ -36,10 +36,12 @@ pub enum HubFailure {
     },
     /// The hub does not know the repository, or does not tell this user.
     #[error(
-        "no such directory, and the hub at {endpoint} has no model {repository} that you may see; check the name, or \
+        "no such directory, and the hub at {endpoint} has no {kind} {repository} that you may see; check the name, or \
          set HF_TOKEN if it is private"
     )]
     NoRepository {
+        /// `model` or `dataset`.
+        kind: &'static str,
         /// `org/name`.
         repository: String,
         /// Where it was looked for.
@@ -57,7 +59,7 @@ pub enum HubFailure {
     },
     /// 401 or 403.
     #[error(
-        "{file}: the hub refuses access ({reason}); if the model is gated, accept its licence on {page}, then set \
+        "{file}: the hub refuses access ({reason}); if it is gated, accept its licence on {page}, then set \
          HF_TOKEN to a token that may read it"
     )]
     Refused {
@@ -65,7 +67,7 @@ pub enum HubFailure {
         file: String,
         /// The status and what the hub said.
         reason: String,
-        /// The model's page.
+        /// The repository's page.
         page: String,
     },
     /// The repository lacks a file that no model is without.
@@ -82,6 +84,14 @@ pub enum HubFailure {
     NoWeights {
         /// The weights it does hold, if any, as the end of a sentence.
         others: String,
+    },
+    /// The dataset holds no Parquet files of this split.
+    #[error("no Parquet files of {wanted}; there are {found}")]
+    NoSplit {
+        /// The subset and the split that were asked for.
+        wanted: String,
+        /// Those it has.
+        found: String,
     },
     /// The index of the weights is not one, or names what must not be fetched.
     #[error("{0}; only safetensors files of the repository itself are fetched")]

@@ -1,4 +1,4 @@
-//! Models of the Hugging Face hub, fetched into the cache that Python's `huggingface_hub` shares.
+//! Models and datasets of the Hugging Face hub, fetched into the cache that Python's `huggingface_hub` shares.
 //!
 //! ```text
 //! $HF_HOME/hub/models--org--name/
@@ -14,8 +14,10 @@
 //! `reqwest` below it drops the token when a redirect leads to another host, port or scheme.
 
 mod checksum;
+mod dataset;
 mod error;
 mod name;
+mod splits;
 
 use std::{
     path::{Path, PathBuf},
@@ -24,7 +26,8 @@ use std::{
 };
 
 use hf_hub::{
-    HFClient, HFClientBuilder, HFClientSync, HFError, HFRepositorySync, HFResult, RepoTypeModel,
+    HFClient, HFClientBuilder, HFClientSync, HFError, HFRepositorySync, HFResult, RepoType,
+    RepoTypeModel,
     progress::{DownloadEvent, Progress, ProgressEvent, ProgressHandler},
 };
 
@@ -32,6 +35,7 @@ use super::{
     ModelError,
     weights::{INDEX, SINGLE, shard_files},
 };
+pub use dataset::{DatasetError, FetchedDataset, dataset_files, fetch_dataset};
 pub use error::HubFailure;
 use error::{is_broken, is_unreachable, reason};
 pub use name::HubModel;
@@ -81,7 +85,10 @@ pub struct Fetched {
 /// [`ModelError::Hub`]: no connection, no such repository, revision or file, no access, or a file
 /// that did not come whole.
 pub fn fetch(model: &HubModel, watcher: &Arc<dyn FetchWatcher>) -> Result<Fetched, ModelError> {
-    let run = || Fetch::new(model, watcher)?.run();
+    let run = || {
+        let repository = |client: &HFClientSync| client.model(model.organisation(), model.name());
+        Fetch::new(model, repository, watcher)?.run()
+    };
     run().map_err(|failure| ModelError::Hub {
         model: model.to_string(),
         failure,
@@ -97,17 +104,22 @@ enum Hub {
     Unreachable(String),
 }
 
-struct Fetch<'a> {
+/// A repository of the hub, and how it is reached.
+struct Fetch<'a, T: RepoType> {
     model: &'a HubModel,
-    repository: HFRepositorySync<RepoTypeModel>,
+    repository: HFRepositorySync<T>,
     endpoint: String,
     cache: PathBuf,
     hub: Hub,
     watcher: &'a Arc<dyn FetchWatcher>,
 }
 
-impl<'a> Fetch<'a> {
-    fn new(model: &'a HubModel, watcher: &'a Arc<dyn FetchWatcher>) -> Result<Self, HubFailure> {
+impl<'a, T: RepoType> Fetch<'a, T> {
+    fn new(
+        model: &'a HubModel,
+        repository: impl FnOnce(&HFClientSync) -> HFRepositorySync<T>,
+        watcher: &'a Arc<dyn FetchWatcher>,
+    ) -> Result<Self, HubFailure> {
         let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         let failed = |error| HubFailure::Failed {
@@ -119,7 +131,7 @@ impl<'a> Fetch<'a> {
         let cache = client.cache_dir().to_owned();
         let client = HFClientSync::from_inner(client).map_err(failed)?;
         Ok(Self {
-            repository: client.model(model.organisation(), model.name()),
+            repository: repository(&client),
             endpoint,
             cache,
             hub: match is_offline() {
@@ -131,6 +143,140 @@ impl<'a> Fetch<'a> {
         })
     }
 
+    /// A file of a commit, from the cache or else from the hub; nothing if there is none.
+    fn file(&mut self, commit: &str, file: &str) -> Result<Option<PathBuf>, HubFailure> {
+        match self.ask(commit, file, true) {
+            Ok(path) => return Ok(Some(path)),
+            Err(HFError::EntryNotFound { .. }) => return Ok(None),
+            Err(_) if !matches!(self.hub, Hub::Online) => return Ok(None),
+            Err(HFError::LocalEntryNotFound { .. }) => {}
+            Err(error) => return Err(self.failure(file, &error)),
+        }
+        match self.ask(commit, file, false) {
+            Ok(path) => self.checked(path, file).map(Some),
+            Err(HFError::EntryNotFound { .. }) => Ok(None),
+            // Of a branch, the hub has just answered: what is missing now is not missing for good.
+            Err(error) if is_unreachable(&error) && self.model.is_pinned() => {
+                self.hub = Hub::Unreachable(reason(&error));
+                Ok(None)
+            }
+            Err(error) => Err(self.failure(file, &error)),
+        }
+    }
+
+    fn ask(&self, revision: &str, file: &str, cached: bool) -> HFResult<PathBuf> {
+        self.repository
+            .download_file()
+            .filename(file)
+            .revision(revision)
+            .local_files_only(cached)
+            .progress(Progress::new(Relay(Arc::clone(self.watcher))))
+            .send()
+    }
+
+    /// Lets a file that has just come pass if it is the one the hub announced; removes it if not.
+    fn checked(&self, path: PathBuf, file: &str) -> Result<PathBuf, HubFailure> {
+        let Some(expected) = checksum::announced(&path) else {
+            return Ok(path);
+        };
+        let unusable = |source| HubFailure::Cache {
+            file: file.to_owned(),
+            cache: self.cache.clone(),
+            source,
+        };
+        if checksum::agrees(&path, &expected).map_err(unusable)? {
+            return Ok(path);
+        }
+        let blob = path.canonicalize().map_err(unusable)?;
+        std::fs::remove_file(blob).map_err(unusable)?;
+        std::fs::remove_file(path).map_err(unusable)?;
+        Err(HubFailure::Corrupt {
+            file: file.to_owned(),
+            expected,
+        })
+    }
+
+    /// Notes in the cache which commit the revision is, now that all of it is there.
+    fn remember(&self, directory: &Path, commit: &str) {
+        if self.model.is_pinned() {
+            return;
+        }
+        let Some(home) = directory.ancestors().nth(2) else {
+            return;
+        };
+        let path = home.join("refs").join(self.model.revision());
+        if std::fs::read_to_string(&path).is_ok_and(|known| known.trim() == commit) {
+            return;
+        }
+        let write = || {
+            let parent = path.parent().unwrap_or(home);
+            std::fs::create_dir_all(parent)?;
+            std::fs::write(&path, commit)
+        };
+        // A cache that only its administrator writes serves as well, but for use without network.
+        if let Err(error) = write() {
+            tracing::debug!(%error, path = %path.display(), "not remembered");
+        }
+    }
+
+    fn failure(&self, file: &str, error: &HFError) -> HubFailure {
+        let file = file.to_owned();
+        let endpoint = self.endpoint.clone();
+        let repository = self.model.repository();
+        let (kind, prefix) = (T::default().singular(), T::default().url_prefix());
+        match error {
+            _ if code(error) == Some("RepoNotFound") => HubFailure::NoRepository {
+                kind,
+                repository,
+                endpoint,
+            },
+            HFError::RevisionNotFound { .. }
+                if code(error) == Some("RevisionNotFound")
+                    || self.repository.exists().send().is_ok_and(|exists| exists) =>
+            {
+                HubFailure::NoRevision {
+                    revision: self.model.revision().to_owned(),
+                    repository,
+                    endpoint,
+                }
+            }
+            HFError::RevisionNotFound { .. } | HFError::RepoNotFound { .. } => {
+                HubFailure::NoRepository {
+                    kind,
+                    repository,
+                    endpoint,
+                }
+            }
+            HFError::AuthRequired { .. } | HFError::Forbidden { .. } => HubFailure::Refused {
+                file,
+                reason: reason(error),
+                page: format!("{endpoint}/{prefix}{repository}"),
+            },
+            HFError::Request { source, .. } if !is_broken(source) => HubFailure::Unreachable {
+                file,
+                endpoint,
+                reason: reason(error),
+            },
+            HFError::Request { .. } | HFError::Xet { .. } => HubFailure::Broken {
+                file,
+                reason: reason(error),
+            },
+            HFError::Io(source) => HubFailure::Cache {
+                file,
+                cache: self.cache.clone(),
+                source: std::io::Error::new(source.kind(), source.to_string()),
+            },
+            HFError::CacheLockTimeout { .. } => HubFailure::Busy { file },
+            _ => HubFailure::Failed {
+                file,
+                endpoint,
+                reason: reason(error),
+            },
+        }
+    }
+}
+
+impl Fetch<'_, RepoTypeModel> {
     fn run(mut self) -> Result<Fetched, HubFailure> {
         let commit = self.commit()?;
         let config = self.needed(&commit, CONFIG)?;
@@ -212,82 +358,6 @@ impl<'a> Fetch<'a> {
         }
     }
 
-    /// A file of a commit, from the cache or else from the hub; nothing if there is none.
-    fn file(&mut self, commit: &str, file: &str) -> Result<Option<PathBuf>, HubFailure> {
-        match self.ask(commit, file, true) {
-            Ok(path) => return Ok(Some(path)),
-            Err(HFError::EntryNotFound { .. }) => return Ok(None),
-            Err(_) if !matches!(self.hub, Hub::Online) => return Ok(None),
-            Err(HFError::LocalEntryNotFound { .. }) => {}
-            Err(error) => return Err(self.failure(file, &error)),
-        }
-        match self.ask(commit, file, false) {
-            Ok(path) => self.checked(path, file).map(Some),
-            Err(HFError::EntryNotFound { .. }) => Ok(None),
-            // Of a branch, the hub has just answered: what is missing now is not missing for good.
-            Err(error) if is_unreachable(&error) && self.model.is_pinned() => {
-                self.hub = Hub::Unreachable(reason(&error));
-                Ok(None)
-            }
-            Err(error) => Err(self.failure(file, &error)),
-        }
-    }
-
-    fn ask(&self, revision: &str, file: &str, cached: bool) -> HFResult<PathBuf> {
-        self.repository
-            .download_file()
-            .filename(file)
-            .revision(revision)
-            .local_files_only(cached)
-            .progress(Progress::new(Relay(Arc::clone(self.watcher))))
-            .send()
-    }
-
-    /// Lets a file that has just come pass if it is the one the hub announced; removes it if not.
-    fn checked(&self, path: PathBuf, file: &str) -> Result<PathBuf, HubFailure> {
-        let Some(expected) = checksum::announced(&path) else {
-            return Ok(path);
-        };
-        let unusable = |source| HubFailure::Cache {
-            file: file.to_owned(),
-            cache: self.cache.clone(),
-            source,
-        };
-        if checksum::agrees(&path, &expected).map_err(unusable)? {
-            return Ok(path);
-        }
-        let blob = path.canonicalize().map_err(unusable)?;
-        std::fs::remove_file(blob).map_err(unusable)?;
-        std::fs::remove_file(path).map_err(unusable)?;
-        Err(HubFailure::Corrupt {
-            file: file.to_owned(),
-            expected,
-        })
-    }
-
-    /// Notes in the cache which commit the revision is, now that all of it is there.
-    fn remember(&self, directory: &Path, commit: &str) {
-        if self.model.is_pinned() {
-            return;
-        }
-        let Some(home) = directory.ancestors().nth(2) else {
-            return;
-        };
-        let path = home.join("refs").join(self.model.revision());
-        if std::fs::read_to_string(&path).is_ok_and(|known| known.trim() == commit) {
-            return;
-        }
-        let write = || {
-            let parent = path.parent().unwrap_or(home);
-            std::fs::create_dir_all(parent)?;
-            std::fs::write(&path, commit)
-        };
-        // A cache that only its administrator writes serves as well, but for use without network.
-        if let Err(error) = write() {
-            tracing::debug!(%error, path = %path.display(), "not remembered");
-        }
-    }
-
     /// Why a file that is needed is neither in the cache nor on the hub.
     fn absent(&self, file: &str) -> HubFailure {
         let file = file.to_owned();
@@ -317,59 +387,6 @@ impl<'a> Fetch<'a> {
                     }
                 }
                 Ok(_) => HubFailure::NoFile { file },
-            },
-        }
-    }
-
-    fn failure(&self, file: &str, error: &HFError) -> HubFailure {
-        let file = file.to_owned();
-        let endpoint = self.endpoint.clone();
-        let repository = self.model.repository();
-        match error {
-            _ if code(error) == Some("RepoNotFound") => HubFailure::NoRepository {
-                repository,
-                endpoint,
-            },
-            HFError::RevisionNotFound { .. }
-                if code(error) == Some("RevisionNotFound")
-                    || self.repository.exists().send().is_ok_and(|exists| exists) =>
-            {
-                HubFailure::NoRevision {
-                    revision: self.model.revision().to_owned(),
-                    repository,
-                    endpoint,
-                }
-            }
-            HFError::RevisionNotFound { .. } | HFError::RepoNotFound { .. } => {
-                HubFailure::NoRepository {
-                    repository,
-                    endpoint,
-                }
-            }
-            HFError::AuthRequired { .. } | HFError::Forbidden { .. } => HubFailure::Refused {
-                file,
-                reason: reason(error),
-                page: format!("{endpoint}/{repository}"),
-            },
-            HFError::Request { source, .. } if !is_broken(source) => HubFailure::Unreachable {
-                file,
-                endpoint,
-                reason: reason(error),
-            },
-            HFError::Request { .. } | HFError::Xet { .. } => HubFailure::Broken {
-                file,
-                reason: reason(error),
-            },
-            HFError::Io(source) => HubFailure::Cache {
-                file,
-                cache: self.cache.clone(),
-                source: std::io::Error::new(source.kind(), source.to_string()),
-            },
-            HFError::CacheLockTimeout { .. } => HubFailure::Busy { file },
-            _ => HubFailure::Failed {
-                file,
-                endpoint,
-                reason: reason(error),
             },
         }
     }

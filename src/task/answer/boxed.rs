@@ -6,6 +6,27 @@
 /// closing brace comes first: text that is added later never changes the answer, so that decoding may stop as soon as
 /// there is one. Braces nest; `\{` and `\}` are characters of the answer, not braces.
 pub fn first_boxed(text: &str) -> Option<&str> {
+    let mut first = None;
+    each_boxed(text, |content| {
+        first = Some(content);
+        false
+    });
+    first
+}
+
+/// The content of the complete `\boxed{...}` in `text` whose closing brace comes last: where the solutions of MATH have
+/// their answer.
+pub fn last_boxed(text: &str) -> Option<&str> {
+    let mut last = None;
+    each_boxed(text, |content| {
+        last = Some(content);
+        true
+    });
+    last
+}
+
+/// Calls `found` with the content of every complete box, by closing brace, until it says false.
+fn each_boxed<'t>(text: &'t str, mut found: impl FnMut(&'t str) -> bool) {
     const COMMAND: &str = "boxed";
     let bytes = text.as_bytes();
     // For every open brace: where the content of the box it opened begins, or None for a brace of another kind.
@@ -28,15 +49,16 @@ pub fn first_boxed(text: &str) -> Option<&str> {
             }
             b'{' => open.push(None),
             b'}' => {
-                if let Some(Some(start)) = open.pop() {
-                    return Some(&text[start..at]);
+                if let Some(Some(start)) = open.pop()
+                    && !found(&text[start..at])
+                {
+                    return;
                 }
             }
             _ => {}
         }
         at += 1;
     }
-    None
 }
 
 fn spaces(bytes: &[u8]) -> usize {
@@ -47,6 +69,17 @@ fn spaces(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_last_complete_box_is_the_answer_of_a_solution() {
+        assert_eq!(
+            last_boxed(r"not \boxed{1} but \boxed{\frac{1}{2}}."),
+            Some(r"\frac{1}{2}")
+        );
+        assert_eq!(last_boxed(r"\boxed{2} and \boxed{3"), Some("2"));
+        assert_eq!(last_boxed(r"\boxed{a \boxed{b} c}"), Some(r"a \boxed{b} c"));
+        assert_eq!(last_boxed("none"), None);
+    }
 
     #[test]
     fn the_first_complete_box_is_the_answer() {

@@ -32,7 +32,7 @@ mod units;
 #[cfg(test)]
 mod tests;
 
-pub use boxed::first_boxed;
+pub use boxed::{first_boxed, last_boxed};
 pub use equal::{MathVerdict, math_equal, math_verdict};
 pub use extract::{after_answer_is, after_hashes, extract_answer, last_number};
 pub use limits::Unsure;

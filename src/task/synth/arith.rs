@@ -33,7 +33,7 @@ pub(super) fn draw(level: u32, random: &mut impl Rng) -> Item {
     }
     question.push('.');
     let answer = position.rem_euclid(MARKS).to_string();
-    Item::new(Kind::Arith, level, question, Solution::Number { answer })
+    Item::new(Kind::Arith, level, question, Solution::Text { answer })
 }
 
 /// The side an item falls on, from its question.

@@ -10,12 +10,11 @@ use std::sync::LazyLock;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 
+use super::choice::{self, OPTIONS};
 use super::split::Split;
 use super::world::{Category, MEMBERS, WORLD};
-use super::{Choices, Item, Kind, Solution};
+use super::{Choices, Item, Kind};
 
-/// Options of a question.
-pub(super) const OPTIONS: usize = 4;
 /// One level-1 item in this many is a test item.
 const TEST_SHARE_ITEMS: u64 = 8;
 /// Of level 2, one (member, relation) pair in this many is held out, whatever the options.
@@ -91,27 +90,16 @@ pub(super) fn draw(level: u32, gold: usize, random: &mut impl Rng) -> Item {
         1 => (right.name, property),
         _ => (member, property),
     };
-    let choices = Choices {
-        text: chosen
-            .iter()
-            .map(|category| relation.value(category).to_owned())
-            .collect(),
-        label: (0..OPTIONS).map(letter).collect(),
-    };
-    let solution = Solution::Choice {
-        choices,
-        answer_key: letter(gold),
-    };
+    let options = chosen
+        .iter()
+        .map(|category| relation.value(category).to_owned())
+        .collect();
     Item::new(
         Kind::Commonsense,
         level,
         relation.question(subject),
-        solution,
+        choice::solution(options, gold),
     )
-}
-
-fn letter(place: usize) -> String {
-    char::from(b'A' + place as u8).to_string()
 }
 
 /// The side an item falls on: of level 1 by question and options, of level 2 by the question alone,
@@ -131,31 +119,22 @@ pub(super) fn check(
     choices: &Choices,
     key: &str,
 ) -> Result<(), String> {
-    if choices.text.len() != OPTIONS || !choices.label.iter().eq(["A", "B", "C", "D"].iter()) {
-        return Err(format!("it wants {OPTIONS} options labelled A to D"));
-    }
+    let key = choice::place(choices, key)?;
     let (subject, relation) = parse(question).ok_or("the question is in no known form")?;
     let says = |option: &str| {
         CONCLUSIONS
             .iter()
             .find(|fact| fact.0 == subject && fact.1 == relation && fact.2 == option)
     };
-    let true_options: Vec<usize> = (0..OPTIONS)
-        .filter(|place| says(&choices.text[*place]).is_some())
-        .collect();
-    let [right] = true_options[..] else {
-        return Err(format!("{} options are right", true_options.len()));
-    };
-    if let Some(fact) = says(&choices.text[right]).filter(|fact| fact.3 != level) {
+    if let Some(fact) = says(&choices.text[key]).filter(|fact| fact.3 != level) {
         return Err(format!("it takes {} facts, not {level}", fact.3));
     }
-    match choices.label.iter().position(|label| label == key) {
-        Some(place) if place == right => Ok(()),
-        _ => Err(format!(
-            "option {} is right, not {key}",
-            choices.label[right]
-        )),
-    }
+    let right: Vec<bool> = choices
+        .text
+        .iter()
+        .map(|option| says(option).is_some())
+        .collect();
+    choice::only(&right, key)
 }
 
 /// The subject and the relation of a question.
@@ -200,10 +179,7 @@ mod tests {
     use super::*;
 
     fn options(text: [&str; OPTIONS]) -> Choices {
-        Choices {
-            text: text.map(str::to_owned).to_vec(),
-            label: (0..OPTIONS).map(letter).collect(),
-        }
+        choice::lettered(text.map(str::to_owned).to_vec())
     }
 
     #[test]

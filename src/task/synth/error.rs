@@ -8,7 +8,7 @@ use super::{Kind, Split};
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SynthError {
     /// A kind that does not exist.
-    #[error("unknown kind {text:?}; the kinds are arith and commonsense")]
+    #[error("unknown kind {text:?}; the kinds are {}", Kind::ALL.map(Kind::name).join(", "))]
     UnknownKind {
         /// What was asked for.
         text: String,

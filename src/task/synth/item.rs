@@ -5,36 +5,64 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Split, SynthError, arith, commonsense};
+use super::{Split, SynthError, arith, boolean, commonsense, countdown, counting, hops, list_ops};
 
 /// The families of questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Chained turns of a dial, answered with a number; the level is the number of turns.
     Arith,
     /// Multiple choice over a small world of facts; the level is the number of facts an answer
     /// takes.
     Commonsense,
+    /// Which of four expressions reaches a number; the level is the number of operations less one.
+    Countdown,
+    /// Nested formulas of `and`, `or` and `not`; the level is the number of binary operators less
+    /// two.
+    Boolean,
+    /// Nested lists of digits under MAX, MIN, MED and SM (sum modulo 10), answered with a digit; the
+    /// level is the depth of nesting.
+    ListOps,
+    /// Look-ups one after the other in facts that the question lists; the level is their number.
+    Hops,
+    /// How often a word stands in a list, or a letter in a string, answered with a digit; a level
+    /// adds eight places.
+    Counting,
 }
 
 impl Kind {
     /// Every kind, in the order of the help text.
-    pub const ALL: [Kind; 2] = [Kind::Arith, Kind::Commonsense];
+    pub const ALL: [Kind; 7] = [
+        Kind::Arith,
+        Kind::Commonsense,
+        Kind::Countdown,
+        Kind::Boolean,
+        Kind::ListOps,
+        Kind::Hops,
+        Kind::Counting,
+    ];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Arith => "arith",
             Kind::Commonsense => "commonsense",
+            Kind::Countdown => "countdown",
+            Kind::Boolean => "boolean",
+            Kind::ListOps => "list-ops",
+            Kind::Hops => "hops",
+            Kind::Counting => "counting",
         }
     }
 
     /// The levels that exist.
     pub fn levels(self) -> RangeInclusive<u32> {
         match self {
-            Kind::Arith => 1..=8,
+            Kind::Arith | Kind::Boolean | Kind::ListOps | Kind::Hops => 1..=8,
             Kind::Commonsense => 1..=2,
+            Kind::Countdown => 1..=4,
+            Kind::Counting => 1..=6,
         }
     }
 }
@@ -71,9 +99,9 @@ pub struct Choices {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Solution {
-    /// A number in decimal.
-    Number {
-        /// `0` to `99`, no leading zero.
+    /// A short text.
+    Text {
+        /// A number without leading zeros, or `True` or `False`.
         answer: String,
     },
     /// One of the listed options.
@@ -119,7 +147,7 @@ impl Item {
     /// What the reader of the item sees: the question and, listed, its options.
     pub(super) fn content(&self) -> String {
         match &self.solution {
-            Solution::Number { .. } => self.question.clone(),
+            Solution::Text { .. } => self.question.clone(),
             Solution::Choice { choices, .. } => {
                 format!("{}\n{}", self.question, choices.text.join(", "))
             }
@@ -137,6 +165,11 @@ impl Item {
         match self.kind {
             Kind::Arith => arith::split(self),
             Kind::Commonsense => commonsense::split(self),
+            Kind::Countdown => countdown::split(self),
+            Kind::Boolean => boolean::split(self),
+            Kind::ListOps => list_ops::split(self),
+            Kind::Hops => hops::split(self),
+            Kind::Counting => counting::split(self),
         }
     }
 }

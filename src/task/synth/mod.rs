@@ -5,9 +5,16 @@
 //! item has been answered again by a solver that works from its text alone.
 
 mod arith;
+mod boolean;
+mod choice;
 mod commonsense;
+mod countdown;
+mod counting;
 mod error;
+mod fraction;
+mod hops;
 mod item;
+mod list_ops;
 mod split;
 mod world;
 
@@ -26,7 +33,7 @@ const PATIENCE: usize = 200_000;
 
 /// `count` distinct items of one kind, level and split, all checked. The same arguments give the
 /// same items, and a larger count only adds to the end. Right options take the places A, B, C, D in
-/// turn.
+/// turn; so do digits, and true and false.
 ///
 /// # Errors
 /// [`SynthError::Level`] for a level the kind does not have, [`SynthError::Exhausted`] when there
@@ -45,12 +52,7 @@ pub fn generate(
     let mut seen = HashSet::new();
     let mut misses = 0;
     while items.len() < count {
-        let item = match kind {
-            Kind::Arith => arith::draw(level, &mut random),
-            Kind::Commonsense => {
-                commonsense::draw(level, items.len() % commonsense::OPTIONS, &mut random)
-            }
-        };
+        let item = draw(kind, level, items.len(), &mut random);
         if item.split() == split && seen.insert(item.id.clone()) {
             check(&item)?;
             items.push(item);
@@ -71,6 +73,20 @@ pub fn generate(
     Ok(items)
 }
 
+/// One item, the `turn`-th from 0: what is answered in turn, goes by it.
+fn draw(kind: Kind, level: u32, turn: usize, random: &mut ChaCha8Rng) -> Item {
+    let gold = turn % choice::OPTIONS;
+    match kind {
+        Kind::Arith => arith::draw(level, random),
+        Kind::Commonsense => commonsense::draw(level, gold, random),
+        Kind::Countdown => countdown::draw(level, gold, random),
+        Kind::Boolean => boolean::draw(level, turn, random),
+        Kind::ListOps => list_ops::draw(level, turn, random),
+        Kind::Hops => hops::draw(level, gold, random),
+        Kind::Counting => counting::draw(level, turn, random),
+    }
+}
+
 /// Answers an item from its text alone and compares with what it claims; also its id, level and
 /// options.
 ///
@@ -79,18 +95,26 @@ pub fn generate(
 /// have.
 pub fn check(item: &Item) -> Result<(), SynthError> {
     check_level(item.kind, item.level)?;
-    let verdict = match (item.kind, &item.solution) {
-        (Kind::Arith, Solution::Number { answer }) => {
-            arith::check(item.level, &item.question, answer)
-        }
-        (
-            Kind::Commonsense,
-            Solution::Choice {
-                choices,
-                answer_key,
-            },
-        ) => commonsense::check(item.level, &item.question, choices, answer_key),
-        _ => Err(format!("the answer is not in the form of {}", item.kind)),
+    let (kind, level, question) = (item.kind, item.level, item.question.as_str());
+    let verdict = match &item.solution {
+        Solution::Text { answer } => match kind {
+            Kind::Arith => arith::check(level, question, answer),
+            Kind::Boolean => boolean::check(level, question, answer),
+            Kind::ListOps => list_ops::check(level, question, answer),
+            Kind::Counting => counting::check(level, question, answer),
+            Kind::Commonsense | Kind::Countdown | Kind::Hops => Err(format!("{kind} has options")),
+        },
+        Solution::Choice {
+            choices,
+            answer_key: key,
+        } => match kind {
+            Kind::Commonsense => commonsense::check(level, question, choices, key),
+            Kind::Countdown => countdown::check(level, question, choices, key),
+            Kind::Hops => hops::check(level, question, choices, key),
+            Kind::Arith | Kind::Boolean | Kind::ListOps | Kind::Counting => {
+                Err(format!("{kind} has no options"))
+            }
+        },
     };
     let verdict = verdict.and_then(|()| match item.content_id() {
         expected if expected == item.id => Ok(()),

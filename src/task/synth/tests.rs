@@ -29,6 +29,28 @@ fn the_solver_agrees_with_every_item_of_every_level() {
 }
 
 #[test]
+fn ten_thousand_items_of_every_kind_are_distinct_and_what_the_solver_says() {
+    for kind in Kind::ALL {
+        let levels = kind.levels().count();
+        let mut seen = HashSet::new();
+        for level in kind.levels() {
+            for item in
+                generate(kind, level, 10_000_usize.div_ceil(levels), 21, Split::Train).unwrap()
+            {
+                assert_eq!(check(&item), Ok(()));
+                let read = item.content();
+                assert!(
+                    seen.insert(read),
+                    "{kind} {level}: asked twice: {}",
+                    item.question
+                );
+            }
+        }
+        assert!(seen.len() >= 10_000, "{kind}: {}", seen.len());
+    }
+}
+
+#[test]
 fn train_and_test_are_disjoint_whatever_the_seeds() {
     for (kind, level) in every_level() {
         let train = generate(kind, level, 2000, 1, Split::Train).unwrap();
@@ -71,7 +93,7 @@ fn the_same_seed_gives_the_same_items_and_a_larger_count_only_adds() {
 fn no_answer_is_favoured() {
     let mut answers: HashMap<String, usize> = HashMap::new();
     for item in generate(Kind::Arith, 3, 10_000, 5, Split::Train).unwrap() {
-        let Solution::Number { answer } = item.solution else {
+        let Solution::Text { answer } = item.solution else {
             panic!("a number")
         };
         *answers.entry(answer).or_default() += 1;
@@ -95,6 +117,101 @@ fn no_answer_is_favoured() {
 }
 
 #[test]
+fn answers_that_come_in_turn_are_equally_frequent_at_every_level() {
+    for (kind, answers) in [
+        (Kind::Commonsense, &["A", "B", "C", "D"][..]),
+        (Kind::Countdown, &["A", "B", "C", "D"]),
+        (Kind::Hops, &["A", "B", "C", "D"]),
+        (Kind::Boolean, &["True", "False"]),
+        (
+            Kind::ListOps,
+            &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+        ),
+        (
+            Kind::Counting,
+            &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+        ),
+    ] {
+        for level in kind.levels() {
+            let mut counts: HashMap<String, usize> = HashMap::new();
+            for item in generate(kind, level, 400, 5, Split::Test).unwrap() {
+                let answer = match item.solution {
+                    Solution::Text { answer } => answer,
+                    Solution::Choice { answer_key, .. } => answer_key,
+                };
+                *counts.entry(answer).or_default() += 1;
+            }
+            assert_eq!(counts.len(), answers.len(), "{kind} {level}: {counts:?}");
+            for answer in answers {
+                assert_eq!(
+                    counts[*answer],
+                    400 / answers.len(),
+                    "{kind} {level}: {answer}"
+                );
+            }
+        }
+    }
+}
+
+/// How often a guess is right that reads only `hint` off an item.
+fn guessed<H: std::hash::Hash + Eq>(items: &[Item], hint: impl Fn(&Item, &str) -> H) -> f64 {
+    let mut right: HashMap<H, usize> = HashMap::new();
+    let mut all: HashMap<H, usize> = HashMap::new();
+    for item in items {
+        let Solution::Choice {
+            choices,
+            answer_key,
+        } = &item.solution
+        else {
+            panic!("a choice")
+        };
+        for (text, label) in choices.text.iter().zip(&choices.label) {
+            *all.entry(hint(item, text)).or_default() += 1;
+            *right.entry(hint(item, text)).or_default() += usize::from(label == answer_key);
+        }
+    }
+    let often = all.iter().filter(|(_, count)| **count >= 1000);
+    often
+        .map(|(hint, count)| right[hint] as f64 / *count as f64)
+        .fold(0.0, f64::max)
+}
+
+#[test]
+fn the_look_of_an_option_does_not_tell_that_it_is_right() {
+    for level in Kind::Countdown.levels() {
+        let items = generate(Kind::Countdown, level, 3000, 5, Split::Train).unwrap();
+        for operation in ['+', '-', '*'] {
+            let share = guessed(&items, |_, text| text.matches(operation).count());
+            assert!(share < 0.33, "{level} {operation}: {share}");
+        }
+        let share = guessed(&items, |_, text| text.len());
+        assert!(share < 0.33, "{level} length: {share}");
+    }
+    for level in Kind::Hops.levels() {
+        let items = generate(Kind::Hops, level, 3000, 5, Split::Train).unwrap();
+        let share = guessed(&items, |item, text| item.question.matches(text).count());
+        assert!(share < 0.3, "{level} mentions: {share}");
+    }
+}
+
+#[test]
+fn half_of_the_operators_of_true_and_of_false_formulas_are_and() {
+    for level in [1, 4, 8] {
+        for answer in ["True", "False"] {
+            let items = generate(Kind::Boolean, level, 4000, 5, Split::Train).unwrap();
+            let of = |item: &&Item| matches!(&item.solution, Solution::Text { answer: found } if found == answer);
+            let (mut and, mut or) = (0, 0);
+            for item in items.iter().filter(of) {
+                and += item.question.matches("and").count();
+                or += item.question.matches("or").count();
+            }
+            let share = and as f64 / (and + or) as f64;
+            assert!((0.46..0.54).contains(&share), "{level} {answer}: {share}");
+        }
+    }
+}
+
+#[test]
 fn a_tampered_item_is_refused() {
     let number = generate(Kind::Arith, 2, 1, 1, Split::Train)
         .unwrap()
@@ -104,7 +221,7 @@ fn a_tampered_item_is_refused() {
         .remove(0);
     let refused = |item: Item| matches!(check(&item), Err(SynthError::Wrong { .. }));
     assert!(refused(Item {
-        solution: Solution::Number {
+        solution: Solution::Text {
             answer: "100".to_owned()
         },
         ..number.clone()
@@ -159,6 +276,8 @@ fn a_level_outside_the_range_is_refused_by_name() {
         (Kind::Arith, 0, "arith has levels 1 to 8, not 0"),
         (Kind::Arith, 9, "arith has levels 1 to 8, not 9"),
         (Kind::Commonsense, 3, "commonsense has levels 1 to 2, not 3"),
+        (Kind::Countdown, 5, "countdown has levels 1 to 4, not 5"),
+        (Kind::ListOps, 9, "list-ops has levels 1 to 8, not 9"),
     ] {
         assert_eq!(
             generate(kind, level, 1, 0, Split::Train)
@@ -180,7 +299,7 @@ fn names_of_kinds_and_splits_round_trip_and_others_are_refused() {
             .parse::<Kind>()
             .unwrap_err()
             .to_string()
-            .contains("arith and commonsense")
+            .contains("arith, commonsense, countdown, boolean, list-ops, hops, counting")
     );
     assert!(
         "dev"

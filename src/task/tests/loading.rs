@@ -55,13 +55,14 @@ fn a_limit_takes_the_first_rows_and_reads_no_further() {
     let bench = Bench::new();
     let data = bench.file("rows.jsonl", "{\"q\": \"\", \"gold\": \"\"}\nbroken");
     let options = LoadOptions {
-        data: Some(data.into()),
+        data: vec![data.into()],
         limit: Some(1),
         ..LoadOptions::default()
     };
     assert_eq!(
         load_samples(&Arc::new(bench.task(GENERATE).unwrap()), &options)
             .unwrap()
+            .samples
             .len(),
         1
     );
@@ -78,7 +79,8 @@ fn a_task_file_finds_its_data_beside_itself() {
         &Arc::new(bench.task(&yaml).unwrap()),
         &LoadOptions::default(),
     )
-    .unwrap();
+    .unwrap()
+    .samples;
     assert_eq!(
         samples.iter().map(|s| s.id.as_str()).collect::<Vec<_>>(),
         ["1", "1#2"]
@@ -89,7 +91,7 @@ fn a_task_file_finds_its_data_beside_itself() {
         .to_string();
     assert_eq!(
         error,
-        "task `t`: its data file c.jsonl is not there; give the rows with --data FILE (JSONL or JSON)"
+        "task `t`: its data file c.jsonl is not there; give the rows with --data FILE"
     );
 }
 
@@ -102,7 +104,7 @@ fn a_task_without_data_says_where_it_is() {
     .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "task `arc_easy`: its split `test` is not on this machine (on the hub: allenai/ai2_arc/ARC-Easy); give the rows with --data FILE (JSONL or JSON)"
+        "task `arc_easy`: its split `test` is not on this machine (on the hub: allenai/ai2_arc/ARC-Easy); give the rows with --data FILE, or fetch them with --dataset allenai/ai2_arc --subset ARC-Easy"
     );
 }
 
@@ -151,7 +153,7 @@ fn a_bad_row_is_named_by_file_and_line() {
         (
             "r.parquet",
             String::new(),
-            "DIR/r.parquet: .parquet is not read: convert it to JSONL",
+            "DIR/r.parquet: not Parquet that can be read: ",
         ),
     ] {
         let error = error(file, &text);
@@ -168,7 +170,7 @@ fn a_row_nested_too_deep_is_an_error() {
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let options = LoadOptions {
-        data: Some("/no/such/rows.jsonl".into()),
+        data: vec!["/no/such/rows.jsonl".into()],
         ..LoadOptions::default()
     };
     let error = load_samples(&Arc::new(resolve("arith").unwrap()), &options)
@@ -178,4 +180,141 @@ fn a_file_that_is_not_there_is_named() {
         error.starts_with("cannot read /no/such/rows.jsonl: "),
         "{error}"
     );
+}
+
+#[test]
+fn dart_math_asks_every_problem_once_and_takes_one_level_where_asked() {
+    let row = |query: &str, id: usize, level: usize| {
+        format!(
+            r#"{{"query": "{query}", "gt_ans": "{id}", "query_id": {id}, "query_metadata": {{"level": {level}}}}}"#
+        )
+    };
+    let rows = [
+        row("a", 1, 3),
+        row("b", 2, 5),
+        row("a", 3, 3),
+        row("b", 2, 5),
+        row("c", 4, 3),
+    ];
+    let bench = Bench::new();
+    let load = |conditions: Vec<Condition>| {
+        let options = LoadOptions {
+            data: vec![bench.file("rows.jsonl", &rows.join("\n")).into()],
+            conditions,
+            ..LoadOptions::default()
+        };
+        let loaded = load_samples(&Arc::new(resolve("dart_math").unwrap()), &options).unwrap();
+        let ids = loaded.samples.into_iter().map(|sample| sample.id);
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(load(vec![]), ["1", "2", "4"]);
+    let level = |level: &str| vec![Condition::new("query_metadata.level", level)];
+    assert_eq!(load(level("3")), ["1", "4"]);
+    assert_eq!(load(level("5")), ["2"]);
+}
+
+#[test]
+fn the_gold_answer_of_math_is_the_last_box_of_its_solution() {
+    let row = |solution: &str| {
+        let row = serde_json::json!({
+            "problem": "What?", "solution": solution, "level": "Level 2", "subject": "Algebra",
+            "unique_id": "test/algebra/1.json",
+        });
+        row.to_string()
+    };
+    let samples = built_in_samples("math", &row(r"not \boxed{1}, so $\boxed{ \frac{1}{2} }$."));
+    assert_eq!(samples[0].gold_text(), r"\frac{1}{2}");
+    assert_eq!(samples[0].id, "test/algebra/1.json");
+    assert!(
+        samples[0]
+            .context
+            .ends_with("Start\nWhat?\n### Problem End\nAnswer:")
+    );
+    let bench = Bench::new();
+    let error = bench.samples(resolve("math").unwrap(), "rows.jsonl", &row("none"));
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("rows.jsonl:1") && error.contains("last_boxed"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_task_file_says_which_rows_are_its_own() {
+    let rows: String = [("a", 1), ("b", 2), ("a", 2), ("b", 2)]
+        .map(|(q, n)| format!("{{\"q\": \"{q}\", \"gold\": \"\", \"n\": {n}}}\n"))
+        .concat();
+    let bench = Bench::new();
+    let contexts = |keys: &str| {
+        let task = bench.task(&format!("{GENERATE}{keys}"))?;
+        let samples = bench.samples(task, "rows.jsonl", &rows)?;
+        Ok(samples.into_iter().map(|sample| sample.context).collect())
+    };
+    let asked = |keys: &str| -> Vec<String> { contexts(keys).map_err(|e: TaskError| e).unwrap() };
+    assert_eq!(asked(""), ["a", "b", "a", "b"]);
+    assert_eq!(asked("unique_by: q\n"), ["a", "b"]);
+    assert_eq!(asked("where: {n: 2}\n"), ["b", "a", "b"]);
+    assert_eq!(asked("where: {n: 2, q: b}\nunique_by: q\n"), ["b"]);
+    for (keys, expected) in [
+        ("unique_by: id\n", "rows.jsonl:1: task t: no column `id`"),
+        (
+            "where: [n]\n",
+            "task.yaml: where: expected `column: value` lines",
+        ),
+        ("where: {n: [1]}\n", "task.yaml: where: expected a text"),
+    ] {
+        let found: Result<Vec<String>, TaskError> = contexts(keys);
+        let error = found.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn whole_numbers_of_a_table_are_numbers_where_all_of_a_column_are() {
+    let bench = Bench::new();
+    let load = |rows: &str| {
+        let samples = bench.samples(
+            bench
+                .task(CHOICE.replace("options", "[a, b, '2']").as_str())
+                .unwrap(),
+            "rows.csv",
+            rows,
+        );
+        samples.map(|samples| {
+            let gold = samples.iter().map(|sample| sample.gold_text().to_owned());
+            gold.collect::<Vec<_>>()
+        })
+    };
+    // A byte order mark, quotes, a line break in a cell, and an index column without a name.
+    assert_eq!(
+        load("\u{feff}q,gold\n\"x, \"\"y\"\"\n\",1\nz,0\n").unwrap(),
+        ["b", "a"]
+    );
+    assert_eq!(
+        load(",q,gold\n0,x,2\n1,y,b\n").unwrap(),
+        ["2", "b"],
+        "texts"
+    );
+    assert!(
+        load("q,gold\nx,02\n").is_err(),
+        "no number as numbers are printed"
+    );
+}
+
+#[test]
+fn a_hundred_bad_rows_are_no_better_than_one_too_many() {
+    let bench = Bench::new();
+    let data = bench.file("rows.jsonl", &"[]\n".repeat(100));
+    let load = |skip_bad_rows: usize| {
+        let options = LoadOptions {
+            data: vec![data.clone().into()],
+            skip_bad_rows,
+            ..LoadOptions::default()
+        };
+        let task = Arc::new(bench.task(GENERATE).unwrap());
+        load_samples(&task, &options).unwrap_err().to_string()
+    };
+    assert!(load(0).ends_with("rows.jsonl:1: expected a JSON object: one row a line"));
+    assert!(load(99).contains("rows.jsonl:100: ") && load(99).contains("skipped before it: 99,"));
+    assert!(load(100).contains("none of its 100 rows can be used"));
 }

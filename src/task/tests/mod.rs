@@ -35,10 +35,10 @@ impl Bench {
 
     fn samples(&self, task: TaskSpec, file: &str, rows: &str) -> Result<Vec<Sample>, TaskError> {
         let options = LoadOptions {
-            data: Some(self.file(file, rows).into()),
+            data: vec![self.file(file, rows).into()],
             ..LoadOptions::default()
         };
-        load_samples(&Arc::new(task), &options)
+        load_samples(&Arc::new(task), &options).map(|loaded| loaded.samples)
     }
 }
 

@@ -103,6 +103,42 @@ fn the_bundled_data_is_asked_as_the_bundled_model_was_taught() {
 }
 
 #[test]
+fn every_made_question_is_read_by_the_task_of_its_kind_with_its_answer() {
+    use synth::{Kind, Solution, Split};
+    for kind in Kind::ALL {
+        for level in [*kind.levels().start(), *kind.levels().end()] {
+            let items = synth::generate(kind, level, 40, 3, Split::Test).unwrap();
+            let rows: Vec<String> = items
+                .iter()
+                .map(|item| serde_json::to_string(item).unwrap())
+                .collect();
+            let samples = built_in_samples(kind.name(), &rows.join("\n"));
+            for (item, sample) in items.iter().zip(&samples) {
+                assert_eq!(item.id, sample.id);
+                assert!(
+                    sample.context.contains(&item.question),
+                    "{}",
+                    sample.context
+                );
+                assert!(sample.context.ends_with("\nAnswer:"));
+                let right = match &item.solution {
+                    Solution::Text { answer } => answer,
+                    Solution::Choice {
+                        choices,
+                        answer_key,
+                    } => {
+                        assert!(sample.context.contains(&choices.text.join(", ")));
+                        let place = choices.label.iter().position(|label| label == answer_key);
+                        &choices.text[place.unwrap()]
+                    }
+                };
+                assert_eq!(sample.gold_text(), right, "{}", item.id);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_target_is_an_index_digits_of_a_template_or_the_text_of_an_option() {
     let gold = |target: &str, row: &str| {
         let yaml = CHOICE.replace("doc_to_target: gold", &format!("doc_to_target: {target}"));

@@ -193,7 +193,7 @@ fn a_broken_task_file_says_what_is_missing() {
 fn an_unknown_task_lists_the_known_ones() {
     let error = resolve("arc_hard").unwrap_err().to_string();
     assert!(
-        error.starts_with("no task named `arc_hard`: built in are arith, commonsense, arc_easy"),
+        error.starts_with("no task named `arc_hard`: built in are arith, commonsense, countdown"),
         "{error}"
     );
     let error = resolve("no/such/task.yaml").unwrap_err().to_string();

@@ -1,0 +1,119 @@
+//! From flags to samples: tasks, and where their rows are.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{CliError, args::TaskArgs, fetching};
+use crate::{
+    model::{HubModel, dataset_files},
+    run::note,
+    task::{LoadOptions, LoadedTask, Sample, TaskSpec, load_samples, resolve},
+};
+
+/// Bad rows that are told one by one.
+const TOLD: usize = 5;
+
+/// Resolves the tasks and loads their samples.
+pub fn load(args: &TaskArgs) -> Result<Vec<LoadedTask>, CliError> {
+    if !args.data.is_empty() && args.data.len() != args.task.len() {
+        return Err(CliError::Usage(format!(
+            "--data: {} files for {} tasks; give one for each, in the same order, or none",
+            args.data.len(),
+            args.task.len()
+        )));
+    }
+    if args.dataset.is_some() && args.task.len() > 1 {
+        return Err(CliError::Usage(format!(
+            "--dataset: one dataset for {} tasks; give one task",
+            args.task.len()
+        )));
+    }
+    let mut tasks: Vec<LoadedTask> = Vec::new();
+    for (at, name) in args.task.iter().enumerate() {
+        let spec = Arc::new(resolve(name)?);
+        if tasks.iter().any(|task| named(task) == spec.name) {
+            return Err(CliError::Usage(format!(
+                "--task: {} is named twice",
+                spec.name
+            )));
+        }
+        let mut options = LoadOptions {
+            data: args.data.get(at).cloned().into_iter().collect(),
+            fewshot_data: args.fewshot_data.clone().into_iter().collect(),
+            limit: args.limit,
+            conditions: args.conditions.clone(),
+            skip_bad_rows: args.skip_bad_rows,
+        };
+        if let Some(dataset) = &args.dataset {
+            from_dataset(dataset, args, &spec, &mut options)?;
+        }
+        let task = load_samples(&spec, &options)?;
+        tell_skipped(&spec, &task.skipped);
+        tasks.push(task);
+    }
+    Ok(tasks)
+}
+
+/// All samples, in the order of the tasks.
+pub fn samples(tasks: &[LoadedTask]) -> Vec<Sample> {
+    let samples = tasks.iter().flat_map(|task| &task.samples);
+    samples.cloned().collect()
+}
+
+/// How many bad rows were passed over.
+pub fn skipped(tasks: &[LoadedTask]) -> usize {
+    tasks.iter().map(|task| task.skipped.len()).sum()
+}
+
+fn named(task: &LoadedTask) -> &str {
+    task.samples.first().map_or("", |sample| &sample.task.name)
+}
+
+/// Sets the files of the split, and those of the examples where the task has none of its own.
+fn from_dataset(
+    dataset: &str,
+    args: &TaskArgs,
+    spec: &TaskSpec,
+    options: &mut LoadOptions,
+) -> Result<(), CliError> {
+    let subset = args.subset.as_deref().or(spec.source.name.as_deref());
+    let evaluated = args.split.as_deref().or(spec.source.evaluated());
+    options.data = split_files(dataset, subset, evaluated.unwrap_or("test"))?;
+    if spec.draws_examples() && options.fewshot_data.is_empty() {
+        let split = spec.source.examples().unwrap_or("train");
+        options.fewshot_data = split_files(dataset, subset, split)?;
+    }
+    Ok(())
+}
+
+/// The files of a split: of a local directory, or else of a dataset of the hub.
+fn split_files(dataset: &str, subset: Option<&str>, split: &str) -> Result<Vec<PathBuf>, CliError> {
+    let path = Path::new(dataset);
+    if path.is_dir() {
+        return Ok(dataset_files(path, subset, split)?);
+    }
+    let refuse = |reason| CliError::Usage(format!("--dataset {dataset}: {reason}"));
+    if path.exists() {
+        return Err(refuse("is a file; give it with --data"));
+    }
+    let name = HubModel::parse(dataset).ok_or_else(|| {
+        refuse(
+            "no such directory, and not the name of a dataset on the Hugging Face hub (org/name or org/name@revision)",
+        )
+    })?;
+    Ok(fetching::fetch_split(&name, subset, split)?.files)
+}
+
+fn tell_skipped(spec: &TaskSpec, skipped: &[String]) {
+    for reason in skipped.iter().take(TOLD) {
+        note(format_args!("cola: skipped {reason}"));
+    }
+    if skipped.len() > TOLD {
+        let (name, count) = (&spec.name, skipped.len());
+        note(format_args!(
+            "cola: {name}: {count} bad rows skipped in all"
+        ));
+    }
+}

@@ -1,0 +1,173 @@
+//! Which Parquet files of a dataset are a subset's split, by their names.
+//!
+//! ```text
+//! ARC-Easy/test-00000-of-00001.parquet   subset ARC-Easy, split test
+//! data/train-00000-of-00002.parquet      no subset, split train, the first of two
+//! test.parquet                           no subset, split test
+//! main/test/0000.parquet                 subset main, split test: how the hub lays out its own conversions
+//! ```
+
+use std::collections::BTreeSet;
+
+/// A Parquet file of a dataset.
+struct Part<'a> {
+    file: &'a str,
+    /// None where the dataset has a single one.
+    subset: Option<String>,
+    split: &'a str,
+    /// How many files the split has, where the name says so.
+    of: Option<usize>,
+}
+
+/// The files of a split, in order. The error lists what there is.
+///
+/// Without a subset the dataset must have the split in one subset only.
+pub(super) fn files_of_split<'a>(
+    files: &'a [String],
+    subset: Option<&str>,
+    split: &str,
+) -> Result<Vec<&'a str>, String> {
+    let parts: Vec<Part> = files.iter().filter_map(|file| part(file)).collect();
+    let of_split = parts.iter().filter(|part| part.split == split);
+    let mut chosen: Vec<&Part> = match subset {
+        Some(subset) => of_split
+            .filter(|part| part.subset.as_deref().unwrap_or("default") == subset)
+            .collect(),
+        None => of_split.collect(),
+    };
+    let subsets: BTreeSet<_> = chosen.iter().map(|part| &part.subset).collect();
+    // Files without a subset are the default one.
+    if subsets.len() > 1 && subsets.contains(&None) {
+        chosen.retain(|part| part.subset.is_none());
+    } else if subsets.len() > 1 {
+        return Err(format!("{}; name one with --subset", listed(&parts)));
+    }
+    let whole = |part: &&Part| part.of.is_none_or(|of| of == chosen.len());
+    if chosen.is_empty() || !chosen.iter().all(whole) {
+        return Err(listed(&parts));
+    }
+    chosen.sort_by_key(|part| part.file);
+    Ok(chosen.into_iter().map(|part| part.file).collect())
+}
+
+/// What there is, in words.
+fn listed(parts: &[Part]) -> String {
+    const MOST: usize = 20;
+    let named: BTreeSet<String> = parts
+        .iter()
+        .map(|part| name(part.subset.as_deref(), part.split))
+        .collect();
+    match named.len() {
+        0 => "none".to_owned(),
+        count => {
+            let mut shown: Vec<String> = named.into_iter().take(MOST).collect();
+            if count > MOST {
+                shown.push(format!("{} more", count - MOST));
+            }
+            shown.join(", ")
+        }
+    }
+}
+
+/// `subset/split`.
+pub(super) fn name(subset: Option<&str>, split: &str) -> String {
+    match subset {
+        Some(subset) => format!("{subset}/{split}"),
+        None => split.to_owned(),
+    }
+}
+
+fn part(file: &str) -> Option<Part<'_>> {
+    let stem = file.strip_suffix(".parquet")?;
+    let (directory, stem) = stem.rsplit_once('/').unwrap_or(("", stem));
+    let number = |text: &str| text.parse::<usize>().ok().filter(|_| !text.is_empty());
+    let (directory, split, of) = if number(stem).is_some() {
+        let (directory, split) = directory.rsplit_once('/').unwrap_or(("", directory));
+        (directory, split, None)
+    } else if let Some((front, of)) = stem.split_once("-of-") {
+        let (split, _) = front.rsplit_once('-')?;
+        // Older files end in a checksum: train-00000-of-00001-0123456789abcdef.
+        (directory, split, number(of.split('-').next()?))
+    } else {
+        (directory, stem, None)
+    };
+    let directory = directory.strip_prefix("data/").unwrap_or(directory);
+    let subset = match directory {
+        "" | "data" | "default" => None,
+        subset => Some(subset.to_owned()),
+    };
+    Some(Part {
+        file,
+        subset,
+        split,
+        of,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(files: &[&str], subset: Option<&str>, split: &str) -> Result<Vec<String>, String> {
+        let files: Vec<String> = files.iter().map(|&file| file.to_owned()).collect();
+        let found = files_of_split(&files, subset, split)?;
+        Ok(found.into_iter().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn every_layout_of_the_hub_is_read() {
+        for (file, subset) in [
+            ("ARC-Easy/test-00000-of-00001.parquet", Some("ARC-Easy")),
+            (
+                "data/ARC-Easy/test-00000-of-00001.parquet",
+                Some("ARC-Easy"),
+            ),
+            ("data/test-00000-of-00001.parquet", None),
+            ("data/test-00000-of-00001-0123456789abcdef.parquet", None),
+            ("test.parquet", None),
+            ("main/test/0000.parquet", Some("main")),
+            ("default/test/0000.parquet", Some("default")),
+        ] {
+            let files = ["README.md", "x/train-00000-of-00001.parquet", file];
+            assert_eq!(
+                of(&files, subset, "test"),
+                Ok(vec![file.to_owned()]),
+                "{file}"
+            );
+            assert_eq!(
+                of(&files, None, "test"),
+                Ok(vec![file.to_owned()]),
+                "{file}"
+            );
+        }
+    }
+
+    #[test]
+    fn all_parts_of_a_split_are_taken_in_order_or_none() {
+        let files = [
+            "data/train-00001-of-00002.parquet",
+            "data/train-00000-of-00002.parquet",
+        ];
+        assert_eq!(of(&files, None, "train").unwrap(), [files[1], files[0]]);
+        assert!(of(&files[..1], None, "train").is_err());
+    }
+
+    #[test]
+    fn what_there_is_is_listed() {
+        let files = [
+            "a/test/0000.parquet",
+            "b/test/0000.parquet",
+            "b/train/0000.parquet",
+            "b.csv",
+        ];
+        let there = "a/test, b/test, b/train";
+        assert_eq!(of(&files, Some("c"), "test"), Err(there.to_owned()));
+        assert_eq!(of(&files, Some("a"), "train"), Err(there.to_owned()));
+        assert_eq!(
+            of(&files, None, "test"),
+            Err(format!("{there}; name one with --subset"))
+        );
+        assert_eq!(of(&files, None, "train").unwrap(), ["b/train/0000.parquet"]);
+        assert_eq!(of(&["b.csv"], None, "test"), Err("none".to_owned()));
+    }
+}

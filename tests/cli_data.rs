@@ -1,0 +1,460 @@
+//! Rows from every kind of file and from datasets of a hub, and what becomes of bad ones.
+
+mod support_cli;
+mod support_hub;
+mod support_parquet;
+
+use std::{collections::BTreeMap, io::Write};
+
+use flate2::{Compression as Level, write::GzEncoder};
+use parquet::basic::Compression;
+use serde_json::{Value, json};
+use support_cli::{Ended, Place, cola, count, json_lines, text, to_json_lines, words};
+use support_hub::{Hub, Repository, commit};
+
+const FLAT: [&str; 4] = ["id", "kind", "question", "answer"];
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Level::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstandard(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 0).unwrap()
+}
+
+/// The rows as a table.
+fn table(rows: &[Value], separator: u8) -> Vec<u8> {
+    let mut writer = csv::WriterBuilder::new()
+        .delimiter(separator)
+        .from_writer(Vec::new());
+    writer.write_record(FLAT).unwrap();
+    for row in rows {
+        writer
+            .write_record(FLAT.map(|name| text(&row[name])))
+            .unwrap();
+    }
+    writer.into_inner().unwrap()
+}
+
+/// What a task made of a file: every sample with its prompt, options, answer and log-probabilities.
+#[track_caller]
+fn samples(place: &Place, task: &str, file: &str) -> Vec<Value> {
+    let out = format!("out-{file}");
+    place.ok(&format!(
+        "eval --model @demo --task {task} --data {file} --out {out}"
+    ));
+    json_lines(&place.read(&format!("{out}/samples_{task}.jsonl")))
+}
+
+#[test]
+fn the_same_rows_in_any_format_are_the_same_samples() {
+    let place = Place::new();
+    place.synth("rows.jsonl", "boolean", 2, 6);
+    let lines = place.read("rows.jsonl");
+    let rows = json_lines(&lines);
+    let expected = samples(&place, "boolean", "rows.jsonl");
+    assert_eq!(expected.len(), 6);
+    for (file, content) in [
+        ("list.json", json!(rows).to_string().into_bytes()),
+        (
+            "object.json",
+            json!({"made": "today", "rows": rows})
+                .to_string()
+                .into_bytes(),
+        ),
+        ("rows.csv", table(&rows, b',')),
+        ("rows.tsv", table(&rows, b'\t')),
+        ("rows.jsonl.gz", gzip(lines.as_bytes())),
+        ("rows.jsonl.zst", zstandard(lines.as_bytes())),
+        ("rows.csv.gz", gzip(&table(&rows, b','))),
+        (
+            "list.json.zst",
+            zstandard(json!(rows).to_string().as_bytes()),
+        ),
+        // Two members, as `cat a.gz b.gz` makes them.
+        ("twice.jsonl.gz", {
+            let (first, second) = lines.split_at(lines.find('\n').unwrap() + 1);
+            [gzip(first.as_bytes()), gzip(second.as_bytes())].concat()
+        }),
+        (
+            "snappy.parquet",
+            support_parquet::texts(&FLAT, &rows, Compression::SNAPPY),
+        ),
+        (
+            "plain.parquet",
+            support_parquet::texts(&FLAT, &rows, Compression::UNCOMPRESSED),
+        ),
+        (
+            "zstd.parquet",
+            support_parquet::texts(&FLAT, &rows, Compression::ZSTD(Default::default())),
+        ),
+        (
+            "gzip.parquet",
+            support_parquet::texts(&FLAT, &rows, Compression::GZIP(Default::default())),
+        ),
+    ] {
+        place.write(file, content);
+        assert_eq!(samples(&place, "boolean", file), expected, "{file}");
+    }
+}
+
+#[test]
+fn structs_of_lists_in_parquet_are_read_as_the_hub_means_them() {
+    let place = Place::new();
+    place.synth("rows.jsonl", "hops", 1, 5);
+    let rows = json_lines(&place.read("rows.jsonl"));
+    place.write(
+        "rows.parquet",
+        support_parquet::arc(&rows, Compression::SNAPPY),
+    );
+    for task in ["hops", "arc_easy"] {
+        let expected = samples(&place, task, "rows.jsonl");
+        assert_eq!(samples(&place, task, "rows.parquet"), expected, "{task}");
+    }
+}
+
+#[test]
+fn files_that_are_not_what_their_name_says_are_refused() {
+    let place = Place::new();
+    place.synth("rows.jsonl", "boolean", 1, 4);
+    let lines = place.read("rows.jsonl");
+    let rows = json_lines(&lines);
+    let parquet = support_parquet::texts(&FLAT, &rows, Compression::SNAPPY);
+    let zipped = gzip(lines.as_bytes());
+    for (file, content, said) in [
+        (
+            "rows.xlsx",
+            lines.as_bytes(),
+            ".xlsx is not read: give JSONL",
+        ),
+        ("rows.arrow", lines.as_bytes(), ".arrow is not read"),
+        ("rows.txt.gz", &zipped, ".txt is not read"),
+        ("rows.parquet.gz", &zipped, ".parquet is not read"),
+        ("plain.jsonl.gz", lines.as_bytes(), "cannot read"),
+        ("plain.jsonl.zst", lines.as_bytes(), "cannot read"),
+        ("cut.jsonl.gz", &zipped[..zipped.len() / 2], "cannot read"),
+        (
+            "lines.parquet",
+            lines.as_bytes(),
+            "not Parquet that can be read",
+        ),
+        (
+            "cut.parquet",
+            &parquet[..parquet.len() - 9],
+            "not Parquet that can be read",
+        ),
+        (
+            "twice.csv",
+            b"id,question,id\n1,2,3\n",
+            "two columns are named `id`",
+        ),
+        (
+            "ragged.csv",
+            b"id,question,answer\n1,x,True\n2,y\n",
+            "ragged.csv:3: 2 cells, where the first line names 3",
+        ),
+        (
+            "bytes.csv",
+            b"id,question,answer\n1,\xff,True\n",
+            "bytes.csv:2: not UTF-8",
+        ),
+        ("header.csv", b"id,question,answer\n", "no rows"),
+    ] {
+        place.write(file, content);
+        let line = format!("eval --model @demo --task boolean --skip-bad-rows 0 --data {file}");
+        let reason = place.refused(&line);
+        assert!(reason.contains(file) && reason.contains(said), "{reason}");
+    }
+}
+
+/// Six rows, of which the second and the fifth are bad.
+fn with_bad_rows(place: &Place) {
+    place.synth("good.jsonl", "arith", 1, 4);
+    let mut lines: Vec<String> = place
+        .read("good.jsonl")
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    lines.insert(1, "{\"id\": ".to_owned());
+    lines.insert(
+        4,
+        "{\"id\": \"x\", \"question\": \"Dial 1 up 1.\"}".to_owned(),
+    );
+    place.write("rows.jsonl", lines.join("\n"));
+}
+
+#[test]
+fn bad_rows_are_passed_over_up_to_a_number_and_counted() {
+    let place = Place::new();
+    with_bad_rows(&place);
+    let eval = "eval --model @demo --task arith --data rows.jsonl --json";
+    let first = place.refused(eval);
+    assert!(first.contains("rows.jsonl:2: not JSON"), "{first}");
+    let ended = place
+        .run(&format!("{eval} --skip-bad-rows 1"))
+        .with_status(2);
+    for said in [
+        "rows.jsonl:5",
+        "no column `answer`",
+        "--skip-bad-rows",
+        "bad rows skipped before it: 1,",
+    ] {
+        assert!(ended.stderr.contains(said), "{ended:#?}\nlacks {said:?}");
+    }
+    let ended = place.ok(&format!("{eval} --skip-bad-rows 2 --out out"));
+    assert_eq!(count(&ended.json()["skipped_rows"]), 2);
+    assert!(
+        ended.stderr.contains("skipped rows.jsonl:2: not JSON"),
+        "{ended:#?}"
+    );
+    assert!(
+        ended.stderr.contains("skipped rows.jsonl:5: "),
+        "{ended:#?}"
+    );
+    let clean = place
+        .ok("eval --model @demo --task arith --data good.jsonl --json")
+        .json();
+    assert_eq!(count(&clean["skipped_rows"]), 0);
+    assert_eq!(ended.json()["results"], clean["results"]);
+    let written = json_lines(&place.read("out/samples_arith.jsonl"));
+    let places: Vec<u64> = written.iter().map(|line| count(&line["doc_id"])).collect();
+    assert_eq!(places, [0, 2, 3, 5], "places in the file");
+
+    // More tolerance than needed changes nothing, and a limit counts samples, not rows.
+    let many = place.ok(&format!("{eval} --skip-bad-rows 9")).json();
+    assert_eq!(many, ended.json());
+    let two = place
+        .ok(&format!("{eval} --skip-bad-rows 9 --limit 2"))
+        .json();
+    assert_eq!(count(&two["skipped_rows"]), 1);
+    assert_eq!(count(&two["n-samples"]["arith"]["original"]), 2);
+
+    // Nothing is left of a file of bad rows only.
+    place.write("bad.jsonl", "[]\n[]\n");
+    let line = "eval --model @demo --task arith --data bad.jsonl --skip-bad-rows 5";
+    let ended = place.run(line).with_status(2);
+    assert!(
+        ended.stderr.contains("none of its 2 rows can be used"),
+        "{ended:#?}"
+    );
+}
+
+#[test]
+fn a_search_continues_over_the_same_bad_rows_only() {
+    let place = Place::new();
+    with_bad_rows(&place);
+    let search = "search --model @demo --task arith --data rows.jsonl --simulations 2 \
+                  --controls 0 --out run --json --skip-bad-rows";
+    let first = place.ok(&format!("{search} 2")).json();
+    assert_eq!(count(&first["skipped_rows"]), 2);
+    let manifest: Value = serde_json::from_str(&place.read("run/manifest.json")).unwrap();
+    assert_eq!(count(&manifest["tasks"][0]["skipped_rows"]), 2);
+    let again = place.ok(&format!("{search} 5")).json();
+    assert_eq!(again, first);
+    // The same samples, but another count of bad rows.
+    let lines = place.read("rows.jsonl");
+    let fewer: Vec<&str> = lines.lines().filter(|line| *line != "{\"id\": ").collect();
+    place.write("rows.jsonl", fewer.join("\n"));
+    let changed = place.run(&format!("{search} 2")).with_status(2);
+    assert!(changed.stderr.contains("skipped_rows"), "{changed:#?}");
+}
+
+#[test]
+fn conditions_take_the_rows_that_meet_them() {
+    let place = Place::new();
+    place.synth("one.jsonl", "arith", 1, 3);
+    place.synth("two.jsonl", "arith", 2, 2);
+    let nested = |row: Value| json!({"id": row["id"], "question": row["question"], "answer": row["answer"], "about": {"level": row["level"]}});
+    let rows = place.read("one.jsonl") + &place.read("two.jsonl");
+    let rows: Vec<Value> = json_lines(&rows).into_iter().map(nested).collect();
+    place.write("rows.jsonl", to_json_lines(&rows));
+    let eval = "eval --model @demo --task arith --data rows.jsonl --json --where";
+    for (condition, samples) in [("about.level=1", 3), ("about.level=2", 2)] {
+        let results = place.ok(&format!("{eval} {condition}")).json();
+        assert_eq!(count(&results["n-samples"]["arith"]["original"]), samples);
+    }
+    let none = place.refused(&format!("{eval} about.level=3"));
+    assert!(
+        none.contains("none of its 5 rows has about.level=3"),
+        "{none}"
+    );
+    let column = place.refused(&format!("{eval} size=3"));
+    assert!(
+        column.contains("rows.jsonl:1") && column.contains("no column `size`"),
+        "{column}"
+    );
+    let flag = place.run(&format!("{eval} level")).with_status(2);
+    assert!(flag.stderr.contains("COLUMN=VALUE"), "{flag:#?}");
+}
+
+/// A dataset in the layout of the hub's, in two parts, and its rows.
+fn dataset(place: &Place) -> (Repository, Vec<Value>) {
+    place.synth("made.jsonl", "hops", 1, 6);
+    let rows = json_lines(&place.read("made.jsonl"));
+    let part = |rows: &[Value]| support_parquet::arc(rows, Compression::SNAPPY);
+    let mut files = BTreeMap::new();
+    files.insert("README.md".to_owned(), b"# Data".to_vec());
+    for (at, rows) in rows.chunks(3).enumerate() {
+        files.insert(format!("Easy/test-0000{at}-of-00002.parquet"), part(rows));
+    }
+    files.insert(
+        "Easy/train-00000-of-00001.parquet".to_owned(),
+        part(&rows[..1]),
+    );
+    files.insert(
+        "Hard/test-00000-of-00001.parquet".to_owned(),
+        part(&rows[4..]),
+    );
+    let mut repository = Repository::default();
+    repository.commit("main", &commit('a'), files);
+    (repository, rows)
+}
+
+fn run(place: &Place, endpoint: &str, line: &str, offline: bool) -> Ended {
+    let mut command = cola(place.path());
+    command.env_remove("HF_HUB_OFFLINE");
+    for variable in [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ] {
+        command.env_remove(variable);
+    }
+    command
+        .env("HF_HOME", place.join("home"))
+        .env("HF_ENDPOINT", endpoint);
+    if offline {
+        command.env("HF_HUB_OFFLINE", "1");
+    }
+    Ended::of(command.args(words(line)).output().unwrap())
+}
+
+#[test]
+fn a_dataset_of_the_hub_is_fetched_once_and_serves_offline() {
+    let place = Place::new();
+    let (repository, rows) = dataset(&place);
+    let hub = Hub::new().with("datasets/org/data", repository);
+    let eval = "eval --model @demo --task arc_easy --json --out out --dataset org/data --subset";
+    let line = format!("{eval} Easy");
+    let first = run(&place, &hub.endpoint, &line, false).with_status(0);
+    let ids = |place: &Place| -> Vec<String> {
+        let lines = json_lines(&place.read("out/samples_arc_easy.jsonl"));
+        lines
+            .iter()
+            .map(|line| text(&line["id"]).to_owned())
+            .collect()
+    };
+    let made: Vec<String> = rows.iter().map(|row| text(&row["id"]).to_owned()).collect();
+    assert_eq!(ids(&place), made);
+    let fetched = hub.requests();
+    let got = fetched
+        .iter()
+        .filter(|request| request.method == "GET" && request.path.contains("resolve"));
+    assert_eq!(got.count(), 2, "{fetched:?}");
+
+    let again = run(&place, &hub.endpoint, &line, false).with_status(0);
+    assert_eq!(again.stdout, first.stdout);
+    assert_eq!(hub.requests().len(), 1, "only whether the branch moved");
+    let train = format!("{line} --split train");
+    run(&place, &hub.endpoint, &train, false).with_status(0);
+    assert_eq!(ids(&place), made[..1]);
+    run(&place, &hub.endpoint, &format!("{eval} Hard"), false).with_status(0);
+    assert_eq!(ids(&place), made[4..]);
+
+    for (line, names) in [
+        (
+            format!("{eval} Other"),
+            vec!["org/data", "Other/test", "Easy/test, Easy/train, Hard/test"],
+        ),
+        (format!("{line} --split dev"), vec!["org/data", "Easy/dev"]),
+        (
+            line.replace("org/data", "org/none"),
+            vec!["org/none", "no dataset"],
+        ),
+        (
+            line.replace("org/data", "org/data@v9"),
+            vec!["org/data@v9", "no branch, tag or commit"],
+        ),
+    ] {
+        let ended = run(&place, &hub.endpoint, &line, false).with_status(2);
+        assert!(
+            ended.stderr.starts_with("cola: --dataset org/"),
+            "{ended:#?}"
+        );
+        for name in names {
+            assert!(ended.stderr.contains(name), "{ended:#?}\nlacks {name:?}");
+        }
+    }
+    hub.requests();
+    let offline = run(&place, &hub.endpoint, &line, true).with_status(0);
+    assert_eq!(offline.stdout, first.stdout);
+    assert!(hub.requests().is_empty());
+    let endpoint = hub.close();
+    let gone = run(&place, &endpoint, &line, false).with_status(0);
+    assert_eq!(gone.stdout, first.stdout);
+    assert!(gone.stderr.contains("cannot be reached"), "{gone:#?}");
+    let absent = run(
+        &place,
+        &endpoint,
+        &line.replace("org/data", "org/more"),
+        true,
+    )
+    .with_status(2);
+    assert!(absent.stderr.contains("HF_HUB_OFFLINE"), "{absent:#?}");
+}
+
+#[test]
+fn a_dataset_without_parquet_is_read_from_the_hubs_conversion() {
+    let place = Place::new();
+    let (dataset, _) = dataset(&place);
+    let converted = dataset.commits[&commit('a')]["Hard/test-00000-of-00001.parquet"].clone();
+    let mut repository = Repository::default();
+    let files = [("data.jsonl".to_owned(), b"{}".to_vec())];
+    repository.commit("main", &commit('b'), files.into());
+    let files = [("default/test/0000.parquet".to_owned(), converted)];
+    repository.commit("refs/convert/parquet", &commit('c'), files.into());
+    let hub = Hub::new().with("datasets/org/data", repository);
+    let line = "eval --model @demo --task hops --json --dataset org/data";
+    let found = run(&place, &hub.endpoint, line, false).with_status(0);
+    assert_eq!(count(&found.json()["n-samples"]["hops"]["original"]), 2);
+}
+
+#[test]
+fn a_local_directory_comes_before_the_hub() {
+    let place = Place::new();
+    let (repository, rows) = dataset(&place);
+    for (file, content) in &repository.commits[&commit('a')] {
+        place.write(&format!("org/data/{file}"), content);
+    }
+    let eval = "eval --model @demo --task arc_easy --json --dataset org/data --subset";
+    let found = place.ok(&format!("{eval} Easy")).json();
+    assert_eq!(
+        count(&found["n-samples"]["arc_easy"]["original"]),
+        rows.len() as u64
+    );
+    // Examples come from the dataset too.
+    place.write(
+        "shots.yaml",
+        "include: arc_easy.yaml\ntask: shots\nnum_fewshot: 1\n",
+    );
+    place.ok("eval --model @demo --task shots.yaml --dataset org/data --subset Easy --out out");
+    let lines = json_lines(&place.read("out/samples_shots.jsonl"));
+    let asked = |line: &Value| text(&line["prompt"]).matches("Question:").count();
+    assert_eq!(asked(&lines[5]), 2, "one example, and the question");
+    let none = place.refused(&format!("{eval} None"));
+    assert!(
+        none.contains("org/data") && none.contains("Hard/test"),
+        "{none}"
+    );
+    let both = place.run("eval --model @demo --task hops --dataset org/data --data made.jsonl");
+    assert!(both.with_status(2).stderr.contains("--data"));
+    let two = place.refused("eval --model @demo --task hops boolean --dataset org/data");
+    assert!(two.contains("--dataset: one dataset for 2 tasks"), "{two}");
+    let file = place.refused("eval --model @demo --task hops --dataset made.jsonl");
+    assert!(file.contains("is a file; give it with --data"), "{file}");
+}
