@@ -112,6 +112,7 @@ impl Jobs {
             decoding: None,
             readings: Vec::new(),
             lead: f64::INFINITY,
+            promise: None,
             cost: Cost::default(),
         }
     }

@@ -6,11 +6,11 @@ use crossbeam_channel::Sender;
 
 use super::{
     Cost, DecodePlan, EngineError, Finish, Generated, Ledger, Row, decode::Decoding, state::State,
-    tree::Tree,
+    table::Promise, tree::Tree,
 };
 use crate::{
     chain::{Chain, Layer},
-    model::Reading,
+    model::{Model, Reading},
 };
 
 /// One evaluation asked of the engine.
@@ -90,6 +90,30 @@ pub struct Job {
     /// See [`Outcome::lead`].
     pub lead: f64,
     pub cost: Cost,
+    /// Its part of the budget, once it has begun.
+    pub promise: Option<Promise>,
+}
+
+/// Bytes of one node of a row after one layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodeBytes {
+    /// Of its residual stream.
+    pub residual: usize,
+    /// Of its keys and values.
+    pub key_value: usize,
+}
+
+impl NodeBytes {
+    /// In a model: of the layer with most.
+    pub fn of(model: &Model) -> Self {
+        let bytes = |numbers: i64| numbers as usize * model.compute().kind.elt_size_in_bytes();
+        let spec = model.spec();
+        let widths = spec.layers.iter().map(|l| l.attention.key_value_width());
+        Self {
+            residual: bytes(spec.hidden),
+            key_value: 2 * bytes(widths.max().unwrap_or(0)),
+        }
+    }
 }
 
 /// What a job needs next.
@@ -138,6 +162,20 @@ impl Job {
     /// Draft nodes of its tree.
     pub fn drafted(&self) -> usize {
         self.tree.len() - self.request.row.tokens().len()
+    }
+
+    /// Most bytes of states it will hold at once, where a node's residual and keys and values take
+    /// `node` bytes: all it passes and the tokens it decodes, with the room they are given, or else
+    /// what a step takes and what it makes.
+    pub fn need(&self, node: NodeBytes) -> usize {
+        let layers = self.request.chain.len();
+        if !self.keeps {
+            return 2 * self.tree.len() * node.residual;
+        }
+        let plan = self.request.decode.as_ref();
+        let tail = plan.map_or(0, |plan| 2 * plan.max_tokens.max(8));
+        let states = self.tree.len() * (node.residual + node.key_value);
+        layers * (states + tail * node.key_value)
     }
 
     /// Takes over the row's state after `done` layers.

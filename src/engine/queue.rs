@@ -12,7 +12,7 @@ use std::{
 use super::{
     EngineError, Row, RowId, StateTable,
     draft::Written,
-    job::{Job, Work},
+    job::{Job, NodeBytes, Work},
     state::State,
     table::Key,
     tree::Tree,
@@ -26,6 +26,8 @@ pub struct Queue {
     /// Steps pending or running -> jobs that want the same state.
     in_flight: HashMap<Key, Vec<Job>>,
     rows: HashMap<RowId, Registered>,
+    /// Jobs that have not begun: there was no memory for them. Oldest first.
+    waiting: VecDeque<Job>,
     /// Tokens pending, and tokens of batches that are running.
     pending: usize,
     running: usize,
@@ -63,6 +65,9 @@ pub struct Beginning {
     /// Node in the row's prefix trie of each prefix of the chain.
     pub path: Vec<u32>,
 }
+
+/// Bytes that jobs may hold whatever the budget: without work in flight nothing gets done.
+const WORK_IN_FLIGHT: usize = 256 << 20;
 
 /// How much one batch may hold.
 #[derive(Debug, Clone, Copy)]
@@ -145,6 +150,20 @@ impl Queue {
             registered.tree = tree;
             registered.root = root;
         }
+    }
+
+    /// Lets a new job wait until there is memory for it.
+    pub fn wait(&mut self, job: Job) {
+        self.waiting.push_back(job);
+    }
+
+    /// The next job that waits, if there is memory for it now.
+    pub fn admit(&mut self, table: &StateTable, node: NodeBytes) -> Option<Job> {
+        let need = self.waiting.front()?.need(node);
+        let promise = table.promise(need, WORK_IN_FLIGHT)?;
+        let mut job = self.waiting.pop_front()?;
+        job.promise = Some(promise);
+        Some(job)
     }
 
     /// Puts a job where it belongs: as far along its chain as the table reaches, then waiting for
@@ -230,7 +249,8 @@ impl Queue {
         let pending = std::mem::take(&mut self.groups).into_values();
         let pending = pending.flat_map(|group| group.jobs);
         let waiting = std::mem::take(&mut self.in_flight).into_values().flatten();
-        for job in pending.chain(waiting) {
+        let not_begun = std::mem::take(&mut self.waiting);
+        for job in pending.chain(waiting).chain(not_begun) {
             job.fail(EngineError::Stopped);
         }
     }
@@ -303,11 +323,11 @@ mod tests {
             let pending = queue.advance(job, &table);
             assert_eq!(pending, tag == 0 || tag == 3, "{text}");
         }
-        let (work, batch) = queue.next_batch(LIMIT).unwrap();
-        assert_eq!((work, tags(&batch)), (Work::Layer(1), vec![3]));
-        let (work, batch) = queue.next_batch(LIMIT).unwrap();
+        let (work, other) = next(&mut queue, Some(Work::Layer(0))).unwrap();
+        assert_eq!((work, tags(&other)), (Work::Layer(1), vec![3]));
+        let (work, batch) = next(&mut queue, Some(work)).unwrap();
         assert_eq!((work, tags(&batch)), (Work::Layer(0), vec![0]));
-        assert!(queue.next_batch(LIMIT).is_none(), "the others wait");
+        assert!(next(&mut queue, None).is_none(), "the others wait");
         let key = next_key(&batch[0]).unwrap();
         let result = state_over(&jobs.meter, 3, 2);
         let waiters = queue.settle(key, Some(&result));
@@ -326,7 +346,7 @@ mod tests {
             let job = jobs.job(&mut queue, &row, &chain("0"), tag);
             queue.advance(job, &table);
         }
-        let (_, batch) = queue.next_batch(LIMIT).unwrap();
+        let (_, batch) = next(&mut queue, None).unwrap();
         let small = state_over(&jobs.meter, 2, 2);
         let waiters = queue.settle(next_key(&batch[0]).unwrap(), Some(&small));
         for job in waiters {
@@ -343,30 +363,79 @@ mod tests {
             let job = jobs.job(&mut queue, &row, &chain("0-3"), tag);
             queue.advance(job, &table);
         }
-        let (_, failed) = queue.next_batch(LIMIT).unwrap();
+        let (_, failed) = next(&mut queue, None).unwrap();
         let waiters = queue.settle(next_key(&failed[0]).unwrap(), None);
         let pending: Vec<bool> = waiters
             .into_iter()
             .map(|job| queue.advance(job, &table))
             .collect();
         assert_eq!(pending, [true, false]);
-        let (work, batch) = queue.next_batch(LIMIT).unwrap();
+        let (work, batch) = next(&mut queue, None).unwrap();
         assert_eq!((work, tags(&batch)), (Work::Layer(0), vec![1]));
     }
 
     #[test]
-    fn the_group_with_most_tokens_runs_up_to_the_limit() {
+    fn a_worker_sweeps_over_the_layers_and_takes_what_has_gathered_up_to_the_limit() {
         let (mut queue, table, jobs) = setup();
-        for (tag, (tokens, text)) in (0..).zip([(3, "0"), (4, "1"), (5, "1"), (4, "1"), (8, "0")]) {
+        for (tag, (tokens, text)) in (0..).zip([(3, "0"), (4, "2"), (5, "2"), (4, "2"), (8, "0")]) {
             let row = jobs.row(&mut queue, tokens);
             let job = jobs.job(&mut queue, &row, &chain(text), tag);
             queue.advance(job, &table);
         }
-        let mut batches = Vec::new();
-        while let Some((_, batch)) = queue.next_batch(LIMIT) {
+        let row = jobs.row(&mut queue, 1);
+        let job = jobs.job(&mut queue, &row, &chain("empty"), 5);
+        queue.advance(job, &table);
+        let (mut batches, mut last) = (Vec::new(), Some(Work::Layer(0)));
+        while let Some((work, batch)) = next(&mut queue, last) {
             batches.push(tags(&batch));
+            last = Some(work);
         }
-        assert_eq!(batches, [vec![1, 2], vec![0], vec![4], vec![3]]);
+        assert_eq!(batches, [vec![1, 2], vec![5], vec![0], vec![3], vec![4]]);
+    }
+
+    #[test]
+    fn each_of_several_workers_takes_its_share() {
+        let (mut queue, table, jobs) = setup();
+        for tag in 0..9 {
+            let row = jobs.row(&mut queue, 1);
+            let job = jobs.job(&mut queue, &row, &chain("0"), tag);
+            queue.advance(job, &table);
+        }
+        let two = BatchLimit {
+            workers: 2,
+            ..LIMIT
+        };
+        let first = queue.next_batch(two, None).unwrap();
+        assert_eq!(tags(&first.jobs), [0, 1, 2, 3, 4]);
+        let second = queue.next_batch(two, None).unwrap();
+        assert_eq!(tags(&second.jobs), [5, 6, 7, 8]);
+        queue.ran(first.tokens);
+        queue.ran(second.tokens);
+        assert_eq!((queue.pending, queue.running), (0, 0));
+    }
+
+    #[test]
+    fn jobs_wait_for_memory_in_the_order_they_came() {
+        let (mut queue, _, jobs) = setup();
+        let table = StateTable::new(0);
+        let row = jobs.row(&mut queue, 3);
+        for tag in 0..3 {
+            let job = jobs.job(&mut queue, &row, &chain("0"), tag);
+            queue.wait(job);
+        }
+        // Two states of three nodes each.
+        let node = NodeBytes {
+            residual: WORK_IN_FLIGHT / 12,
+            key_value: 0,
+        };
+        let mut begun: Vec<Job> = Vec::new();
+        for admitted in [1, 2, 2] {
+            begun.extend(queue.admit(&table, node));
+            assert_eq!(begun.len(), admitted);
+        }
+        begun.remove(0);
+        begun.extend(queue.admit(&table, node));
+        assert_eq!(tags(&begun), [1, 2]);
     }
 
     #[test]
@@ -375,27 +444,28 @@ mod tests {
         let row = jobs.row(&mut queue, 50);
         let job = jobs.job(&mut queue, &row, &chain("0"), 7);
         queue.advance(job, &table);
-        assert_eq!(tags(&queue.next_batch(LIMIT).unwrap().1), [7]);
+        assert_eq!(tags(&next(&mut queue, None).unwrap().1), [7]);
     }
 
     #[test]
-    fn a_rare_layer_is_not_starved_by_a_busy_one() {
+    fn a_rare_layer_is_not_starved_by_busy_ones() {
         let (mut queue, table, jobs) = setup();
         let rare = jobs.row(&mut queue, 1);
-        let job = jobs.job(&mut queue, &rare, &chain("5"), 1000);
+        let job = jobs.job(&mut queue, &rare, &chain("3"), 1000);
         queue.advance(job, &table);
+        let mut last = None;
         for batch in 0.. {
-            // The busy group never empties.
-            for _ in 0..2 {
+            // The busy groups never empty.
+            for layer in ["0", "1", "2", "4"] {
                 let row = jobs.row(&mut queue, 9);
-                let job = jobs.job(&mut queue, &row, &chain("0"), 0);
+                let job = jobs.job(&mut queue, &row, &chain(layer), 0);
                 queue.advance(job, &table);
             }
-            if queue.next_batch(LIMIT).unwrap().0 == Work::Layer(5) {
-                assert!(batch >= PATIENCE, "it had not waited long");
+            last = next(&mut queue, last).map(|(work, _)| work);
+            if last == Some(Work::Layer(3)) {
                 break;
             }
-            assert!(batch < 3 * PATIENCE, "the rare layer never ran");
+            assert!(batch < 5, "the rare layer never ran");
         }
     }
 
@@ -412,7 +482,7 @@ mod tests {
         }
         // The first took its state from the table and only needs the head.
         let mut batches = Vec::new();
-        while let Some((work, batch)) = queue.next_batch(LIMIT) {
+        while let Some((work, batch)) = next(&mut queue, None) {
             batches.push((work, tags(&batch)));
         }
         batches.sort();
@@ -473,7 +543,7 @@ mod tests {
             queue.advance(job, &table);
         }
         queue.stop();
-        assert!(queue.stopped && queue.next_batch(LIMIT).is_none());
+        assert!(queue.stopped && next(&mut queue, None).is_none());
         let mut ended: Vec<u64> = jobs
             .done
             .try_iter()

@@ -9,7 +9,7 @@ use crossbeam_channel::{Sender, bounded};
 
 use super::{
     Completion, Cost, Decode, EngineError, Ledger, Outcome, Request, Row, StateTable, Totals,
-    job::Job,
+    job::{Job, NodeBytes},
     queue::{BatchLimit, Beginning, Queue},
     state::{Meter, State},
     worker::{Shared, work},
@@ -23,7 +23,8 @@ pub struct EngineOptions {
     pub workers: usize,
     /// libtorch threads inside each worker.
     pub threads: usize,
-    /// Bytes the state table may hold.
+    /// Bytes of states: of those in the table and those jobs hold, jobs having half of it, and
+    /// always some.
     pub state_budget: usize,
     /// Most tokens packed into one batch.
     pub batch_tokens: usize,
@@ -80,6 +81,7 @@ impl Engine {
                 tokens: options.batch_tokens.max(1),
                 workers: options.workers,
             },
+            node_bytes: NodeBytes::of(&model),
             repeat: options.repeat,
             draft_limit: draft_limit(&model, &options),
             model,
@@ -167,6 +169,7 @@ impl Engine {
             lead: f64::INFINITY,
             cost: Cost::default(),
             reply: reply.clone(),
+            promise: None,
             request,
         });
         Ok(())

@@ -1,4 +1,4 @@
-//! The state table: (row, prefix) -> state, within a byte budget.
+//! The state table: (row, prefix) -> state, within a byte budget that it shares with work in flight.
 //!
 //! Eviction is GreedyDual (Young 1994) with lazy updates: an entry's priority is the table's clock
 //! when it was last seen to the evictor plus the steps it would take to compute it again; the
@@ -25,9 +25,11 @@ pub type Key = (RowId, u32);
 #[derive(Debug)]
 pub struct StateTable {
     states: DashMap<Key, Slot>,
-    /// Bytes of the states in the table; never above the budget.
+    /// Bytes of the states in the table.
     bytes: AtomicUsize,
     budget: usize,
+    /// Bytes of the budget that are promised to jobs.
+    promised: Arc<AtomicUsize>,
     evictor: Mutex<Evictor>,
 }
 
@@ -50,15 +52,56 @@ struct Evictor {
     order: BinaryHeap<Reverse<(u64, Key)>>,
 }
 
+/// Bytes promised to a job, until it is dropped.
+#[derive(Debug)]
+pub struct Promise {
+    bytes: usize,
+    of: Arc<AtomicUsize>,
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 impl StateTable {
-    /// An empty table that holds at most `budget` bytes of states.
+    /// An empty table that holds at most `budget` bytes of states, less what is promised.
     pub fn new(budget: usize) -> Self {
         Self {
             states: DashMap::new(),
             bytes: AtomicUsize::new(0),
             budget,
+            promised: Arc::default(),
             evictor: Mutex::default(),
         }
+    }
+
+    /// Sets `bytes` aside for a job, and evicts what the rest of the budget does not hold. `None`
+    /// where jobs have half of the budget, and at least `least` bytes, already. The first job gets
+    /// what it needs, however much it is.
+    pub(super) fn promise(&self, bytes: usize, least: usize) -> Option<Promise> {
+        let most = least.max(self.budget / 2);
+        let fits = |promised: usize| {
+            let sum = promised.saturating_add(bytes);
+            (promised == 0 || sum <= most).then_some(sum)
+        };
+        let order = Ordering::Relaxed;
+        self.promised.fetch_update(order, order, fits).ok()?;
+        if self.bytes() > self.limit() {
+            let mut evictor = self.evictor.lock().unwrap_or_else(|e| e.into_inner());
+            self.make_room(&mut evictor, 0);
+        }
+        Some(Promise {
+            bytes,
+            of: Arc::clone(&self.promised),
+        })
+    }
+
+    /// Bytes the table may hold now.
+    fn limit(&self) -> usize {
+        let promised = self.promised.load(Ordering::Relaxed);
+        self.budget.saturating_sub(promised)
     }
 
     /// The state of a prefix, if it is there.
@@ -96,11 +139,12 @@ impl StateTable {
 
     /// Evicts until `bytes` more fit. False where only pinned states are left, or nothing helps.
     fn make_room(&self, evictor: &mut Evictor, bytes: usize) -> bool {
-        if bytes > self.budget {
+        let limit = self.limit();
+        if bytes > limit {
             return false;
         }
         let mut pinned = Vec::new();
-        while self.bytes.load(Ordering::Relaxed) + bytes > self.budget {
+        while self.bytes.load(Ordering::Relaxed) + bytes > limit {
             let Some(Reverse((priority, key))) = evictor.order.pop() else {
                 break;
             };
@@ -119,7 +163,7 @@ impl StateTable {
             }
         }
         evictor.order.extend(pinned);
-        self.bytes.load(Ordering::Relaxed) + bytes <= self.budget
+        self.bytes.load(Ordering::Relaxed) + bytes <= limit
     }
 
     fn examine(&self, key: Key) -> Candidate {
@@ -356,5 +400,32 @@ mod tests {
         }
         assert!(table.is_empty());
         assert_eq!((table.bytes(), meter.now()), (0, 0));
+    }
+
+    #[test]
+    fn jobs_get_half_of_the_budget_and_the_table_the_rest() {
+        let (meter, table) = (meter(), StateTable::new(10 * KIB));
+        let [row] = row_ids();
+        for node in 0..10 {
+            table.insert((row, node), &state(&meter, KIB), 1);
+        }
+        assert_eq!(table.bytes(), 10 * KIB);
+        let first = table.promise(3 * KIB, 0).unwrap();
+        assert_eq!(table.bytes(), 7 * KIB, "evicted for the job");
+        let second = table.promise(2 * KIB, 0).unwrap();
+        assert!(table.promise(KIB, 0).is_none(), "half is given away");
+        assert!(
+            table.promise(KIB, 6 * KIB).is_some(),
+            "but jobs may have that much"
+        );
+        drop((first, second));
+        // However large, one job runs.
+        let alone = table.promise(100 * KIB, 0).unwrap();
+        assert_eq!(table.bytes(), 0);
+        table.insert((row, 20), &state(&meter, KIB), 1);
+        assert_eq!(table.bytes(), 0, "no room beside it");
+        drop(alone);
+        table.insert((row, 20), &state(&meter, KIB), 1);
+        assert_eq!(table.bytes(), KIB);
     }
 }

@@ -11,7 +11,7 @@ use tch::Tensor;
 use super::{
     EngineError, Ledger, Row, StateTable,
     continuation::{continue_decoding, walk_drafts},
-    job::{Job, Work},
+    job::{Job, NodeBytes, Work},
     queue::{BatchLimit, Queue, Taken, next_key},
     segments::apply,
     state::{Meter, State},
@@ -32,6 +32,7 @@ pub struct Shared {
     pub ledger: Ledger,
     pub meter: Arc<Meter>,
     pub limit: BatchLimit,
+    pub node_bytes: NodeBytes,
     pub repeat: Repeat,
     /// Depth from which on nothing is drafted.
     pub draft_limit: i64,
@@ -56,7 +57,19 @@ impl Shared {
 
     /// Puts a new job into the queue.
     pub fn begin(&self, job: Job) {
-        self.put(&mut self.queue(), [job]);
+        let mut queue = self.queue();
+        if queue.stopped {
+            return job.fail(EngineError::Stopped);
+        }
+        queue.wait(job);
+        self.admit(&mut queue);
+    }
+
+    /// Begins the jobs there is memory for.
+    fn admit(&self, queue: &mut Queue) {
+        while let Some(job) = queue.admit(&self.table, self.node_bytes) {
+            self.put(queue, [job]);
+        }
     }
 
     /// Puts the jobs of a batch back, now that it has run.
@@ -64,6 +77,7 @@ impl Shared {
         let mut queue = self.queue();
         queue.ran(ran);
         self.put(&mut queue, jobs);
+        self.admit(&mut queue);
     }
 
     /// Puts jobs into the queue and wakes workers for them.
