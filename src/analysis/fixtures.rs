@@ -32,6 +32,8 @@ pub fn sample(task: &str, index: usize) -> Sample {
             steps_run: 30,
             steps_saved: 10,
             tokens_decoded: 2,
+            tokens_drafted: 1,
+            passes: 6,
             decode_steps: 8,
             evaluations: 5,
             seconds: 0.5,

@@ -29,7 +29,7 @@ pub struct Summary {
     pub steps_run: u64,
     /// Layer steps the state table made unnecessary.
     pub steps_saved: u64,
-    /// Tokens decoded one by one.
+    /// Tokens generated.
     pub tokens_decoded: u64,
     /// Samples that failed.
     pub failed: usize,
@@ -41,6 +41,13 @@ pub struct Summary {
     pub layers: usize,
     /// Layer steps of single decoded tokens.
     pub decode_steps: u64,
+    /// Generated tokens that were read off the pass over the prompt, as drafts; the others were
+    /// decoded outside the draft tree.
+    #[serde(default)]
+    pub tokens_drafted: u64,
+    /// Passes through a chain.
+    #[serde(default)]
+    pub passes: u64,
     /// Bad rows of the data that were passed over: no samples, and not known from records.
     #[serde(default)]
     pub skipped_rows: usize,
@@ -103,6 +110,8 @@ impl Summary {
             total: DatasetSummary::of("all", run.records()),
             layers: run.layers(),
             decode_steps: total(|r| r.cost.decode_steps),
+            tokens_drafted: total(|r| r.cost.tokens_drafted),
+            passes: total(|r| r.cost.passes),
             skipped_rows: 0,
         }
     }
@@ -197,6 +206,7 @@ mod tests {
         assert_eq!((summary.chains, summary.chains_per_second), (30, Some(3.0)));
         assert_eq!((summary.steps_run, summary.steps_saved), (180, 60));
         assert_eq!((summary.tokens_decoded, summary.decode_steps), (12, 48));
+        assert_eq!((summary.tokens_drafted, summary.passes), (6, 36));
         assert_eq!((summary.failed, summary.layers), (1, 4));
     }
 

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     chain::Chain,
+    engine::Cost,
     run::{Evaluated, Evaluator, Pair, Progress, note},
     task::{Answer, Mean, Question, Sample, TaskSpec, standard_error_key},
 };
@@ -161,6 +162,7 @@ fn write_pairs(
     }
     let mut text = String::new();
     let mut correct = 0;
+    let mut cost = Cost::default();
     for (pair, result) in pairs.iter().zip(results) {
         let (id, chain) = (&samples[pair.sample].id, &pair.chain);
         let line = match result {
@@ -185,6 +187,9 @@ fn write_pairs(
             },
         };
         correct += usize::from(line.correct);
+        if let Some(Ok(done)) = result {
+            cost += done.cost;
+        }
         text += &to_line(&line)?;
     }
     // `--pairs` requires `--out`.
@@ -201,6 +206,12 @@ fn write_pairs(
             "skipped_rows": skipped,
             "seconds": seconds,
             "chains_per_second": run as f64 / seconds,
+            "steps_run": cost.steps_run,
+            "steps_saved": cost.steps_saved,
+            "tokens_decoded": cost.tokens_decoded,
+            "tokens_drafted": cost.tokens_drafted,
+            "decode_steps": cost.decode_steps,
+            "passes": cost.passes,
             "file": path,
         }));
     }

@@ -21,6 +21,7 @@ use crate::model::{Applied, Frozen, ModelError, Reading};
 /// The chain has passed the row: takes the most likely token after the prompt, and after every
 /// token of it that the tree has. What the tree has not is decoded token by token.
 pub fn walk_drafts(shared: &Shared, mut job: Job, drafted: &[Reading]) -> Option<Job> {
+    job.cost.passes += 1;
     let end = job.request.row.trunk().checked_sub(1);
     let (Some(plan), Some(end)) = (job.request.decode.clone(), end) else {
         job.finish(None, &shared.ledger);
@@ -129,6 +130,7 @@ pub fn continue_decoding(shared: &Shared, mut job: Job, readings: &[Reading]) ->
 
 /// Sends the last of `tokens` through the chain.
 fn decode_next(shared: &Shared, mut job: Job, tokens: Vec<u32>, tails: Vec<Tail>) -> Option<Job> {
+    job.cost.passes += 1;
     let last = tokens.len().saturating_sub(1);
     let position = (job.request.row.trunk() + last) as i64;
     match shared.model.embed(&tokens[last..], &[position]) {

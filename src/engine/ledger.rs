@@ -1,7 +1,11 @@
 //! The cost ledger: what evaluations cost, each and in all.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,6 +27,8 @@ pub struct Cost {
     pub steps_grown: u64,
     /// Layer applications to single decoded tokens.
     pub decode_steps: u64,
+    /// Passes through the chain: one of the row, and one of each token that was decoded by itself.
+    pub passes: u64,
 }
 
 impl std::ops::AddAssign for Cost {
@@ -33,6 +39,7 @@ impl std::ops::AddAssign for Cost {
         self.tokens_drafted += other.tokens_drafted;
         self.steps_grown += other.steps_grown;
         self.decode_steps += other.decode_steps;
+        self.passes += other.passes;
     }
 }
 
@@ -45,15 +52,15 @@ pub struct Ledger {
     pub(super) tokens_drafted: AtomicU64,
     pub(super) steps_grown: AtomicU64,
     pub(super) decode_steps: AtomicU64,
+    passes: AtomicU64,
     pub(super) evaluations: AtomicU64,
     pub(super) failures: AtomicU64,
-    pub(super) batches: AtomicU64,
-    pub(super) packed_tokens: AtomicU64,
+    batches: Mutex<BTreeMap<usize, u64>>,
     busy_nanoseconds: AtomicU64,
 }
 
 /// The totals at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Totals {
     /// Sum of the evaluations' costs.
     pub cost: Cost,
@@ -61,10 +68,8 @@ pub struct Totals {
     pub evaluations: u64,
     /// Evaluations that failed.
     pub failures: u64,
-    /// Batches of layer steps run.
-    pub batches: u64,
-    /// Tokens in those batches.
-    pub packed_tokens: u64,
+    /// Batches of layer steps run, by the tokens in them.
+    pub batches: BTreeMap<usize, u64>,
     /// Seconds workers spent computing, summed over workers.
     pub busy_seconds: f64,
     /// Most bytes of states alive at once.
@@ -76,6 +81,14 @@ impl Ledger {
         self.evaluations.fetch_add(1, Ordering::Relaxed);
         self.steps_saved
             .fetch_add(cost.steps_saved, Ordering::Relaxed);
+        self.passes.fetch_add(cost.passes, Ordering::Relaxed);
+    }
+
+    /// A layer ran on so many tokens.
+    pub(super) fn batch(&self, tokens: usize) {
+        // As below.
+        let mut batches = self.batches.lock().unwrap_or_else(|e| e.into_inner());
+        *batches.entry(tokens).or_default() += 1;
     }
 
     pub(super) fn busy(&self, time: Duration) {
@@ -93,11 +106,16 @@ impl Ledger {
                 tokens_drafted: read(&self.tokens_drafted),
                 steps_grown: read(&self.steps_grown),
                 decode_steps: read(&self.decode_steps),
+                passes: read(&self.passes),
             },
             evaluations: read(&self.evaluations),
             failures: read(&self.failures),
-            batches: read(&self.batches),
-            packed_tokens: read(&self.packed_tokens),
+            // Poisoned only if another thread panicked between two instructions: it is whole.
+            batches: self
+                .batches
+                .lock()
+                .unwrap_or_else(|e| e.into_inner())
+                .clone(),
             busy_seconds: read(&self.busy_nanoseconds) as f64 * 1e-9,
             peak_state_bytes,
         }

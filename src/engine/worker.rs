@@ -158,11 +158,7 @@ pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 /// Runs a layer; returns the jobs that go on.
 fn run_layer(shared: &Shared, layer: Layer, jobs: Vec<Job>) -> Vec<Job> {
     let tokens: usize = jobs.iter().map(Job::tokens).sum();
-    shared.ledger.batches.fetch_add(1, Ordering::Relaxed);
-    shared
-        .ledger
-        .packed_tokens
-        .fetch_add(tokens as u64, Ordering::Relaxed);
+    shared.ledger.batch(tokens);
     let results = isolate(&jobs, &|jobs| apply(shared, layer, jobs));
     let mut next = Vec::with_capacity(jobs.len());
     for (job, result) in jobs.into_iter().zip(results) {

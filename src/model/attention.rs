@@ -92,6 +92,12 @@ impl Attention {
         Ok((self.output.forward(&mixed)?, key_values))
     }
 
+    /// See [`Layer::multiply_only`](super::Layer::multiply_only).
+    pub fn multiply_only(&self, rows: i64) -> Result<(), ModelError> {
+        self.input.multiply_only(rows)?;
+        self.output.multiply_only(rows)
+    }
+
     fn heads(&self) -> Heads {
         Heads {
             heads: self.spec.heads as usize,

@@ -2,7 +2,12 @@
 
 use tch::{Kind, Tensor};
 
-use super::{ModelError, linear::Linear, norm::Norm};
+use super::{
+    ModelError,
+    kernels::{Rows, top},
+    linear::Linear,
+    norm::Norm,
+};
 
 /// Most logits computed at once: bounds the memory of a large vocabulary (64 MiB in f32).
 const LOGITS_AT_ONCE: i64 = 16 << 20;
@@ -75,33 +80,60 @@ impl Head {
 
     fn read_chunk(&self, residual: &Tensor, asked: &[&Asked]) -> Result<Vec<Reading>, ModelError> {
         let logits = self.logits(residual)?;
-        let vocabulary = logits.size()[1];
-        let total = f64s(&logits.f_logsumexp([1], false)?)?;
-        let (top, _) = logits.f_topk(vocabulary.min(2), 1, true, true)?;
-        let top = f64s(&top.f_flatten(0, 1)?)?;
-        let argmax: Vec<i64> = Vec::try_from(&logits.f_argmax(1, false)?)?;
-        let wanted: Vec<i64> = (0i64..)
-            .zip(asked)
-            .flat_map(|(row, asked)| {
-                let at = move |&token: &u32| row * vocabulary + i64::from(token);
-                asked.tokens.iter().map(at)
-            })
-            .collect();
-        let index = Tensor::f_from_slice(&wanted)?.f_to_device(logits.device())?;
-        let mut values = f64s(&logits.f_flatten(0, 1)?.f_index_select(0, &index)?)?.into_iter();
-        let width = top.len() / asked.len();
-        let mut readings = Vec::with_capacity(asked.len());
-        for (row, asked) in asked.iter().enumerate() {
-            let log_probs = values.by_ref().take(asked.tokens.len());
-            readings.push(Reading {
-                argmax: argmax[row] as u32,
-                argmax_log_prob: top[row * width] - total[row],
-                second_log_prob: top[row * width + width - 1] - total[row],
-                log_probs: log_probs.map(|logit| logit - total[row]).collect(),
-            });
+        match Rows::of(&logits) {
+            Some(rows) => Ok(read_rows(rows, asked)),
+            None => read_tensor(&logits, asked),
         }
-        Ok(readings)
     }
+}
+
+fn read_rows(logits: Rows<'_>, asked: &[&Asked]) -> Vec<Reading> {
+    let read = |(row, asked): (usize, &&Asked)| {
+        let logits = logits.get(row);
+        let top = top(logits);
+        let log_prob = |logit: f32| f64::from(logit) - top.log_total;
+        Reading {
+            argmax: top.argmax as u32,
+            argmax_log_prob: log_prob(top.largest[0]),
+            second_log_prob: log_prob(top.largest[1]),
+            log_probs: asked
+                .tokens
+                .iter()
+                .map(|&token| log_prob(logits[token as usize]))
+                .collect(),
+        }
+    };
+    asked.iter().enumerate().map(read).collect()
+}
+
+/// On another device: `logits` `[A, V]`.
+fn read_tensor(logits: &Tensor, asked: &[&Asked]) -> Result<Vec<Reading>, ModelError> {
+    let vocabulary = logits.size()[1];
+    let total = f64s(&logits.f_logsumexp([1], false)?)?;
+    let (top, _) = logits.f_topk(vocabulary.min(2), 1, true, true)?;
+    let top = f64s(&top.f_flatten(0, 1)?)?;
+    let argmax: Vec<i64> = Vec::try_from(&logits.f_argmax(1, false)?)?;
+    let wanted: Vec<i64> = (0i64..)
+        .zip(asked)
+        .flat_map(|(row, asked)| {
+            let at = move |&token: &u32| row * vocabulary + i64::from(token);
+            asked.tokens.iter().map(at)
+        })
+        .collect();
+    let index = Tensor::f_from_slice(&wanted)?.f_to_device(logits.device())?;
+    let mut values = f64s(&logits.f_flatten(0, 1)?.f_index_select(0, &index)?)?.into_iter();
+    let width = top.len() / asked.len();
+    let mut readings = Vec::with_capacity(asked.len());
+    for (row, asked) in asked.iter().enumerate() {
+        let log_probs = values.by_ref().take(asked.tokens.len());
+        readings.push(Reading {
+            argmax: argmax[row] as u32,
+            argmax_log_prob: top[row * width] - total[row],
+            second_log_prob: top[row * width + width - 1] - total[row],
+            log_probs: log_probs.map(|logit| logit - total[row]).collect(),
+        });
+    }
+    Ok(readings)
 }
 
 fn f64s(tensor: &Tensor) -> Result<Vec<f64>, ModelError> {

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::{
-    Frozen, KeyValue, ModelError, attention::Attention, batch::Batch, mlp::Mlp, norm::Norm,
+    Frozen, KeyValue, ModelError, attention::Attention, batch::Batch, kernels, mlp::Mlp, norm::Norm,
 };
 
 /// A block of the frozen model. `&self`, residual in, residual out: it remembers nothing. The order
@@ -54,6 +54,13 @@ impl Layer {
         self.attention.spec.window
     }
 
+    /// Runs its matrix products alone, on `rows` rows of zeros, each product of a mixture on the rows
+    /// that an expert sees in the mean: the least time this layer can take, for benchmarks.
+    pub fn multiply_only(&self, rows: i64) -> Result<(), ModelError> {
+        self.attention.multiply_only(rows)?;
+        self.mlp.multiply_only(rows)
+    }
+
     /// Applies the layer to every segment of a packed batch, and makes of each what is asked.
     pub fn forward(&self, batch: &Batch<'_>, asks: &[Asks]) -> Result<Vec<Applied>, ModelError> {
         let (residual, key_values) = self.forward_packed(batch)?;
@@ -61,8 +68,8 @@ impl Layer {
         let mut applied = Vec::with_capacity(asks.len());
         for (&nodes, asks) in batch.lengths().iter().zip(asks) {
             let part = |packed: &Tensor, copy: bool| match copy {
-                true => packed.f_narrow_copy(0, start, nodes).map(Frozen::new),
-                false => packed.f_narrow(0, start, nodes).map(Frozen::new),
+                true => copied(packed, start, nodes),
+                false => Ok(Frozen::new(packed.f_narrow(0, start, nodes)?)),
             };
             let copy = asks.keep != Keep::Views;
             let damped = asks.alpha != 1.0;
@@ -100,6 +107,14 @@ impl Layer {
         let update = through(&self.mlp_output_norm, &update)?;
         Ok((x.f_add(&update)?, key_values))
     }
+}
+
+fn copied(packed: &Tensor, start: i64, nodes: i64) -> Result<Frozen, ModelError> {
+    let copy = match kernels::copied(packed, start, nodes)? {
+        Some(copy) => copy,
+        None => packed.f_narrow_copy(0, start, nodes)?,
+    };
+    Ok(Frozen::new(copy))
 }
 
 fn through(norm: &Option<Norm>, x: &Tensor) -> Result<Tensor, ModelError> {

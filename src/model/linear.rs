@@ -1,6 +1,6 @@
 //! A linear map `y = x W^T + b`.
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::{Frozen, ModelError, onednn::Packed};
 
@@ -9,6 +9,8 @@ use super::{Frozen, ModelError, onednn::Packed};
 #[derive(Debug)]
 pub struct Linear {
     weight: Weight,
+    input: i64,
+    like: (Kind, Device),
     bias: Option<Frozen>,
 }
 
@@ -21,19 +23,30 @@ enum Weight {
 impl Linear {
     /// Takes over the weights, in the form in which products are fastest.
     pub fn new(weight: Frozen, bias: Option<Frozen>) -> Result<Self, ModelError> {
-        let weight = match Packed::new(&weight)? {
-            Some(packed) => Weight::Packed(packed),
-            None => Weight::Plain(weight),
-        };
-        Ok(Self { weight, bias })
+        let mut linear = Self::plain(weight);
+        linear.bias = bias;
+        if let Weight::Plain(weight) = &linear.weight
+            && let Some(packed) = Packed::new(weight)?
+        {
+            linear.weight = Weight::Packed(packed);
+        }
+        Ok(linear)
     }
 
     /// Weights that are used as they lie: they may be part of something else.
     pub fn plain(weight: Frozen) -> Self {
         Self {
+            input: weight.size().last().copied().unwrap_or(0),
+            like: (weight.kind(), weight.device()),
             weight: Weight::Plain(weight),
             bias: None,
         }
+    }
+
+    /// The product with `rows` rows of zeros.
+    pub fn multiply_only(&self, rows: i64) -> Result<(), ModelError> {
+        let x = Tensor::f_zeros([padded_rows(rows, self.like.1), self.input], self.like)?;
+        self.forward(&x).map(drop)
     }
 
     /// `[N, in] -> [N, out]`.
@@ -73,8 +86,6 @@ pub fn padded_rows(rows: i64, device: Device) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use tch::Kind;
-
     use super::*;
 
     #[test]

@@ -47,6 +47,32 @@ impl Mlp {
     }
 }
 
+impl Mlp {
+    /// See [`Layer::multiply_only`](super::Layer::multiply_only).
+    pub fn multiply_only(&self, rows: i64) -> Result<(), ModelError> {
+        let dense = |dense: &Dense| {
+            dense.input.multiply_only(rows)?;
+            dense.down.multiply_only(rows)
+        };
+        match self {
+            Self::Dense(only) => dense(only),
+            Self::Mixture(mixture) => {
+                let spec = mixture.spec;
+                let each = (rows * spec.active + spec.experts - 1) / spec.experts;
+                mixture.router.multiply_only(rows)?;
+                for expert in &mixture.experts {
+                    expert.gate_up.multiply_only(each)?;
+                    expert.down.multiply_only(each)?;
+                }
+                mixture.shared.as_ref().map_or(Ok(()), |(shared, gate)| {
+                    gate.multiply_only(rows)?;
+                    dense(shared)
+                })
+            }
+        }
+    }
+}
+
 impl Dense {
     fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
         let inner = self.input.forward(x)?;

@@ -184,6 +184,8 @@ impl Course {
         self.cost.steps_saved += outcome.cost.steps_saved;
         self.cost.tokens_decoded += outcome.cost.tokens_decoded;
         self.cost.decode_steps += outcome.cost.decode_steps;
+        self.cost.tokens_drafted += outcome.cost.tokens_drafted;
+        self.cost.passes += outcome.cost.passes;
         match self.probe.answer(&self.row, &outcome) {
             Err(error) => self.fail(error.to_string()),
             Ok(answer) if !self.alone && self.probe.is_near_tie(&outcome, &answer) => {

@@ -91,8 +91,14 @@ pub struct SampleCost {
     pub steps_run: u64,
     /// Layer steps the state table made unnecessary.
     pub steps_saved: u64,
-    /// Tokens decoded one by one, and the layer steps they took.
+    /// Tokens generated.
     pub tokens_decoded: u64,
+    /// Of these, tokens that were read off the pass over the prompt: other chains had written them.
+    #[serde(default)]
+    pub tokens_drafted: u64,
+    /// Passes through a chain: one an evaluation, and one for each token decoded by itself.
+    #[serde(default)]
+    pub passes: u64,
     /// Layer steps of single decoded tokens.
     pub decode_steps: u64,
     /// Evaluations asked of the engine.

@@ -10,6 +10,7 @@
 mod attention;
 mod elementwise;
 mod exp;
+mod logits;
 
 use tch::{Device, Kind, Tensor};
 
@@ -17,6 +18,7 @@ use super::ModelError;
 
 pub use attention::{Heads, attend};
 pub use elementwise::{rms_norm, rotate_and_part, silu_gated};
+pub use logits::top;
 
 /// Whether the kernels read tensors like this one.
 pub fn suit(tensor: &Tensor) -> bool {
@@ -77,13 +79,29 @@ impl<'a> Rows<'a> {
         })
     }
 
-    fn len(&self) -> usize {
+    /// How many there are.
+    pub fn len(&self) -> usize {
         self.rows
     }
 
-    fn get(&self, row: usize) -> &'a [f32] {
+    /// One of them.
+    pub fn get(&self, row: usize) -> &'a [f32] {
         &self.data[row * self.stride..row * self.stride + self.width]
     }
+}
+
+/// Rows `start..start + count` in a tensor of their own. `None` where the kernels cannot read them.
+pub fn copied(tensor: &Tensor, start: i64, count: i64) -> Result<Option<Tensor>, ModelError> {
+    let Some(rows) = Rows::of(tensor).filter(|rows| rows.stride == rows.width) else {
+        return Ok(None);
+    };
+    let mut shape = tensor.size();
+    shape[0] = count;
+    let (start, count) = (start as usize * rows.width, count as usize * rows.width);
+    made(&shape, |output| {
+        output.copy_from_slice(&rows.data[start..start + count])
+    })
+    .map(Some)
 }
 
 /// A new tensor, filled by `fill`.
