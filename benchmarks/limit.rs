@@ -30,7 +30,7 @@ const PROMPT_TOKENS: u32 = 96;
 const OPTIONS: u32 = 4;
 const NEW_TOKENS: usize = 50;
 /// Each measured so often; the median counts.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {
     // cargo's own flags are not models.

@@ -62,13 +62,13 @@ pub fn cost(summary: &Summary) -> String {
     let drafted = match summary.tokens_drafted {
         0 => String::new(),
         drafted => format!(
-            ", {} of them as drafts ({:.2} passes a chain)",
+            "of the tokens {} as drafts: {:.2} passes a chain\n",
             thousands(drafted),
             summary.passes as f64 / summary.chains.max(1) as f64
         ),
     };
     format!(
-        "{} chains in {:.1} s{rate}; {} layer steps run, {} saved ({saved} %); {} tokens decoded{drafted}; {} failed\n",
+        "{} chains in {:.1} s{rate}; {} layer steps run, {} saved ({saved} %); {} tokens decoded; {} failed\n{drafted}",
         thousands(summary.chains),
         summary.seconds,
         thousands(summary.steps_run),
@@ -159,7 +159,8 @@ mod tests {
         facts        1  100.0 (21-100)     0.0 (0-79)      0.0 (0-79)      0               -               -
         all          3    66.7 (21-94)    33.3 (6-79)     50.0 (9-91)      1      0.0 (0-79)  100.0 (21-100)
 
-        30 chains in 10.0 s (3.0/s); 180 layer steps run, 60 saved (25.0 %); 12 tokens decoded, 6 of them as drafts (1.20 passes a chain); 1 failed
+        30 chains in 10.0 s (3.0/s); 180 layer steps run, 60 saved (25.0 %); 12 tokens decoded; 1 failed
+        of the tokens 6 as drafts: 1.20 passes a chain
 
         Oracle numbers: the search saw the gold answers. They say what the layers can do, not what a user would get.
         A random wrong answer was reached in 50.0 % of 2 wrongly answered control samples, the right one in 66.7 %:

@@ -75,17 +75,20 @@ pub struct ComputeArgs {
     /// Compute dtype; auto is f32 on the CPU and the dtype of the weights on CUDA.
     #[arg(long, value_enum, default_value_t = Dtype::Auto)]
     pub dtype: Dtype,
-    /// Memory for states kept for reuse, in bytes or with k, M or G (default on the CPU: a quarter
-    /// of what is free).
+    /// Memory for states, in bytes or with k, M or G: those kept for reuse and those that work in
+    /// flight holds, which may take half of it and at least 256 MiB (default on the CPU: a quarter of
+    /// what is free).
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub state_budget: Option<usize>,
-    /// Worker threads of the engine (default: a core each on the CPU, 1 on CUDA).
+    /// Worker threads of the engine (default: on the CPU as many as were fastest in a short trial,
+    /// usually one a core; 1 on CUDA).
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub workers: Option<usize>,
-    /// libtorch threads in each worker (default: 1).
+    /// libtorch threads in each worker (default: OMP_NUM_THREADS, else as in that trial).
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub threads: Option<usize>,
-    /// Samples in flight at once in search and eval (default: 128 on the CPU, 256 on CUDA).
+    /// Samples searched at once (default: 128 on the CPU, 256 on CUDA), or evaluations in flight in eval
+    /// (default: 512).
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub in_flight: Option<usize>,
     /// How continuations are computed: draft runs those that other chains produced together with the

@@ -24,6 +24,10 @@ use crate::{
     task::{Answer, Mean, Question, Sample, TaskSpec, standard_error_key},
 };
 
+/// Evaluations in flight: enough to fill batches of decoded tokens. The engine begins as many of them
+/// as there is memory for.
+const EVALUATIONS_IN_FLIGHT: usize = 512;
+
 /// Results in the order of the pairs; `None` was not run.
 type Results = Vec<Option<Result<Evaluated, String>>>;
 
@@ -57,7 +61,7 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
     let evaluator = Evaluator {
         engine: &loaded.engine,
         asking: &asking,
-        in_flight: loaded.in_flight,
+        in_flight: loaded.in_flight.unwrap_or(EVALUATIONS_IN_FLIGHT),
     };
     let mut progress = Progress::new("cola eval", false);
     let started = Instant::now();

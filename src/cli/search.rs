@@ -85,7 +85,7 @@ impl SearchJob {
             samples: tasks::samples(&self.tasks),
             asking: loaded.asking(self.chat, (controls > 0).then_some(self.strategy.seed))?,
             searches: self.searches.clone(),
-            in_flight: loaded.in_flight,
+            in_flight: loaded.in_flight(),
         };
         let driver = Driver::new(&loaded.engine, &plan, out)?;
         let mut progress = Progress::new(self.command, false);

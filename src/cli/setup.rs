@@ -27,8 +27,8 @@ pub struct Loaded {
     pub engine: Engine,
     pub tokenizer: Arc<Tokenizer>,
     pub directory: PathBuf,
-    /// Samples or pairs in flight.
-    pub in_flight: usize,
+    /// As asked for: samples of a search, or evaluations, in flight.
+    pub in_flight: Option<usize>,
 }
 
 /// What a `--model` names.
@@ -82,8 +82,7 @@ pub fn start_engine(directory: &Path, args: &ComputeArgs) -> Result<Engine, CliE
         args::Decode::Draft => engine::Decode::Draft,
         args::Decode::Plain => engine::Decode::Plain,
     };
-    options.workers = args.workers.unwrap_or(options.workers);
-    options.threads = args.threads.unwrap_or(options.threads);
+    (options.workers, options.threads) = workers_and_threads(args, &model, &options)?;
     options.state_budget = match args.state_budget {
         Some(bytes) => bytes,
         None if device == Device::Cpu => {
@@ -96,20 +95,46 @@ pub fn start_engine(directory: &Path, args: &ComputeArgs) -> Result<Engine, CliE
     Ok(Engine::start(model, options))
 }
 
+/// As the flags say; what they leave open on the CPU is measured, unless `OMP_NUM_THREADS` says how
+/// many threads libtorch is to use.
+fn workers_and_threads(
+    args: &ComputeArgs,
+    model: &Model,
+    usual: &EngineOptions,
+) -> Result<(usize, usize), CliError> {
+    let cores = usual.workers;
+    Ok(match (args.workers, args.threads) {
+        (Some(workers), Some(threads)) => (workers, threads),
+        (Some(workers), None) => (workers, usual.threads),
+        (None, Some(threads)) => ((cores / threads).max(1), threads),
+        (None, None) if model.compute().device != Device::Cpu => (cores, usual.threads),
+        (None, None) => match std::env::var("OMP_NUM_THREADS").map(|n| n.parse::<usize>()) {
+            Ok(Ok(threads @ 1..)) => ((cores / threads).max(1), threads),
+            _ => engine::workers_and_threads(model, cores)?,
+        },
+    })
+}
+
 /// Loads model and tokenizer and starts the engine.
 pub fn load(directory: &Path, args: &ComputeArgs) -> Result<Loaded, CliError> {
     let tokenizer = Arc::new(Tokenizer::load(directory)?);
     let engine = start_engine(directory, args)?;
-    let cuda = engine.model().compute().device != Device::Cpu;
     Ok(Loaded {
         engine,
         tokenizer,
         directory: directory.to_owned(),
-        in_flight: args.in_flight.unwrap_or(if cuda { 256 } else { 128 }),
+        in_flight: args.in_flight,
     })
 }
 
 impl Loaded {
+    /// Samples that are searched at once. Each is recorded when its search ends: the more there are,
+    /// the more is lost when the program is killed.
+    pub fn in_flight(&self) -> usize {
+        let cuda = self.engine.model().compute().device != Device::Cpu;
+        self.in_flight.unwrap_or(if cuda { 256 } else { 128 })
+    }
+
     /// How samples are put to this model.
     pub fn asking(&self, chat: bool, wrong_targets: Option<u64>) -> Result<Asking, CliError> {
         if chat {

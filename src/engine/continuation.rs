@@ -56,7 +56,7 @@ pub fn walk_drafts(shared: &Shared, mut job: Job, drafted: &[Reading]) -> Option
         }
     }
     count_tokens(shared, &mut job, tokens.len(), accepted.len());
-    match tails(&job, &accepted) {
+    match tails(&job, &accepted, plan.max_tokens) {
         Ok(tails) => decode_next(shared, job, tokens, tails),
         Err(error) => {
             fail(shared, job, error.into());
@@ -77,16 +77,16 @@ fn reading_at<'a>(job: &'a Job, drafted: &'a [Reading], node: usize) -> Option<&
 }
 
 /// Keys and values of accepted tree nodes, for each place of the chain.
-fn tails(job: &Job, accepted: &[i64]) -> Result<Vec<Tail>, ModelError> {
+fn tails(job: &Job, accepted: &[i64], most: usize) -> Result<Vec<Tail>, ModelError> {
     if accepted.is_empty() {
-        let none = std::iter::repeat_with(Tail::default);
+        let none = std::iter::repeat_with(|| Tail::new(most));
         return Ok(none.take(job.request.chain.len()).collect());
     }
     let index = Tensor::f_from_slice(accepted)?.f_to_device(job.state.residual.device())?;
     let tail = |state: &Arc<State>| -> Result<Tail, ModelError> {
         Ok(match &state.key_value {
-            Some(kv) => Tail::new(Frozen::new(kv.f_index_select(0, &index)?)),
-            None => Tail::default(),
+            Some(kv) => Tail::beginning(Frozen::new(kv.f_index_select(0, &index)?), most),
+            None => Tail::new(most),
         })
     };
     job.kept.iter().map(tail).collect()

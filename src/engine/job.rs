@@ -165,15 +165,15 @@ impl Job {
     }
 
     /// Most bytes of states it will hold at once, where a node's residual and keys and values take
-    /// `node` bytes: all it passes and the tokens it decodes, with the room they are given, or else
-    /// what a step takes and what it makes.
+    /// `node` bytes: all it passes and the tokens it decodes, or else what a step takes and what it
+    /// makes.
     pub fn need(&self, node: NodeBytes) -> usize {
         let layers = self.request.chain.len();
         if !self.keeps {
             return 2 * self.tree.len() * node.residual;
         }
         let plan = self.request.decode.as_ref();
-        let tail = plan.map_or(0, |plan| 2 * plan.max_tokens.max(8));
+        let tail = plan.map_or(0, |plan| plan.max_tokens);
         let states = self.tree.len() * (node.residual + node.key_value);
         layers * (states + tail * node.key_value)
     }

@@ -13,10 +13,11 @@
 //!
 //! An arrow is a *step*: one layer applied to one state, the unit of work and of cost. The
 //! scheduler keeps the pending steps of all rows and chains in flight in groups by the layer they
-//! need next; a worker takes the largest group, packs it and runs it. Two chains that want the same
-//! step wait for one result. The state table keeps what was computed for as long as its budget
-//! allows; a job carries the states it needs itself, so an eviction costs a recomputation, never a
-//! failure.
+//! need next. A worker sweeps over the layers, as most chains do: it takes what has gathered before
+//! the next layer, or its share of it, packs that and runs it. Two chains that want the same step
+//! wait for one result. The state table keeps what was computed for as long as its budget allows; a
+//! job carries the states it needs itself, so an eviction costs a recomputation, never a failure.
+//! What jobs carry counts against the same budget: a job begins when there is room for it.
 //!
 //! Greedy decoding continues a chain token by token, with keys and values per *position of the
 //! chain*: those of the prompt come from the shared states, those of the generated tokens are the
@@ -43,6 +44,7 @@ mod state;
 mod table;
 mod tail;
 mod tree;
+mod tune;
 mod verify;
 mod worker;
 
@@ -53,4 +55,5 @@ pub use ledger::{Cost, Ledger, Totals};
 pub use row::{Continuation, Row, RowBuilder, RowId};
 pub use service::{Engine, EngineOptions};
 pub use table::StateTable;
+pub use tune::workers_and_threads;
 pub use verify::{CaseReport, VerifyError, verify};

@@ -35,8 +35,9 @@ pub struct EngineOptions {
 }
 
 impl EngineOptions {
-    /// One single-threaded worker a core: on a CPU several small workers beat one with all cores,
-    /// because most of a step is too small to be split.
+    /// One single-threaded worker a core: on a CPU several small workers usually beat one with all
+    /// cores, because most of a step is too small to be split;
+    /// [`workers_and_threads`](super::workers_and_threads) measures.
     pub fn for_cpu() -> Self {
         Self {
             workers: std::thread::available_parallelism().map_or(1, usize::from),

@@ -4,8 +4,8 @@ use tch::Tensor;
 
 use crate::model::{Frozen, KeyValue, ModelError};
 
-/// Room for the tokens of the first.
-const FIRST: i64 = 16;
+/// Most tokens there is room for at first: more are rarely decoded.
+const FIRST: i64 = 64;
 
 /// Keys and values of decoded tokens at one place of a chain, with room for more. A job's own: it is
 /// written only by the worker that has the job, and read by nobody else.
@@ -14,14 +14,25 @@ pub struct Tail {
     /// `[room, 2, KV heads, head_dim]`.
     key_values: Option<KeyValue>,
     used: i64,
+    /// Tokens it will hold at most, as far as is known.
+    most: i64,
 }
 
 impl Tail {
+    /// An empty one that will hold `most` tokens.
+    pub fn new(most: usize) -> Self {
+        Self {
+            most: most as i64,
+            ..Self::default()
+        }
+    }
+
     /// Begins with these tokens, `[t, 2, KV heads, head_dim]`.
-    pub fn new(key_values: KeyValue) -> Self {
+    pub fn beginning(key_values: KeyValue, most: usize) -> Self {
         Self {
             used: key_values.size()[0],
             key_values: Some(key_values),
+            most: most as i64,
         }
     }
 
@@ -30,7 +41,10 @@ impl Tail {
         let room = self.key_values.as_ref().map_or(0, |kv| kv.size()[0]);
         if self.used == room {
             let mut shape = token.size();
-            shape[0] = (2 * room).max(FIRST);
+            let fresh = self.most.clamp(1, FIRST);
+            shape[0] = (2 * self.used)
+                .max(self.used + fresh)
+                .min(self.most.max(self.used + 1));
             let larger = token.f_new_empty(&shape, (token.kind(), token.device()))?;
             if let Some(old) = &self.key_values {
                 larger.f_narrow(0, 0, self.used)?.f_copy_(old)?;
@@ -59,10 +73,11 @@ mod tests {
     #[test]
     fn it_holds_what_was_pushed_in_order() {
         let tokens = Tensor::randn([50, 2, 3, 4], (Kind::Float, Device::Cpu));
-        for begun in [0, 5] {
+        for (begun, most) in [(0, 0), (5, 0), (0, 1), (5, 1), (0, 2)] {
+            let most = [0, 50, 70][most];
             let mut tail = match begun {
-                0 => Tail::default(),
-                _ => Tail::new(Frozen::new(tokens.narrow_copy(0, 0, begun))),
+                0 => Tail::new(most),
+                _ => Tail::beginning(Frozen::new(tokens.narrow_copy(0, 0, begun)), most),
             };
             assert_eq!(tail.context().is_some(), begun > 0);
             for token in begun..50 {

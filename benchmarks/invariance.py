@@ -1,0 +1,90 @@
+"""Whether a verdict depends on how it was computed.
+
+    python benchmarks/invariance.py [--pairs 5000] [--quick]
+
+A search of the bundled model records which chains it ran on which sample. The same pairs are then evaluated with the
+state table off, with a tiny one, by 1, 2 and 4 workers, with 1, 64 and 512 in flight, in shuffled order, and token by
+token instead of by drafts. Prints, for each setting, how many verdicts, answers and margins differ from those of the
+first; exit status 1 where a verdict or an answer does. Needs `cargo build --release`.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+from sides import Cola, Refused, note, read_lines, run, write_lines
+
+ROOT = Path(__file__).resolve().parent.parent
+MODEL = ROOT / "models/demo"
+TASKS = ["commonsense-2", "arith-3"]
+# Name, flags, whether the pairs are shuffled. The first is what the others are compared with.
+SETTINGS = [
+    ("as by default", [], False),
+    ("no state table", ["--state-budget", "0"], False),
+    ("table of 4 MB", ["--state-budget", "4M"], False),
+    ("1 worker", ["--workers", "1"], False),
+    ("2 workers", ["--workers", "2"], False),
+    ("4 workers", ["--workers", "4"], False),
+    ("1 in flight", ["--in-flight", "1"], False),
+    ("64 in flight", ["--in-flight", "64"], False),
+    ("512 in flight", ["--in-flight", "512"], False),
+    ("shuffled", [], True),
+    ("token by token", ["--decode", "plain"], False),
+    ("2 threads a worker", ["--workers", "1", "--threads", "2"], False),
+]
+
+
+def evaluate(cola, task, pairs, flags, work):
+    file, out = work / "pairs.jsonl", work / "out"
+    write_lines(file, pairs)
+    run([cola, "eval", "--model", MODEL, "--task", task, "--pairs", file, "--out", out, *flags])
+    return {(line["id"], line["chain"]): line for line in read_lines(out / "pairs.jsonl")}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=5000, help="in all, about")
+    parser.add_argument("--quick", action="store_true", help="400 pairs")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cola", type=Path, default=ROOT / "target/release/cola")
+    args = parser.parse_args()
+    wanted = (400 if args.quick else args.pairs) // len(TASKS)
+    totals = {name: [0, 0, 0, 0.0] for name, _, _ in SETTINGS}
+    count = 0
+    with tempfile.TemporaryDirectory() as work:
+        work = Path(work)
+        for name in TASKS:
+            task = ROOT / f"datasets/demo/{name}.yaml"
+            found = Cola(args.cola, MODEL).search(task, None, -(-wanted // 40), args.seed, work / name)
+            pairs = [{"id": id, "chain": chain} for id, chains in found.items() for chain in chains][:wanted]
+            shuffled = random.Random(args.seed).sample(pairs, len(pairs))
+            count += len(pairs)
+            reference = None
+            for setting, flags, other_order in SETTINGS:
+                got = evaluate(args.cola, task, shuffled if other_order else pairs, flags, work)
+                reference = reference or got
+                total = totals[setting]
+                for key, line in got.items():
+                    first = reference[key]
+                    total[0] += line["correct"] != first["correct"]
+                    total[1] += line["answer"] != first["answer"]
+                    if line["margin"] is not None and line["margin"] != first["margin"]:
+                        total[2] += 1
+                        total[3] = max(total[3], abs(line["margin"] - first["margin"]))
+                note(f"{name}, {setting}: {len(got)} pairs")
+    print(f"{count} pairs of {' and '.join(TASKS)}, seed {args.seed}:\n")
+    print("| setting | verdicts that differ | answers | margins | most, nats |")
+    print("| --- | --- | --- | --- | --- |")
+    for setting, (verdicts, answers, margins, most) in totals.items():
+        print(f"| {setting} | {verdicts} | {answers} | {margins} | {most:.1e} |")
+    return int(any(verdicts or answers for verdicts, answers, _, _ in totals.values()))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Refused as error:
+        note(error)
+        sys.exit(2)
