@@ -74,11 +74,11 @@ pub fn padded_rows(rows: i64, device: Device) -> i64 {
         return rows;
     }
     let step = match rows {
-        ..=8 => 2,
-        ..=32 => 4,
-        ..=64 => 8,
-        ..=256 => 16,
-        ..=1024 => 32,
+        ..9 => 2,
+        9..33 => 4,
+        33..65 => 8,
+        65..257 => 16,
+        257..1025 => 32,
         _ => 128,
     };
     (rows + step - 1) / step * step

@@ -151,10 +151,10 @@ impl Mixture {
 
 /// `activation(gate) * up` of `[N, 2 I]`, the gate first.
 fn gated(inner: &Tensor, activation: Activation) -> Result<Tensor, ModelError> {
-    if activation == Activation::Silu {
-        if let Some(gated) = kernels::silu_gated(inner)? {
-            return Ok(gated);
-        }
+    if activation == Activation::Silu
+        && let Some(gated) = kernels::silu_gated(inner)?
+    {
+        return Ok(gated);
     }
     let width = inner.size()[1] / 2;
     let gate = inner.f_narrow(1, 0, width)?;
