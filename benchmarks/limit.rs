@@ -8,7 +8,7 @@
 mod support;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     env,
     error::Error,
     path::{Path, PathBuf},
@@ -150,8 +150,14 @@ fn products(model: &Model, totals: &Totals, workers: usize) -> Result<f64, Box<d
         }
         Ok(start.elapsed().as_secs_f64() / layers as f64)
     };
-    let mut seconds = 0.0;
+    // Shapes within an eighth of each other count as one.
+    let mut sizes: BTreeMap<usize, u64> = BTreeMap::new();
     for (&tokens, &count) in &totals.batches {
+        let step = (tokens.next_power_of_two() / 16).max(1);
+        *sizes.entry(tokens.next_multiple_of(step)).or_default() += count;
+    }
+    let mut seconds = 0.0;
+    for (&tokens, &count) in &sizes {
         // Workers at once, as in the run: they share caches and memory.
         let times = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..workers).map(|_| scope.spawn(|| time(tokens))).collect();

@@ -1,4 +1,6 @@
-//! States, rows and jobs for the room's tests.
+//! States, rows and jobs for the room's tests and benches, which take the parts they need.
+
+#![cfg_attr(not(test), allow(dead_code, missing_docs))]
 
 use std::{path::Path, sync::Arc};
 

@@ -32,8 +32,11 @@ mod continuation;
 mod decode;
 mod draft;
 mod error;
-#[cfg(test)]
+#[cfg(any(test, feature = "internals"))]
 mod fixtures;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod job;
 mod ledger;
 mod queue;
