@@ -69,15 +69,15 @@ pub struct ModelArgs {
 /// How a model runs. None of it changes a verdict, but for the dtype and `--repeat`.
 #[derive(Debug, Clone, Args)]
 pub struct ComputeArgs {
-    /// Where to run: cpu or cuda:N.
+    /// Where to run: cpu, cuda:N, or several GPUs like cuda:0,cuda:1, over which samples are spread.
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     pub device: String,
     /// Compute dtype; auto is f32 on the CPU and the dtype of the weights on CUDA.
     #[arg(long, value_enum, default_value_t = Dtype::Auto)]
     pub dtype: Dtype,
     /// Memory for states, in bytes or with k, M or G: those kept for reuse and those that work in
-    /// flight holds, which may take half of it and at least 256 MiB (default on the CPU: a quarter of
-    /// what is free).
+    /// flight holds, which may take half of it and at least 256 MiB (default: a quarter of what is free
+    /// on the CPU, half on each GPU).
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub state_budget: Option<usize>,
     /// Worker threads of the engine (default: on the CPU as many as were fastest in a short trial,
@@ -87,7 +87,7 @@ pub struct ComputeArgs {
     /// libtorch threads in each worker (default: OMP_NUM_THREADS, else as in that trial).
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub threads: Option<usize>,
-    /// Samples searched at once (default: 128 on the CPU, 256 on CUDA), or evaluations in flight in eval
+    /// Samples searched at once (default: 128 on the CPU, 256 on each GPU), or evaluations in flight in eval
     /// (default: 512).
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub in_flight: Option<usize>,
@@ -95,6 +95,10 @@ pub struct ComputeArgs {
     /// prompt, plain decodes token by token. Both write the same.
     #[arg(long, value_enum, default_value_t = Decode::Draft)]
     pub decode: Decode,
+    /// Ask every near-tie again, alone, also on CUDA in 16 bits. Without it only the best chain of a
+    /// sample is confirmed alone there; elsewhere near-ties are always asked again.
+    #[arg(long)]
+    pub invariant: bool,
     /// What a layer sees when a chain visits it again: with clean its own keys and values, as if the
     /// layer had been copied; with shared-slot what a transformers cache with one slot a layer makes
     /// of it, for comparison with published numbers.

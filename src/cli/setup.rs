@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     engine::{self, Engine, EngineOptions},
-    model::{Compute, HubModel, Model, Repeat, Tokenizer, parse_device, stop_tokens},
+    model::{Compute, HubModel, Model, Repeat, Tokenizer, free_memory, parse_devices, stop_tokens},
     run::{TaskManifest, note},
     task::{Asking, LoadedTask, Question},
 };
@@ -29,6 +29,8 @@ pub struct Loaded {
     pub directory: PathBuf,
     /// As asked for: samples of a search, or evaluations, in flight.
     pub in_flight: Option<usize>,
+    /// Whether all near-ties are asked again alone, on CUDA too.
+    invariant: bool,
 }
 
 /// What a `--model` names.
@@ -63,19 +65,37 @@ pub fn locate_model(text: &str) -> Result<Located, CliError> {
 
 /// Loads the model without its tokenizer and starts the engine.
 pub fn start_engine(directory: &Path, args: &ComputeArgs) -> Result<Engine, CliError> {
-    let device = parse_device(&args.device)?;
-    let kind = match (args.dtype, device) {
-        (Dtype::F32, _) | (Dtype::Auto, Device::Cpu) => Kind::Float,
+    let devices = parse_devices(&args.device)?;
+    let kind = match (args.dtype, devices.as_slice()) {
+        (Dtype::F32, _) | (Dtype::Auto, [Device::Cpu]) => Kind::Float,
         (Dtype::Bf16, _) => Kind::BFloat16,
         (Dtype::F16, _) => Kind::Half,
         (Dtype::Auto, _) => Model::inspect(directory)?.stored.unwrap_or(Kind::BFloat16),
     };
+    let on = devices
+        .into_iter()
+        .map(|device| on_device(directory, args, Compute { device, kind }))
+        .collect::<Result<Vec<_>, _>>()?;
+    if let Some((_, options)) = on.first() {
+        // The thread that sets things up runs no large operation itself.
+        tch::set_num_threads(options.threads as i32);
+    }
+    Ok(Engine::start_on(on))
+}
+
+/// The model on one device, and how it runs there.
+fn on_device(
+    directory: &Path,
+    args: &ComputeArgs,
+    compute: Compute,
+) -> Result<(Arc<Model>, EngineOptions), CliError> {
     let repeat = Repeat::from(args.repeat);
-    let model = Arc::new(Model::load(directory, Compute { device, kind })?);
+    let model = Arc::new(Model::load(directory, compute)?);
     repeat.check(model.spec())?;
-    let mut options = match device {
-        Device::Cuda(_) => EngineOptions::for_cuda(),
-        _ => EngineOptions::for_cpu(),
+    // Of what is free beside the weights.
+    let (mut options, share) = match compute.device {
+        Device::Cuda(_) => (EngineOptions::for_cuda(), 2),
+        _ => (EngineOptions::for_cpu(), 4),
     };
     options.repeat = repeat;
     options.decode = match args.decode {
@@ -83,16 +103,11 @@ pub fn start_engine(directory: &Path, args: &ComputeArgs) -> Result<Engine, CliE
         args::Decode::Plain => engine::Decode::Plain,
     };
     (options.workers, options.threads) = workers_and_threads(args, &model, &options)?;
-    options.state_budget = match args.state_budget {
-        Some(bytes) => bytes,
-        None if device == Device::Cpu => {
-            free_memory().map_or(options.state_budget, |free| free / 4)
-        }
-        None => options.state_budget,
-    };
-    // The thread that sets things up runs no large operation itself.
-    tch::set_num_threads(options.threads as i32);
-    Ok(Engine::start(model, options))
+    let free = || free_memory(compute.device).map(|free| free / share);
+    if let Some(bytes) = args.state_budget.or_else(free) {
+        options.state_budget = bytes;
+    }
+    Ok((model, options))
 }
 
 /// As the flags say; what they leave open on the CPU is measured, unless `OMP_NUM_THREADS` says how
@@ -124,6 +139,7 @@ pub fn load(directory: &Path, args: &ComputeArgs) -> Result<Loaded, CliError> {
         tokenizer,
         directory: directory.to_owned(),
         in_flight: args.in_flight,
+        invariant: args.invariant,
     })
 }
 
@@ -132,7 +148,8 @@ impl Loaded {
     /// the more is lost when the program is killed.
     pub fn in_flight(&self) -> usize {
         let cuda = self.engine.model().compute().device != Device::Cpu;
-        self.in_flight.unwrap_or(if cuda { 256 } else { 128 })
+        let usual = if cuda { 256 } else { 128 };
+        self.in_flight.unwrap_or(usual * self.engine.devices())
     }
 
     /// How samples are put to this model.
@@ -145,21 +162,25 @@ impl Loaded {
             stop_tokens: stop_tokens(&self.directory)?.into(),
             max_positions: self.engine.model().spec().max_positions as usize,
             chat,
-            spread: spread(self.engine.model())?,
+            spread: spread(self.engine.model(), self.invariant)?,
             wrong_targets,
         })
     }
 }
 
-/// What the company of a batch can change in a log-probability, nats, with room to spare. Nothing
-/// where the model was tried and does not depend on it; else, in f32, ten times what was measured
-/// with products whose order of summation changes, and in 16 bits some roundings of a logit, each
-/// 2^-8 of it.
-fn spread(model: &Model) -> Result<f64, CliError> {
-    Ok(match model.compute().kind {
+/// What the company of a batch can change in a log-probability, nats, with room to spare: closer
+/// answers are asked again, alone. Nothing where the model was tried and does not depend on it; else,
+/// in f32, ten times what was measured with products whose order of summation changes, and in 16 bits
+/// two roundings of a logit of up to 32. Nothing on CUDA in 16 bits either, unless `invariant`: there
+/// most texts hold a token as close as that, and to run them one by one would leave the GPU idle.
+fn spread(model: &Model, invariant: bool) -> Result<f64, CliError> {
+    let Compute { device, kind } = model.compute();
+    Ok(match kind {
+        Kind::Half | Kind::BFloat16 if device != Device::Cpu && !invariant => 0.0,
         _ if !model.depends_on_company()? => 0.0,
         Kind::Float => 1e-4,
-        _ => 0.05,
+        Kind::Half => 0.03,
+        _ => 0.25,
     })
 }
 
@@ -238,14 +259,4 @@ pub fn interrupt_flag() -> Arc<AtomicBool> {
         tracing::debug!(%error, "no Ctrl-C handler");
     }
     flag
-}
-
-/// Bytes the system says are available.
-fn free_memory() -> Option<usize> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kibibytes: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes << 10)
 }

@@ -6,8 +6,6 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use tch::Tensor;
-
 use super::{
     EngineError, Finish, Generated, Row,
     decode::Decoding,
@@ -16,11 +14,11 @@ use super::{
     tail::Tail,
     worker::{Shared, fail, panic_message},
 };
-use crate::model::{Applied, Frozen, ModelError, Reading};
+use crate::model::{Applied, Frozen, ModelError, Reading, upload};
 
 /// The chain has passed the row: takes the most likely token after the prompt, and after every
 /// token of it that the tree has. What the tree has not is decoded token by token.
-pub fn walk_drafts(shared: &Shared, mut job: Job, drafted: &[Reading]) -> Option<Job> {
+pub fn walk_drafts(shared: &Shared, mut job: Job, drafted: &[Reading]) -> Option<Newest> {
     job.cost.passes += 1;
     let end = job.request.row.trunk().checked_sub(1);
     let (Some(plan), Some(end)) = (job.request.decode.clone(), end) else {
@@ -57,7 +55,7 @@ pub fn walk_drafts(shared: &Shared, mut job: Job, drafted: &[Reading]) -> Option
     }
     count_tokens(shared, &mut job, tokens.len(), accepted.len());
     match tails(&job, &accepted, plan.max_tokens) {
-        Ok(tails) => decode_next(shared, job, tokens, tails),
+        Ok(tails) => Some(Newest { job, tokens, tails }),
         Err(error) => {
             fail(shared, job, error.into());
             None
@@ -82,7 +80,7 @@ fn tails(job: &Job, accepted: &[i64], most: usize) -> Result<Vec<Tail>, ModelErr
         let none = std::iter::repeat_with(|| Tail::new(most));
         return Ok(none.take(job.request.chain.len()).collect());
     }
-    let index = Tensor::f_from_slice(accepted)?.f_to_device(job.state.residual.device())?;
+    let index = upload(accepted, job.state.residual.device())?;
     let tail = |state: &Arc<State>| -> Result<Tail, ModelError> {
         Ok(match &state.key_value {
             Some(kv) => Tail::beginning(Frozen::new(kv.f_index_select(0, &index)?), most),
@@ -93,7 +91,7 @@ fn tails(job: &Job, accepted: &[i64], most: usize) -> Result<Vec<Tail>, ModelErr
 }
 
 /// The newest token has passed the chain: takes the next one, or finishes the job.
-pub fn continue_decoding(shared: &Shared, mut job: Job, readings: &[Reading]) -> Option<Job> {
+pub fn continue_decoding(shared: &Shared, mut job: Job, readings: &[Reading]) -> Option<Newest> {
     let (Some(plan), Some(decoding), [newest]) =
         (job.request.decode.clone(), job.decoding.take(), readings)
     else {
@@ -118,7 +116,7 @@ pub fn continue_decoding(shared: &Shared, mut job: Job, readings: &[Reading]) ->
             job.lead = job.lead.min(newest.lead());
             count_tokens(shared, &mut job, tokens.len() - before, 0);
             match ended {
-                None => decode_next(shared, job, tokens, tails),
+                None => Some(Newest { job, tokens, tails }),
                 Some(finish) => {
                     finish_decoding(shared, job, Generated { tokens, finish });
                     None
@@ -128,27 +126,59 @@ pub fn continue_decoding(shared: &Shared, mut job: Job, readings: &[Reading]) ->
     }
 }
 
-/// Sends the last of `tokens` through the chain.
-fn decode_next(shared: &Shared, mut job: Job, tokens: Vec<u32>, tails: Vec<Tail>) -> Option<Job> {
-    job.cost.passes += 1;
-    let last = tokens.len().saturating_sub(1);
-    let position = (job.request.row.trunk() + last) as i64;
-    match shared.model.embed(&tokens[last..], &[position]) {
-        Err(error) => {
-            fail(shared, job, error.into());
-            None
-        }
-        Ok(residual) => {
-            job.decoding = Some(Decoding {
-                position,
-                tokens,
-                residual: Frozen::new(residual),
-                done: 0,
-                tails,
-            });
-            Some(job)
+/// A job whose newest token is to pass the chain, and is not embedded yet.
+pub struct Newest {
+    job: Job,
+    tokens: Vec<u32>,
+    tails: Vec<Tail>,
+}
+
+impl Newest {
+    fn token(&self) -> &[u32] {
+        &self.tokens[self.tokens.len().saturating_sub(1)..]
+    }
+
+    fn position(&self) -> i64 {
+        (self.job.request.row.trunk() + self.tokens.len().saturating_sub(1)) as i64
+    }
+}
+
+/// Embeds the newest tokens, all at once. Returns the jobs that go on with them.
+pub fn embed_newest(shared: &Shared, newest: Vec<Newest>) -> Vec<Job> {
+    let embed = |newest: &[Newest]| -> Result<Vec<Frozen>, ModelError> {
+        let tokens: Vec<u32> = newest.iter().flat_map(Newest::token).copied().collect();
+        let positions: Vec<i64> = newest.iter().map(Newest::position).collect();
+        let embedded = shared.model.embed(&tokens, &positions)?;
+        let each = (0..tokens.len() as i64).map(|row| embedded.f_narrow(0, row, 1));
+        Ok(each
+            .map(|row| row.map(Frozen::new))
+            .collect::<Result<_, _>>()?)
+    };
+    let embedded = shared.isolate(&newest, &embed);
+    let mut next = Vec::with_capacity(newest.len());
+    for (newest, embedded) in newest.into_iter().zip(embedded) {
+        let position = newest.position();
+        let Newest {
+            mut job,
+            tokens,
+            tails,
+        } = newest;
+        match embedded {
+            Err(error) => fail(shared, job, error),
+            Ok(residual) => {
+                job.cost.passes += 1;
+                job.decoding = Some(Decoding {
+                    position,
+                    tokens,
+                    residual,
+                    done: 0,
+                    tails,
+                });
+                next.push(job);
+            }
         }
     }
+    next
 }
 
 fn count_tokens(shared: &Shared, job: &mut Job, new: usize, accepted: usize) {

@@ -36,6 +36,9 @@ pub enum EngineError {
     /// A row that was never registered, or was released already.
     #[error("the row is not registered with this engine")]
     Released,
+    /// The device answers nothing any more. What was asked of it may be asked again of a new process.
+    #[error("the device failed: {0}")]
+    Device(String),
     /// The engine was stopped while the evaluation was in flight.
     #[error("the engine was stopped")]
     Stopped,

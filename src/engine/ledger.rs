@@ -76,6 +76,21 @@ pub struct Totals {
     pub peak_state_bytes: usize,
 }
 
+impl Totals {
+    /// Of two devices.
+    pub(super) fn with(mut self, other: Self) -> Self {
+        self.cost += other.cost;
+        self.evaluations += other.evaluations;
+        self.failures += other.failures;
+        for (tokens, batches) in other.batches {
+            *self.batches.entry(tokens).or_default() += batches;
+        }
+        self.busy_seconds += other.busy_seconds;
+        self.peak_state_bytes += other.peak_state_bytes;
+        self
+    }
+}
+
 impl Ledger {
     pub(super) fn finished(&self, cost: &Cost) {
         self.evaluations.fetch_add(1, Ordering::Relaxed);

@@ -20,6 +20,8 @@ pub struct RowId(u64);
 #[derive(Debug)]
 pub struct Row {
     id: RowId,
+    /// Device of the engine that holds its states.
+    pub(super) home: usize,
     tree: Arc<Tree>,
     trunk: usize,
     /// Nodes to read, ascending, and what to read there.
@@ -182,6 +184,7 @@ impl RowBuilder {
     pub fn build(self) -> Row {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Row {
+            home: 0,
             id: RowId(NEXT.fetch_add(1, Ordering::Relaxed)),
             tree: Arc::new(self.trunk.grown(&self.branches)),
             trunk: self.trunk.len(),

@@ -1,20 +1,20 @@
 //! The engine as its users see it: register rows, submit evaluations, receive outcomes.
 
 use std::{
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
     thread::JoinHandle,
 };
 
 use crossbeam_channel::{Sender, bounded};
 
 use super::{
-    Completion, Cost, Decode, EngineError, Ledger, Outcome, Request, Row, StateTable, Totals,
-    job::{Job, NodeBytes},
-    queue::{BatchLimit, Beginning, Queue},
-    state::{Meter, State},
+    Completion, Cost, Decode, EngineError, Outcome, Request, Row, StateTable, Totals,
+    job::Job,
+    queue::Beginning,
+    state::State,
     worker::{Shared, work},
 };
-use crate::model::{Applied, Frozen, Model, Repeat, RopeSpec};
+use crate::model::{Applied, Frozen, Model, Repeat};
 
 /// How an engine runs. Nothing but `repeat` changes a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,69 +65,101 @@ impl EngineOptions {
 /// Runs chains on rows. Dropping it stops the workers; evaluations in flight fail.
 #[derive(Debug)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    /// One a device.
+    devices: Vec<Arc<Shared>>,
+    /// Rows on each device.
+    rows: Mutex<Vec<usize>>,
     workers: Vec<JoinHandle<()>>,
 }
 
 impl Engine {
     /// Starts the workers.
     pub fn start(model: Arc<Model>, options: EngineOptions) -> Self {
-        let shared = Arc::new(Shared {
-            table: StateTable::new(options.state_budget),
-            queue: Mutex::new(Queue::default()),
-            pending: Condvar::new(),
-            ledger: Ledger::default(),
-            meter: Arc::new(Meter::default()),
-            limit: BatchLimit {
-                tokens: options.batch_tokens.max(1),
-                workers: options.workers,
-            },
-            node_bytes: NodeBytes::of(&model),
-            repeat: options.repeat,
-            draft_limit: draft_limit(&model, &options),
-            model,
-        });
-        let workers = (0..options.workers.max(1))
-            .map(|_| {
-                let shared = Arc::clone(&shared);
-                std::thread::spawn(move || work(&shared, options.threads.max(1)))
+        Self::start_on([(model, options)])
+    }
+
+    /// Starts workers on several devices, each with its copy of one model and options that differ in
+    /// nothing verdicts depend on. A row and its states stay on one of them: the one with the fewest
+    /// rows when it came.
+    ///
+    /// # Panics
+    ///
+    /// Without a single device.
+    pub fn start_on(devices: impl IntoIterator<Item = (Arc<Model>, EngineOptions)>) -> Self {
+        let mut workers = Vec::new();
+        let devices: Vec<Arc<Shared>> = devices
+            .into_iter()
+            .map(|(model, options)| {
+                let shared = Arc::new(Shared::new(model, &options));
+                workers.extend((0..options.workers.max(1)).map(|_| {
+                    let shared = Arc::clone(&shared);
+                    std::thread::spawn(move || work(&shared, options.threads.max(1)))
+                }));
+                shared
             })
             .collect();
-        Self { shared, workers }
+        assert!(!devices.is_empty(), "an engine needs a device");
+        Self {
+            rows: Mutex::new(vec![0; devices.len()]),
+            devices,
+            workers,
+        }
     }
 
     /// The model it runs.
     pub fn model(&self) -> &Arc<Model> {
-        &self.shared.model
+        &self.devices[0].model
+    }
+
+    /// How many devices it runs on.
+    pub fn devices(&self) -> usize {
+        self.devices.len()
+    }
+
+    /// Rows on each device. Poisoned only if another thread panicked between two numbers.
+    fn rows(&self) -> MutexGuard<'_, Vec<usize>> {
+        self.rows.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// Takes in a row: embeds its tokens. Evaluations refer to it until it is released.
-    pub fn register(&self, row: Row) -> Result<Arc<Row>, EngineError> {
+    pub fn register(&self, mut row: Row) -> Result<Arc<Row>, EngineError> {
         if row.tokens().is_empty() {
             return Err(EngineError::EmptyRow);
         }
-        let model = &self.shared.model;
-        let vocabulary = model.spec().vocabulary;
+        let vocabulary = self.model().spec().vocabulary;
         let asked = row.asked().iter().flat_map(|(_, asked)| &asked.tokens);
         let mut tokens = row.tokens().iter().chain(asked);
         if let Some(&token) = tokens.find(|&&t| i64::from(t) >= vocabulary) {
             return Err(EngineError::Token { token, vocabulary });
         }
+        let home = self
+            .rows()
+            .iter()
+            .copied()
+            .enumerate()
+            .min_by_key(|&(_, n)| n);
+        let (home, _) = home.unwrap_or_default();
+        let shared = &self.devices[home];
         let _guard = tch::no_grad_guard();
         let embedded = Applied {
-            residual: Frozen::new(model.embed(row.tokens(), row.positions())?),
+            residual: Frozen::new(shared.model.embed(row.tokens(), row.positions())?),
             key_value: None,
         };
-        let root = Arc::new(State::new(embedded, &self.shared.meter));
+        let root = Arc::new(State::new(embedded, &shared.meter));
+        row.home = home;
         let row = Arc::new(row);
-        self.shared.queue().register(Arc::clone(&row), root);
+        self.rows()[home] += 1;
+        shared.queue().register(Arc::clone(&row), root);
         Ok(row)
     }
 
     /// Forgets a finished row and drops its states.
     pub fn release(&self, row: &Row) {
-        let nodes = self.shared.queue().release(row.id());
-        self.shared.table.drop_row(row.id(), nodes);
+        let shared = &self.devices[row.home];
+        let nodes = shared.queue().release(row.id());
+        shared.table.drop_row(row.id(), nodes);
+        let rows = &mut self.rows()[row.home];
+        *rows = rows.saturating_sub(1);
     }
 
     /// Queues an evaluation; its completion goes to `reply`.
@@ -143,11 +175,12 @@ impl Engine {
     }
 
     fn accept(&self, request: Request, reply: &Sender<Completion>) -> Result<(), EngineError> {
-        request.chain.check(self.shared.model.depth())?;
+        let shared = &self.devices[request.row.home];
+        request.chain.check(shared.model.depth())?;
         if request.decode.is_some() && !request.row.for_decoding() {
             return Err(EngineError::NotForDecoding);
         }
-        let beginning = self.shared.queue().begin(request.row.id(), &request.chain);
+        let beginning = shared.queue().begin(request.row.id(), &request.chain);
         let Some(Beginning { root, tree, path }) = beginning else {
             return Err(EngineError::Released);
         };
@@ -156,14 +189,14 @@ impl Engine {
             true => tree,
             false => Arc::clone(request.row.tree()),
         };
-        self.shared.begin(Job {
+        shared.begin(Job {
             path,
             tree,
             base: None,
             done: 0,
             state: root,
             kept: Vec::new(),
-            keeps: request.decode.is_some() || self.shared.repeat == Repeat::SharedSlot,
+            keeps: request.decode.is_some() || shared.repeat == Repeat::SharedSlot,
             since_shared: 0,
             decoding: None,
             readings: Vec::new(),
@@ -187,38 +220,30 @@ impl Engine {
 
     /// What all evaluations cost so far.
     pub fn totals(&self) -> Totals {
-        self.shared.ledger.totals(self.shared.meter.peak())
+        let totals = self.devices.iter().map(|shared| {
+            let peak = shared.meter.peak();
+            shared.ledger.totals(peak)
+        });
+        totals.reduce(Totals::with).unwrap_or_default()
     }
 
     /// What a layer sees when a chain visits it again.
     pub fn repeat(&self) -> Repeat {
-        self.shared.repeat
+        self.devices[0].repeat
     }
 
-    /// The state table, to look at.
+    /// The state table of the first device, to look at.
     pub fn table(&self) -> &StateTable {
-        &self.shared.table
+        &self.devices[0].table
     }
-}
-
-/// Depth from which on nothing is drafted: where a longer sequence is rotated by other frequencies,
-/// or has no positions, a draft would change what the row itself computes.
-fn draft_limit(model: &Model, options: &EngineOptions) -> i64 {
-    // With a shared slot, a token that is decoded sees what a token in a pass does not.
-    if options.decode == Decode::Plain || options.repeat == Repeat::SharedSlot {
-        return 0;
-    }
-    let spec = model.spec();
-    let ropes = spec.layers.iter().filter_map(|l| l.attention.rope.as_ref());
-    let changes = ropes.filter_map(|rope: &RopeSpec| rope.scaling.longest_usual());
-    let learned = spec.learned_positions.then_some(spec.max_positions);
-    changes.chain(learned).min().unwrap_or(i64::MAX)
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.shared.queue().stop();
-        self.shared.pending.notify_all();
+        for shared in &self.devices {
+            shared.queue().stop();
+            shared.pending.notify_all();
+        }
         for worker in self.workers.drain(..) {
             // A worker that panicked outside a step has nothing left to tell.
             let _ = worker.join();
@@ -252,7 +277,7 @@ mod tests {
             ..EngineOptions::for_cpu()
         };
         let engine = Engine::start(model(), options);
-        let meter = Arc::clone(&engine.shared.meter);
+        let meter = Arc::clone(&engine.devices[0].meter);
         for decode in [false, true] {
             let row = engine.register(row(9)).unwrap();
             assert!(meter.now() > 0, "the embedded row");
@@ -267,6 +292,37 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_spread_over_devices_and_answer_as_on_one() {
+        let options = EngineOptions::for_cpu();
+        let several = Engine::start_on((0..3).map(|_| (model(), options)));
+        let one = Engine::start(model(), options);
+        let rows: Vec<Arc<Row>> = (5..12).map(|n| several.register(row(n)).unwrap()).collect();
+        assert_eq!(*several.rows(), [3, 2, 2]);
+        let ask = |engine: &Engine, row: &Arc<Row>| {
+            let request = Request {
+                row: Arc::clone(row),
+                chain: Chain::parse("0,1,1,3,4", 5).unwrap(),
+                decode: Some(plan(4)),
+                alone: false,
+                tag: 0,
+            };
+            engine.evaluate(request).unwrap()
+        };
+        for (n, there) in (5..12).zip(&rows) {
+            let here = one.register(row(n)).unwrap();
+            let (a, b) = (ask(&several, there), ask(&one, &here));
+            assert_eq!(a.readings, b.readings);
+            assert_eq!(a.generated, b.generated);
+        }
+        assert_eq!(several.totals().evaluations, 7);
+        assert_eq!(several.totals().cost.steps_run, one.totals().cost.steps_run);
+        several.release(&rows[0]);
+        several.release(&rows[1]);
+        assert_eq!(*several.rows(), [2, 1, 2]);
+        assert_eq!(several.register(row(5)).unwrap().home, 1);
+    }
+
+    #[test]
     fn the_peak_counts_states_no_table_keeps() {
         let options = EngineOptions {
             state_budget: 0,
@@ -278,6 +334,6 @@ mod tests {
         evaluate(&engine, &row, true);
         let six_states = 9 * 32 * 4 * (1 + 5 * 3);
         assert_eq!(engine.totals().peak_state_bytes, six_states);
-        assert_eq!(engine.shared.meter.now(), 9 * 32 * 4);
+        assert_eq!(engine.devices[0].meter.now(), 9 * 32 * 4);
     }
 }

@@ -205,6 +205,17 @@ impl StateTable {
         self.tidy();
     }
 
+    /// Drops every state no job holds; returns their bytes.
+    pub(super) fn evict_idle(&self) -> usize {
+        let keys: Vec<Key> = self.states.iter().map(|slot| *slot.key()).collect();
+        let before = self.bytes();
+        for key in keys {
+            self.remove_idle(key);
+        }
+        self.tidy();
+        before.saturating_sub(self.bytes())
+    }
+
     /// Takes states that are gone out of the evictor's order: where nothing needs to be evicted,
     /// nothing else would, and the order of a long run would grow without end.
     fn tidy(&self) {

@@ -9,8 +9,8 @@ use std::{
 use tch::Tensor;
 
 use super::{
-    EngineError, Ledger, Row, StateTable,
-    continuation::{continue_decoding, walk_drafts},
+    Decode, EngineError, EngineOptions, Ledger, Row, StateTable,
+    continuation::{continue_decoding, embed_newest, walk_drafts},
     job::{Job, NodeBytes, Work},
     queue::{BatchLimit, Queue, Taken, next_key},
     segments::apply,
@@ -18,10 +18,10 @@ use super::{
 };
 use crate::{
     chain::Layer,
-    model::{Applied, Asked, Frozen, Model, ModelError, Reading, Repeat},
+    model::{Applied, Asked, Frozen, Model, ModelError, Reading, Repeat, RopeSpec, upload},
 };
 
-/// What all workers share.
+/// What all workers of a device share.
 #[derive(Debug)]
 pub struct Shared {
     pub model: Arc<Model>,
@@ -39,6 +39,25 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// Of one device.
+    pub fn new(model: Arc<Model>, options: &EngineOptions) -> Self {
+        Self {
+            table: StateTable::new(options.state_budget),
+            queue: Mutex::new(Queue::default()),
+            pending: Condvar::new(),
+            ledger: Ledger::default(),
+            meter: Arc::new(Meter::default()),
+            limit: BatchLimit {
+                tokens: options.batch_tokens.max(1),
+                workers: options.workers,
+            },
+            node_bytes: NodeBytes::of(&model),
+            repeat: options.repeat,
+            draft_limit: draft_limit(&model, options),
+            model,
+        }
+    }
+
     pub fn queue(&self) -> MutexGuard<'_, Queue> {
         // Poisoned only if bookkeeping panicked; going on is better than losing a month's run.
         self.queue.lock().unwrap_or_else(|e| e.into_inner())
@@ -92,6 +111,20 @@ impl Shared {
     }
 }
 
+/// Depth from which on nothing is drafted: where a longer sequence is rotated by other frequencies,
+/// or has no positions, a draft would change what the row itself computes.
+fn draft_limit(model: &Model, options: &EngineOptions) -> i64 {
+    // With a shared slot, a token that is decoded sees what a token in a pass does not.
+    if options.decode == Decode::Plain || options.repeat == Repeat::SharedSlot {
+        return 0;
+    }
+    let spec = model.spec();
+    let ropes = spec.layers.iter().filter_map(|l| l.attention.rope.as_ref());
+    let changes = ropes.filter_map(|rope: &RopeSpec| rope.scaling.longest_usual());
+    let learned = spec.learned_positions.then_some(spec.max_positions);
+    changes.chain(learned).min().unwrap_or(i64::MAX)
+}
+
 /// A worker thread: runs batches until the engine stops.
 pub fn work(shared: &Shared, threads: usize) {
     tch::set_num_threads(threads as i32);
@@ -125,25 +158,64 @@ fn wait_for_batch(shared: &Shared, last: Option<Work>) -> Option<Taken> {
     }
 }
 
-/// Runs `f` on all jobs at once; where that fails, on halves, down to the job that fails alone.
-/// So a batch too large for the memory gets smaller, and a failure stays with its sample.
-fn isolate<T>(
-    jobs: &[Job],
-    f: &impl Fn(&[Job]) -> Result<Vec<T>, ModelError>,
-) -> Vec<Result<T, EngineError>> {
-    let error = match catch_unwind(AssertUnwindSafe(|| f(jobs))) {
-        Ok(Ok(results)) => return results.into_iter().map(Ok).collect(),
-        Ok(Err(error)) => EngineError::Model(error),
-        Err(panic) => EngineError::Panic(panic_message(panic.as_ref())),
-    };
-    if jobs.len() <= 1 {
-        return vec![Err(error)];
+impl Shared {
+    /// Runs `f` on all jobs at once; where that fails, on halves, down to the job that fails alone.
+    /// So a batch too large for the memory gets smaller, and a failure stays with its sample.
+    pub fn isolate<J, T>(
+        &self,
+        jobs: &[J],
+        f: &impl Fn(&[J]) -> Result<Vec<T>, ModelError>,
+    ) -> Vec<Result<T, EngineError>> {
+        let error = match attempt(jobs, f) {
+            Ok(results) => return results.into_iter().map(Ok).collect(),
+            Err(error) => error,
+        };
+        if let Some(lost) = lost_device(&error) {
+            // Nothing that is asked of it will ever succeed; what is in flight is run again later.
+            self.queue().stop();
+            self.pending.notify_all();
+            let lose = |_: &J| Err(EngineError::Device(lost.clone()));
+            return jobs.iter().map(lose).collect();
+        }
+        if jobs.len() <= 1 {
+            // Where states fill the memory, one job needs it more than they.
+            return match is_out_of_memory(&error) && self.table.evict_idle() > 0 {
+                true => attempt(jobs, f).map_or_else(
+                    |error| vec![Err(error)],
+                    |results| results.into_iter().map(Ok).collect(),
+                ),
+                false => vec![Err(error)],
+            };
+        }
+        tracing::warn!(jobs = jobs.len(), %error, "batch failed, trying halves");
+        let (left, right) = jobs.split_at(jobs.len() / 2);
+        let mut results = self.isolate(left, f);
+        results.extend(self.isolate(right, f));
+        results
     }
-    tracing::warn!(jobs = jobs.len(), %error, "batch failed, trying halves");
-    let (left, right) = jobs.split_at(jobs.len() / 2);
-    let mut results = isolate(left, f);
-    results.extend(isolate(right, f));
-    results
+}
+
+fn attempt<J, T>(
+    jobs: &[J],
+    f: &impl Fn(&[J]) -> Result<Vec<T>, ModelError>,
+) -> Result<Vec<T>, EngineError> {
+    match catch_unwind(AssertUnwindSafe(|| f(jobs))) {
+        Ok(results) => Ok(results?),
+        Err(panic) => Err(EngineError::Panic(panic_message(panic.as_ref()))),
+    }
+}
+
+/// Libtorch says so in words only.
+fn is_out_of_memory(error: &EngineError) -> bool {
+    error.to_string().contains("out of memory")
+}
+
+/// What a GPU said that answers nothing any more: after an illegal access, say, every operation of
+/// the process fails.
+fn lost_device(error: &EngineError) -> Option<String> {
+    let text = error.to_string();
+    let lost = text.contains("CUDA error") && !is_out_of_memory(error);
+    lost.then(|| text.lines().next().unwrap_or_default().to_owned())
 }
 
 /// What a panic said.
@@ -159,7 +231,7 @@ pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 fn run_layer(shared: &Shared, layer: Layer, jobs: Vec<Job>) -> Vec<Job> {
     let tokens: usize = jobs.iter().map(Job::tokens).sum();
     shared.ledger.batch(tokens);
-    let results = isolate(&jobs, &|jobs| apply(shared, layer, jobs));
+    let results = shared.isolate(&jobs, &|jobs: &[Job]| apply(shared, layer, jobs));
     let mut next = Vec::with_capacity(jobs.len());
     for (job, result) in jobs.into_iter().zip(results) {
         match result {
@@ -243,20 +315,20 @@ pub fn fail(shared: &Shared, job: Job, error: EngineError) {
 
 /// Reads what the model predicts; returns the jobs that decode on.
 fn run_head(shared: &Shared, jobs: Vec<Job>) -> Vec<Job> {
-    let results = isolate(&jobs, &|jobs| read(&shared.model, jobs));
-    let mut next = Vec::new();
+    let results = shared.isolate(&jobs, &|jobs: &[Job]| read(&shared.model, jobs));
+    let mut newest = Vec::new();
     for (mut job, result) in jobs.into_iter().zip(results) {
         match result {
             Err(error) => fail(shared, job, error),
             Ok(mut readings) if job.decoding.is_none() => {
                 let drafted = readings.split_off(job.request.row.asked().len());
                 job.readings = readings;
-                next.extend(walk_drafts(shared, job, &drafted));
+                newest.extend(walk_drafts(shared, job, &drafted));
             }
-            Ok(readings) => next.extend(continue_decoding(shared, job, &readings)),
+            Ok(readings) => newest.extend(continue_decoding(shared, job, &readings)),
         }
     }
-    next
+    embed_newest(shared, newest)
 }
 
 /// Readings of every job: of the row's asked-for nodes, or of the newest token.
@@ -289,7 +361,7 @@ fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
             }
         }
     }
-    let nodes = Tensor::f_from_slice(&nodes)?.f_to_device(model.compute().device)?;
+    let nodes = upload(&nodes, model.compute().device)?;
     let read = Tensor::f_cat(&residuals, 0)?.f_index_select(0, &nodes)?;
     let mut readings = model.head().read(&read, &asked)?.into_iter();
     Ok(jobs
@@ -303,7 +375,10 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
-    use crate::engine::fixtures::{Jobs, chain};
+    use crate::engine::{
+        EngineOptions,
+        fixtures::{Jobs, chain, model},
+    };
 
     fn jobs(count: u64) -> Vec<Job> {
         let (jobs, mut queue) = (Jobs::new(), Queue::default());
@@ -317,6 +392,60 @@ mod tests {
         jobs.iter().map(|job| job.request.tag).collect()
     }
 
+    fn shared() -> Shared {
+        Shared::new(model(), &EngineOptions::for_cpu())
+    }
+
+    fn torch(says: &str) -> ModelError {
+        tch::TchError::Torch(says.into()).into()
+    }
+
+    #[test]
+    fn where_memory_is_out_idle_states_make_room_for_one_job() {
+        let shared = shared();
+        let jobs = jobs(1);
+        let key = (jobs[0].request.row.id(), 1);
+        let calls = RefCell::new(0);
+        let run = |jobs: &[Job]| {
+            *calls.borrow_mut() += 1;
+            match shared.table.bytes() {
+                0 => Ok(tags(jobs)),
+                _ => Err(torch("CUDA out of memory. Tried to allocate 2 GiB")),
+            }
+        };
+        let state = Arc::new(State::new(
+            Applied {
+                residual: Frozen::new(Tensor::from_slice(&[1f32])),
+                key_value: None,
+            },
+            &shared.meter,
+        ));
+        shared.table.insert(key, &state, 1);
+        drop(state);
+        let results = shared.isolate(&jobs, &run);
+        assert_eq!(results[0].as_ref().unwrap(), &0);
+        assert_eq!(*calls.borrow(), 2);
+        assert!(!shared.queue().stopped);
+    }
+
+    #[test]
+    fn a_gpu_that_is_lost_stops_the_engine_and_blames_no_sample() {
+        let shared = shared();
+        let says = "CUDA error: an illegal memory access was encountered\nCompile with ...";
+        let calls = RefCell::new(0);
+        let results: Vec<Result<u64, EngineError>> = shared.isolate(&jobs(4), &|_: &[Job]| {
+            *calls.borrow_mut() += 1;
+            Err(torch(says))
+        });
+        assert_eq!(*calls.borrow(), 1);
+        assert!(shared.queue().stopped);
+        let lost = |result: &Result<u64, EngineError>| match result {
+            Err(EngineError::Device(says)) => !says.contains("Compile"),
+            _ => false,
+        };
+        assert!(results.len() == 4 && results.iter().all(lost));
+    }
+
     fn refusal() -> ModelError {
         ModelError::NotFound("this".into(), "batch".into())
     }
@@ -324,7 +453,7 @@ mod tests {
     #[test]
     fn a_batch_too_large_is_halved_until_it_fits() {
         let sizes = RefCell::new(Vec::new());
-        let results = isolate(&jobs(7), &|jobs| {
+        let results = shared().isolate(&jobs(7), &|jobs: &[Job]| {
             sizes.borrow_mut().push(jobs.len());
             match jobs.len() {
                 0..=2 => Ok(tags(jobs)),
@@ -338,7 +467,7 @@ mod tests {
 
     #[test]
     fn one_job_that_always_fails_fails_alone() {
-        let results = isolate(&jobs(8), &|jobs| match tags(jobs).contains(&5) {
+        let results = shared().isolate(&jobs(8), &|jobs: &[Job]| match tags(jobs).contains(&5) {
             true => Err(refusal()),
             false => Ok(tags(jobs)),
         });
@@ -355,7 +484,7 @@ mod tests {
 
     #[test]
     fn a_job_that_panics_fails_alone_with_what_it_said() {
-        let results = isolate(&jobs(5), &|jobs| match tags(jobs).contains(&0) {
+        let results = shared().isolate(&jobs(5), &|jobs: &[Job]| match tags(jobs).contains(&0) {
             true => panic!("kernel {} broke", 3),
             false => Ok(tags(jobs)),
         });

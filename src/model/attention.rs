@@ -6,7 +6,8 @@ use tch::{Kind, Tensor};
 
 use super::{
     AttentionSpec, ModelError,
-    batch::{Batch, Bucket, Buckets},
+    batch::Batch,
+    buckets::{Bucket, Buckets},
     kernels::{self, Heads},
     linear::Linear,
     norm::Norm,
@@ -167,34 +168,45 @@ impl Attention {
             ..
         } = self.spec;
         let (rows, nq, nk) = (bucket.rows, bucket.queries, bucket.keys);
+        let groups = heads / key_value_heads;
+        // The query heads that share a key head become queries of that head: the memory-efficient
+        // kernel knows no groups, and without it every score would be written out.
         let q = queries
             .f_index_select(0, &bucket.query_index)?
-            .f_view([rows, nq, heads, head_dim])?
-            .f_transpose(1, 2)?;
+            .f_view([rows, nq, key_value_heads, groups, head_dim])?
+            .f_permute([0, 2, 3, 1, 4])?
+            .f_reshape([rows, key_value_heads, groups * nq, head_dim])?;
         let kv = key_values
             .f_index_select(0, &bucket.key_index)?
             .f_view([rows, nk, 2, key_value_heads, head_dim])?
             .f_permute([2, 0, 3, 1, 4])?;
         let (k, v) = (kv.f_select(0, 0)?, kv.f_select(0, 1)?);
+        let mask = match (groups, nq) {
+            (1, _) => bucket.mask.shallow_clone(),
+            (_, 1) => bucket.mask.f_expand([rows, 1, groups, nk], false)?,
+            _ => bucket.mask.f_repeat([1, 1, groups, 1])?,
+        };
         let mixed = match self.spec.softcap {
-            Some(cap) => self.attend_capped(&q, &k, &v, &bucket.mask, cap)?,
+            Some(cap) => self.attend_capped(&q, &k, &v, &mask, cap)?,
             None => Tensor::f_scaled_dot_product_attention(
                 &q,
                 &k,
                 &v,
-                Some(&bucket.mask),
+                Some(&mask),
                 0.0,
                 false,
                 scale,
-                heads != key_value_heads,
+                false,
             )?,
         };
         Ok(mixed
-            .f_transpose(1, 2)?
+            .f_reshape([rows, key_value_heads, groups, nq, head_dim])?
+            .f_permute([0, 3, 1, 2, 4])?
             .f_reshape([rows * nq, heads * head_dim])?)
     }
 
-    /// Attention with capped scores, which no fused kernel knows: `[rows, heads, nq, head_dim]`.
+    /// Attention with capped scores, which no fused kernel knows: `[rows, KV heads, queries,
+    /// head_dim]`.
     fn attend_capped(
         &self,
         q: &Tensor,
@@ -203,11 +215,6 @@ impl Attention {
         mask: &Tensor,
         cap: f64,
     ) -> Result<Tensor, ModelError> {
-        let groups = self.spec.heads / self.spec.key_value_heads;
-        let (k, v) = (
-            k.f_repeat_interleave_self_int(groups, 1, None)?,
-            v.f_repeat_interleave_self_int(groups, 1, None)?,
-        );
         let scores = q
             .f_matmul(&k.f_transpose(2, 3)?)?
             .f_mul_scalar(self.spec.scale)?
@@ -216,6 +223,6 @@ impl Attention {
             .f_mul_scalar(cap)?
             .f_add(mask)?;
         let weights = scores.f_softmax(-1, Kind::Float)?.f_to_kind(q.kind())?;
-        Ok(weights.f_matmul(&v)?)
+        Ok(weights.f_matmul(v)?)
     }
 }

@@ -25,28 +25,87 @@ impl Compute {
     }
 }
 
-/// Reads `cpu` or `cuda:N`, and loads libtorch's CUDA backend when it is asked for.
-pub fn parse_device(text: &str) -> Result<Device, ModelError> {
+/// Reads `cpu`, or `cuda:N` and further GPUs after commas, and loads libtorch's CUDA backend when it
+/// is asked for.
+pub fn parse_devices(text: &str) -> Result<Vec<Device>, ModelError> {
     let refuse = |reason: String| ModelError::Device {
         device: text.to_owned(),
         reason,
     };
-    let index = match text {
-        "cpu" => return Ok(Device::Cpu),
-        "cuda" => 0,
-        _ => text
-            .strip_prefix("cuda:")
-            .and_then(|index| index.parse::<usize>().ok())
-            .ok_or_else(|| refuse("expected cpu or cuda:N".into()))?,
-    };
+    let mut indices: Vec<usize> = Vec::new();
+    if text == "cpu" {
+        return Ok(vec![Device::Cpu]);
+    }
+    for name in text.split(',').map(str::trim) {
+        let index = match name {
+            "cuda" => Some(0),
+            _ => name
+                .strip_prefix("cuda:")
+                .and_then(|index| index.parse().ok()),
+        };
+        match index {
+            None => {
+                return Err(refuse(
+                    "expected cpu, cuda:N, or several like cuda:0,cuda:1".into(),
+                ));
+            }
+            Some(index) if indices.contains(&index) => {
+                return Err(refuse(format!("cuda:{index} is named twice")));
+            }
+            Some(index) => indices.push(index),
+        }
+    }
     load_cuda().map_err(refuse)?;
     let devices = Cuda::device_count();
-    if !Cuda::is_available() || index as i64 >= devices {
+    if !Cuda::is_available() || indices.iter().any(|&index| index as i64 >= devices) {
         return Err(refuse(format!(
             "libtorch sees {devices} CUDA device(s); check the driver and CUDA_VISIBLE_DEVICES"
         )));
     }
-    Ok(Device::Cuda(index))
+    Ok(indices.into_iter().map(Device::Cuda).collect())
+}
+
+/// Bytes that are free on a device; `None` where that cannot be known.
+pub fn free_memory(device: Device) -> Option<usize> {
+    match device {
+        Device::Cpu => {
+            let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+            let kibibytes: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+            Some(kibibytes << 10)
+        }
+        Device::Cuda(index) => free_on_cuda(index),
+        _ => None,
+    }
+}
+
+/// As the CUDA runtime says, which libtorch has loaded.
+#[cfg(unix)]
+fn free_on_cuda(index: usize) -> Option<usize> {
+    use std::ffi::c_int;
+
+    use libloading::os::unix::Library;
+    type SetDevice = unsafe extern "C" fn(c_int) -> c_int;
+    type MemGetInfo = unsafe extern "C" fn(*mut usize, *mut usize) -> c_int;
+    let loaded = Library::this();
+    let (mut free, mut total) = (0, 0);
+    // SAFETY: these are the runtime's own signatures; both pointers outlive the call.
+    let status = unsafe {
+        let set = loaded.get::<SetDevice>(b"cudaSetDevice\0").ok()?;
+        let info = loaded.get::<MemGetInfo>(b"cudaMemGetInfo\0").ok()?;
+        match set(c_int::try_from(index).ok()?) {
+            0 => info(&mut free, &mut total),
+            failed => failed,
+        }
+    };
+    (status == 0).then_some(free)
+}
+
+#[cfg(not(unix))]
+fn free_on_cuda(_: usize) -> Option<usize> {
+    None
 }
 
 /// Registers libtorch's CUDA backend. The binary links only the CPU libraries, so that one build
@@ -99,4 +158,31 @@ fn open_globally(path: &Path) -> Result<(), String> {
 #[cfg(not(unix))]
 fn open_globally(_: &Path) -> Result<(), String> {
     Err("loading CUDA at run time is supported on Linux only".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_that_cannot_be_are_refused_before_any_library_is_loaded() {
+        assert_eq!(parse_devices("cpu").unwrap(), [Device::Cpu]);
+        for (text, says) in [
+            ("gpu", "expected cpu, cuda:N"),
+            ("cuda:", "expected cpu, cuda:N"),
+            ("cuda:0,cpu", "expected cpu, cuda:N"),
+            ("cuda:0,,cuda:1", "expected cpu, cuda:N"),
+            ("cuda:1,cuda:01", "cuda:1 is named twice"),
+            ("cuda,cuda:0", "cuda:0 is named twice"),
+        ] {
+            let error = parse_devices(text).unwrap_err().to_string();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_host_says_what_is_free() {
+        assert!(free_memory(Device::Cpu).is_some_and(|bytes| bytes > 1 << 20));
+    }
 }

@@ -1,16 +1,19 @@
 //! Final norm and language-model head, at asked-for nodes only.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::{
     ModelError,
     kernels::{Rows, top},
     linear::Linear,
     norm::Norm,
+    transfer::upload,
 };
 
 /// Most logits computed at once: bounds the memory of a large vocabulary (64 MiB in f32).
 const LOGITS_AT_ONCE: i64 = 16 << 20;
+/// On a GPU, where every reading waits for all that is queued (1 GiB).
+const LOGITS_AT_ONCE_CUDA: i64 = 256 << 20;
 
 /// What to read at one node: log-probabilities of these next tokens, besides the most likely one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,7 +71,11 @@ impl Head {
 
     /// Reads nodes `[A, D]`, one [`Asked`] each.
     pub fn read(&self, residual: &Tensor, asked: &[&Asked]) -> Result<Vec<Reading>, ModelError> {
-        let at_once = (LOGITS_AT_ONCE / self.vocabulary).max(1) as usize;
+        let most = match residual.device() {
+            Device::Cpu => LOGITS_AT_ONCE,
+            _ => LOGITS_AT_ONCE_CUDA,
+        };
+        let at_once = (most / self.vocabulary).max(1) as usize;
         let mut readings = Vec::with_capacity(asked.len());
         for (chunk, asked) in asked.chunks(at_once).enumerate() {
             let start = (chunk * at_once) as i64;
@@ -106,13 +113,12 @@ fn read_rows(logits: Rows<'_>, asked: &[&Asked]) -> Vec<Reading> {
     asked.iter().enumerate().map(read).collect()
 }
 
-/// On another device: `logits` `[A, V]`.
+/// On another device: `logits` `[A, V]`. One transfer each way, however much is asked.
 fn read_tensor(logits: &Tensor, asked: &[&Asked]) -> Result<Vec<Reading>, ModelError> {
     let vocabulary = logits.size()[1];
-    let total = f64s(&logits.f_logsumexp([1], false)?)?;
+    let total = logits.f_logsumexp([1], false)?;
     let (top, _) = logits.f_topk(vocabulary.min(2), 1, true, true)?;
-    let top = f64s(&top.f_flatten(0, 1)?)?;
-    let argmax: Vec<i64> = Vec::try_from(&logits.f_argmax(1, false)?)?;
+    let argmax = logits.f_argmax(1, false)?;
     let wanted: Vec<i64> = (0i64..)
         .zip(asked)
         .flat_map(|(row, asked)| {
@@ -120,9 +126,19 @@ fn read_tensor(logits: &Tensor, asked: &[&Asked]) -> Result<Vec<Reading>, ModelE
             asked.tokens.iter().map(at)
         })
         .collect();
-    let index = Tensor::f_from_slice(&wanted)?.f_to_device(logits.device())?;
-    let mut values = f64s(&logits.f_flatten(0, 1)?.f_index_select(0, &index)?)?.into_iter();
-    let width = top.len() / asked.len();
+    let mut parts = vec![total, top.f_flatten(0, 1)?, argmax];
+    if !wanted.is_empty() {
+        let index = upload(&wanted, logits.device())?;
+        parts.push(logits.f_flatten(0, 1)?.f_index_select(0, &index)?);
+    }
+    let width = vocabulary.min(2) as usize;
+    let doubles = parts.iter().map(|part| part.f_to_kind(Kind::Double));
+    let all = Tensor::f_cat(&doubles.collect::<Result<Vec<_>, _>>()?, 0)?;
+    let all: Vec<f64> = Vec::try_from(all)?;
+    let (total, all) = all.split_at(asked.len());
+    let (top, all) = all.split_at(width * asked.len());
+    let (argmax, values) = all.split_at(asked.len());
+    let mut values = values.iter();
     let mut readings = Vec::with_capacity(asked.len());
     for (row, asked) in asked.iter().enumerate() {
         let log_probs = values.by_ref().take(asked.tokens.len());
@@ -136,6 +152,33 @@ fn read_tensor(logits: &Tensor, asked: &[&Asked]) -> Result<Vec<Reading>, ModelE
     Ok(readings)
 }
 
-fn f64s(tensor: &Tensor) -> Result<Vec<f64>, ModelError> {
-    Ok(Vec::try_from(tensor.f_to_kind(Kind::Double)?)?)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_of_a_tensor_is_what_is_read_of_its_rows() {
+        tch::manual_seed(3);
+        let logits = Tensor::randn([5, 40], (Kind::Float, Device::Cpu)) * 4;
+        let asked = [vec![3, 9], vec![], vec![39], vec![], vec![0]];
+        let asked = asked.map(|tokens| Asked { tokens });
+        for count in [1, 2, 5] {
+            let asked: Vec<&Asked> = asked.iter().rev().take(count).collect();
+            let logits = logits.narrow(0, 0, count as i64).contiguous();
+            let by_rows = read_rows(Rows::of(&logits).unwrap(), &asked);
+            let by_tensor = read_tensor(&logits, &asked).unwrap();
+            for (a, b) in by_rows.iter().zip(&by_tensor) {
+                assert_eq!(a.argmax, b.argmax);
+                assert_eq!(a.log_probs.len(), b.log_probs.len());
+                let pairs = a.log_probs.iter().zip(&b.log_probs);
+                let tops = [
+                    (&a.argmax_log_prob, &b.argmax_log_prob),
+                    (&a.second_log_prob, &b.second_log_prob),
+                ];
+                for (a, b) in pairs.chain(tops) {
+                    assert!((a - b).abs() < 1e-5, "{a} {b}");
+                }
+            }
+        }
+    }
 }

@@ -101,9 +101,13 @@ impl Mixture {
         };
         // Every (token, expert) pair, sorted by expert: each expert's tokens lie together.
         let (_, order) = experts.f_flatten(0, 1)?.f_sort_stable(true, 0, false)?;
+        // Not bincount, which reads the largest id first: one wait for a GPU is enough.
+        let ids = Tensor::f_arange(self.spec.experts, (Kind::Int64, x.device()))?;
         let counts = experts
             .f_flatten(0, 1)?
-            .f_bincount(None::<&Tensor>, self.spec.experts)?;
+            .f_unsqueeze(1)?
+            .f_eq_tensor(&ids)?
+            .f_sum_dim_intlist(Some([0i64].as_slice()), false, Kind::Int64)?;
         let counts: Vec<i64> = Vec::try_from(&counts)?;
         let token = order.f_floor_divide_scalar(active)?;
         let outputs = self.run_experts(&x.f_index_select(0, &token)?, &counts)?;

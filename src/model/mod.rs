@@ -12,6 +12,7 @@
 
 mod attention;
 mod batch;
+mod buckets;
 mod chat;
 mod company;
 mod config;
@@ -33,12 +34,13 @@ mod repeat;
 mod rope;
 mod spec;
 mod tokenizer;
+mod transfer;
 mod weights;
 
 pub use batch::{Batch, KeyValue, Segment, Visibility};
 pub use chat::{ChatTemplate, Message};
 pub use config::{Config, stop_tokens};
-pub use device::{Compute, parse_device};
+pub use device::{Compute, free_memory, parse_devices};
 pub use error::ModelError;
 pub use frozen::Frozen;
 pub use head::{Asked, Reading};
@@ -55,3 +57,4 @@ pub use spec::{
     NormSpec, QueryKeyNorm,
 };
 pub use tokenizer::Tokenizer;
+pub use transfer::upload;

@@ -12,6 +12,7 @@ use super::{
     head::Head,
     load::{Checking, Copying, Loader},
     repeat::seen_in_slot,
+    transfer::upload,
     weights::Weights,
 };
 use crate::chain::{Chain, Step};
@@ -124,16 +125,12 @@ impl Model {
 
     /// The residual stream before any layer, for tokens at these positions: `[T] -> [T, D]`.
     pub fn embed(&self, tokens: &[u32], positions: &[i64]) -> Result<Tensor, ModelError> {
-        let upload = |index: &[i64]| -> Result<Tensor, ModelError> {
-            Ok(Tensor::f_from_slice(index)?.f_to_device(self.compute.device)?)
-        };
+        let device = self.compute.device;
         let index: Vec<i64> = tokens.iter().map(|&token| i64::from(token)).collect();
-        let mut embedded = self.embedding.f_index_select(0, &upload(&index)?)?;
+        let mut embedded = self.embedding.f_index_select(0, &upload(&index, device)?)?;
         if let Some(scale) = self.spec.embedding_scale {
             // Rounded to the compute dtype first, as transformers does.
-            let scale = Tensor::f_from_slice(&[scale])?
-                .f_to_kind(self.compute.kind)?
-                .f_to_device(self.compute.device)?;
+            let scale = upload(&[scale], device)?.f_to_kind(self.compute.kind)?;
             embedded = embedded.f_mul(&scale)?;
         }
         if let Some(table) = &self.positions {
@@ -141,7 +138,7 @@ impl Model {
             if let Some(&position) = positions.iter().find(|&&position| position >= most) {
                 return Err(ModelError::Position { position, most });
             }
-            embedded = embedded.f_add(&table.f_index_select(0, &upload(positions)?)?)?;
+            embedded = embedded.f_add(&table.f_index_select(0, &upload(positions, device)?)?)?;
         }
         Ok(embedded)
     }

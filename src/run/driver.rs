@@ -14,7 +14,7 @@ use super::{
     course::{Next, Searches},
 };
 use crate::{
-    engine::{Completion, Engine},
+    engine::{Completion, Engine, EngineError},
     search::seed_for,
     task::{Asking, Sample},
 };
@@ -188,6 +188,11 @@ impl<'a> Driver<'a> {
             Ok(outcome) => {
                 progress.evaluated();
                 course.receive(outcome);
+            }
+            // Samples in flight are not to blame: they are left for the next session.
+            Err(error @ (EngineError::Device(_) | EngineError::Stopped)) => {
+                self.journal.sync()?;
+                return Err(error.into());
             }
             Err(error) => {
                 let sample = course.probe().sample();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::{Progress, RunError};
 use crate::{
     chain::Chain,
-    engine::{Cost, Engine, Row},
+    engine::{Cost, Engine, EngineError, Row},
     task::{Answer, Asking, Probe, Sample, Target, Verdict},
 };
 
@@ -103,7 +103,12 @@ impl Evaluator<'_> {
             };
             let at = completion.tag as usize;
             let sample = pairs[at].sample;
-            let result = completion.result.map_err(|error| error.to_string());
+            let result = match completion.result {
+                Err(error @ (EngineError::Device(_) | EngineError::Stopped)) => {
+                    return Err(error.into());
+                }
+                result => result.map_err(|error| error.to_string()),
+            };
             let Active { probe, row } = &active[&sample];
             let judged = result.and_then(|outcome| {
                 let answer = probe

@@ -1,0 +1,17 @@
+//! Numbers of the host on the device.
+
+use tch::{Device, TchError, Tensor, kind::Element};
+
+/// A one-dimensional tensor of `values` on `device`. To a GPU it goes through pinned memory, which
+/// the copy reads while this thread goes on: nothing waits for the work that is queued there.
+pub fn upload<T: Element>(values: &[T], device: Device) -> Result<Tensor, TchError> {
+    let host = Tensor::f_from_slice(values)?;
+    match device {
+        // Libtorch keeps pinned memory until the copies that read it are done.
+        Device::Cuda(_) if !values.is_empty() => {
+            host.f_pin_memory(device)?
+                .f_to_device_(device, T::KIND, true, false)
+        }
+        _ => host.f_to_device(device),
+    }
+}
