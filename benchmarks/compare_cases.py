@@ -39,12 +39,12 @@ MODELS = {
         [Case("commonsense-2", 40, chains=20), Case("arith-3", 40, chains=20)],
     ),
     "46m": Model(
-        [Case("choice", 48, 16, 32), Case("text", 24, 8, 24, "choice")],
+        [Case("choice", 48, 16, 32), Case("text", 24, 16, 64, "choice")],
         [Case("choice", 8, 4, 8), Case("text", 3, 2, 6, "choice")],
         ["--hidden", 512, "--intermediate", 1344, "--layers", 16, "--contribution", 0.012],
     ),
     "300m": Model(
-        [Case("choice", 24, 8, 24), Case("text", 8, 4, 16, "choice")],
+        [Case("choice", 24, 8, 24), Case("text", 8, 8, 24, "choice")],
         [Case("choice", 4, 2, 6), Case("text", 2, 2, 4, "choice")],
         ["--hidden", 1024, "--intermediate", 3008, "--layers", 24, "--contribution", 0.015],
     ),
