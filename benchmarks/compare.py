@@ -154,18 +154,18 @@ def arguments():
     parser.add_argument("--cola", type=lambda path: Path(path).resolve(), default=ROOT / "target/release/cola", help="the binary")
     parser.add_argument("--python", default=sys.executable, help="a Python with torch and transformers")
     parser.add_argument("--work", type=Path, help="keep models and searches there, and use those that are there")
-    parser.add_argument("--out", type=Path, help="default: benchmarks/compare.json, with --quick none")
+    parser.add_argument("--out", type=Path, help="directory of compare-MODEL.json (default: benchmarks/results, with --quick none)")
     args = parser.parse_args()
     # A trial must not overwrite what was measured.
-    args.out = args.out or (None if args.quick else ROOT / "benchmarks/compare.json")
+    args.out = args.out or (None if args.quick else ROOT / "benchmarks/results")
     args.models = args.models or (["demo", "46m"] if args.quick else list(MODELS))
     args.rounds = args.rounds or (1 if args.quick else 5)
     return args
 
 
-def command(args):
+def command(name, args):
     """What to type for the same numbers: nothing of this machine."""
-    parts = ["python3 benchmarks/compare.py --models", *args.models, "--rounds", args.rounds, "--seed", args.seed]
+    parts = ["python3 benchmarks/compare.py --models", name, "--rounds", args.rounds, "--seed", args.seed]
     parts += ["--pairs", args.pairs] if args.pairs else []
     return " ".join(map(str, parts + (["--quick"] if args.quick else [])))
 
@@ -174,17 +174,19 @@ def main():
     args = arguments()
     if not args.cola.exists():
         raise Refused(f"{args.cola}: not there; `cargo build --release` makes it")
-    report = {"command": command(args), "machine": machine(), "versions": {}}
-    report |= {"rounds": args.rounds, "seed": args.seed, "quick": args.quick, "models": []}
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+    disagreements = []
     with tempfile.TemporaryDirectory(prefix="cola-compare-") as scratch:
         for name in args.models:
-            result, report["versions"] = compare_model(name, args, (args.work or Path(scratch)) / name)
-            report["models"].append(result)
-            # After every model: the next ones may take an hour.
+            result, versions = compare_model(name, args, (args.work or Path(scratch)) / name)
+            report = {"command": command(name, args), "machine": machine(), "versions": versions}
+            report |= {"rounds": args.rounds, "seed": args.seed, "quick": args.quick, "models": [result]}
             if args.out:
-                args.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    print(table(report))
-    disagreements = [each for model in report["models"] for task in model["tasks"] for each in task["disagreements"]]
+                file = args.out / f"compare-{name}.json"
+                file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+            print(table(report), flush=True)
+            disagreements += [each for task in result["tasks"] for each in task["disagreements"]]
     return 0 if all(each["near_tie"] for each in disagreements) else 1
 
 

@@ -1,6 +1,6 @@
 """How the cost of `cola eval --pairs` grows.
 
-    python benchmarks/growth.py [--out benchmarks/growth.json]
+    python benchmarks/growth.py [--out benchmarks/results/growth.json]
 
 On small random Llamas (hidden 256) and random chains (one to three blocks of the identity skipped or repeated),
 four options scored:
@@ -127,10 +127,10 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="of the chains")
     parser.add_argument("--cola", type=lambda path: Path(path).resolve(), default=ROOT / "target/release/cola")
     parser.add_argument("--python", default=sys.executable, help="a Python with torch and transformers")
-    parser.add_argument("--out", type=Path, help="default: benchmarks/growth.json, with --quick none")
+    parser.add_argument("--out", type=Path, help="default: benchmarks/results/growth.json, with --quick none")
     args = parser.parse_args()
     # A trial must not overwrite what was measured.
-    out = args.out or (None if args.quick else ROOT / "benchmarks/growth.json")
+    out = args.out or (None if args.quick else ROOT / "benchmarks/results/growth.json")
     if not args.cola.exists():
         raise Refused(f"{args.cola}: not there; `cargo build --release` makes it")
     with tempfile.TemporaryDirectory(prefix="cola-growth-") as work:
