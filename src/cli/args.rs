@@ -158,6 +158,12 @@ pub struct StrategyArgs {
     /// ALPHA is above 0 and below 1, with at most three decimals; only in --preset default.
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     pub damping: Option<Alpha>,
+    /// What the search is told of a wrong chain: margin, how near it came (the log-probability of the
+    /// gold option minus that of the best other; of a text, the least lead of the gold tokens over the
+    /// best other token), or verdict, nothing more. Default: margin in --preset default, and verdict in
+    /// the published presets, which know nothing else.
+    #[arg(long, value_enum, value_name = "SCORE")]
+    pub score: Option<Score>,
     /// Seed of the run; every sample's search has its own, made from it.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub seed: u64,
@@ -351,6 +357,24 @@ pub enum Decode {
     Draft,
     /// Token by token.
     Plain,
+}
+
+/// What a search is told of a wrong chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Score {
+    /// That it is wrong.
+    Verdict,
+    /// How near it came.
+    Margin,
+}
+
+impl From<Score> for crate::search::Score {
+    fn from(score: Score) -> Self {
+        match score {
+            Score::Verdict => Self::Verdict,
+            Score::Margin => Self::Margin,
+        }
+    }
 }
 
 /// What a repeated layer sees.

@@ -124,6 +124,7 @@ pub fn resolve_searches(args: &StrategyArgs, layers: usize) -> Result<Searches, 
         preset: args.preset.clone(),
         simulations: args.simulations,
         damping: args.damping,
+        score: args.score.map(Into::into),
     };
     let main = config.resolve(layers)?;
     let random = SearchConfig {
