@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::asking::AskingArgs;
 use crate::{chain::Alpha, task::Condition};
 
 const AFTER_HELP: &str = "\
@@ -137,9 +138,8 @@ pub struct TaskArgs {
     /// Only the first N samples of each task.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub limit: Option<usize>,
-    /// Put prompts through the model's chat template, as one user message.
-    #[arg(long)]
-    pub chat: bool,
+    #[command(flatten)]
+    pub asking: AskingArgs,
 }
 
 /// How to search.
@@ -246,6 +246,9 @@ pub struct GenerateArgs {
     /// Put the prompt through the model's chat template, as one user message.
     #[arg(long)]
     pub chat: bool,
+    /// System message of the chat; without it there is none.
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    pub system: Option<String>,
     /// Go on past end-of-sequence tokens.
     #[arg(long)]
     pub ignore_eos: bool,

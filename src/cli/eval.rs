@@ -52,7 +52,7 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
             .collect(),
     };
     let loaded = setup::load(&directory, &args.model.compute)?;
-    let asking = loaded.asking(args.tasks.chat, None)?;
+    let asking = loaded.asking(&args.tasks.asking, None)?;
     let interrupt = setup::interrupt_flag();
     if let Some(out) = &args.out {
         // Before hours of work, not after.
@@ -67,6 +67,7 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
     let started = Instant::now();
     let results = evaluator.run(&samples, &pairs, &interrupt, &mut progress)?;
     let seconds = started.elapsed().as_secs_f64();
+    tell_warnings("cola eval", &asking);
     for (pair, result) in pairs.iter().zip(&results) {
         if let Some(Err(error)) = result {
             let sample = &samples[pair.sample];

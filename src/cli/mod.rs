@@ -2,6 +2,7 @@
 
 mod analyze;
 mod args;
+mod asking;
 mod demo;
 mod error;
 mod eval;
