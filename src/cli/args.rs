@@ -224,6 +224,10 @@ pub struct EvalArgs {
     /// Write results.json and samples_TASK.jsonl (or pairs.jsonl) there.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Print the prompts of the first N samples of each task instead, as the model reads them: special
+    /// tokens, token ids, what is scored or generated after them, and what looks wrong. Reads no weights.
+    #[arg(long, value_name = "N", value_parser = at_least_one, conflicts_with_all = ["pairs", "out", "chain"])]
+    pub show_prompts: Option<usize>,
     /// Print the results as one JSON object instead of a table.
     #[arg(long)]
     pub json: bool,

@@ -13,9 +13,10 @@ use serde_json::{Map, Value, json};
 use super::{
     CliError, Ending,
     args::EvalArgs,
+    asking::tell_warnings,
     output,
     setup::{self, Located},
-    tasks,
+    show_prompts, tasks,
 };
 use crate::{
     chain::Chain,
@@ -32,6 +33,9 @@ const EVALUATIONS_IN_FLIGHT: usize = 512;
 type Results = Vec<Option<Result<Evaluated, String>>>;
 
 pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
+    if let Some(count) = args.show_prompts {
+        return show_prompts::run(&args, count);
+    }
     let loaded_tasks = tasks::load(&args.tasks)?;
     let Located { directory, name } = setup::locate_model(&args.model.model)?;
     args.model.model = name;

@@ -14,6 +14,7 @@ mod output;
 mod results;
 mod search;
 mod setup;
+mod show_prompts;
 mod synth;
 mod tasks;
 mod verify;
