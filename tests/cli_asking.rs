@@ -3,6 +3,10 @@
 
 mod support_cli;
 
+use cola::{
+    chain::Chain,
+    model::{Compute, Model, Repeat, Tokenizer},
+};
 use serde_json::{Value, json};
 use support_cli::{
     FLOAT, Place, assert_same_records, count, json_lines, list, number, text, to_json_lines, truth,
@@ -256,6 +260,51 @@ fn letters_are_generated_extracted_and_compared() {
         assert!(
             ["A", "B", "C", "D"].contains(&target) && record["gold"] != target,
             "{record}"
+        );
+    }
+}
+
+#[test]
+fn the_margin_of_a_text_is_the_least_lead_of_its_gold_tokens() {
+    let place = Place::new();
+    place.synth("arith.jsonl", "arith", 2, 6);
+    let rows = json_lines(&place.read("arith.jsonl"));
+    let chains = ["0-11", "0-4,6-11", "0-3,(4-7)x2,8-11"];
+    let pairs: Vec<Value> = rows
+        .iter()
+        .flat_map(|row| chains.map(|chain| json!({"id": row["id"], "chain": chain})))
+        .collect();
+    place.write("pairs.jsonl", to_json_lines(&pairs));
+    place.ok("eval --model @demo --task arith --data arith.jsonl --pairs pairs.jsonl --out out");
+    let model = Model::load(&support_cli::demo_model(), Compute::cpu()).unwrap();
+    let tokenizer = Tokenizer::load(&support_cli::demo_model()).unwrap();
+    for line in json_lines(&place.read("out/pairs.jsonl")) {
+        let row = rows.iter().find(|row| row["id"] == line["id"]).unwrap();
+        let prompt = format!("{}\nAnswer:", text(&row["question"]));
+        let before = tokenizer.encode(&prompt).unwrap().len();
+        let whole = format!("{prompt} {}", text(&row["answer"]));
+        let tokens = tokenizer.encode(&whole).unwrap();
+        let chain = Chain::parse(text(&line["chain"]), model.depth()).unwrap();
+        // Differences of logits are differences of log-probabilities.
+        let logits = model.logits(&tokens, &chain, Repeat::Clean).unwrap();
+        let lead = |at: usize| {
+            let scores = Vec::<f32>::try_from(logits.get(at as i64 - 1)).unwrap();
+            let gold = tokens[at] as usize;
+            let others = scores
+                .iter()
+                .enumerate()
+                .filter(|(token, _)| *token != gold);
+            let best = others
+                .map(|(_, score)| *score)
+                .fold(f32::NEG_INFINITY, f32::max);
+            f64::from(scores[gold] - best)
+        };
+        let least = (before..tokens.len())
+            .map(lead)
+            .fold(f64::INFINITY, f64::min);
+        assert!(
+            (number(&line["margin"]) - least).abs() < FLOAT,
+            "{line} {least}"
         );
     }
 }

@@ -80,10 +80,10 @@ impl AskingArgs {
 }
 
 /// Some templates refuse a system message, and some leave it out without a word.
-fn check_system(tokenizer: &Tokenizer, system: &str) -> Result<(), CliError> {
+pub fn check_system(tokenizer: &Tokenizer, system: &str) -> Result<(), CliError> {
     let refuse = |reason: String| {
         CliError::Usage(format!(
-            "--system: {reason}; leave it out, or write it into the task's doc_to_text"
+            "--system: {reason}; leave it out, or write it into the prompt"
         ))
     };
     let messages = messages(Some(system), "question");

@@ -4,7 +4,12 @@ use std::{io::IsTerminal, sync::Arc};
 
 use serde_json::json;
 
-use super::{CliError, Ending, args::GenerateArgs, asking::messages, output, setup};
+use super::{
+    CliError, Ending,
+    args::GenerateArgs,
+    asking::{check_system, messages},
+    output, setup,
+};
 use crate::{
     chain::Chain,
     engine::{DecodePlan, Finish, Generated, Request, Row},
@@ -23,6 +28,9 @@ pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
     let tokenizer = &loaded.tokenizer;
     let prompt = match args.chat {
         true => {
+            if let Some(system) = &args.system {
+                check_system(tokenizer, system)?;
+            }
             let messages = messages(args.system.as_deref(), &args.prompt);
             tokenizer.chat()?.render(&messages)?
         }
