@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::asking::AskingArgs;
 use crate::{chain::Alpha, task::Condition};
 
 const AFTER_HELP: &str = "\
@@ -141,9 +142,8 @@ pub struct TaskArgs {
     /// Only the first N samples of each task.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub limit: Option<usize>,
-    /// Put prompts through the model's chat template, as one user message.
-    #[arg(long)]
-    pub chat: bool,
+    #[command(flatten)]
+    pub asking: AskingArgs,
 }
 
 /// How to search.
@@ -162,6 +162,12 @@ pub struct StrategyArgs {
     /// ALPHA is above 0 and below 1, with at most three decimals; only in --preset default.
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     pub damping: Option<Alpha>,
+    /// What the search is told of a wrong chain: margin, how near it came (the log-probability of the
+    /// gold option minus that of the best other; of a text, the least lead of the gold tokens over the
+    /// best other token), or verdict, nothing more. Default: margin in --preset default, and verdict in
+    /// the published presets, which know nothing else.
+    #[arg(long, value_enum, value_name = "SCORE")]
+    pub score: Option<Score>,
     /// Seed of the run; every sample's search has its own, made from it.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub seed: u64,
@@ -222,6 +228,10 @@ pub struct EvalArgs {
     /// Write results.json and samples_TASK.jsonl (or pairs.jsonl) there.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Print the prompts of the first N samples of each task instead, as the model reads them: special
+    /// tokens, token ids, what is scored or generated after them, and what looks wrong. Reads no weights.
+    #[arg(long, value_name = "N", value_parser = at_least_one, conflicts_with_all = ["pairs", "out", "chain"])]
+    pub show_prompts: Option<usize>,
     /// Print the results as one JSON object instead of a table.
     #[arg(long)]
     pub json: bool,
@@ -244,6 +254,9 @@ pub struct GenerateArgs {
     /// Put the prompt through the model's chat template, as one user message.
     #[arg(long)]
     pub chat: bool,
+    /// System message of the chat; without it there is none.
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    pub system: Option<String>,
     /// Go on past end-of-sequence tokens.
     #[arg(long)]
     pub ignore_eos: bool,
@@ -355,6 +368,24 @@ pub enum Decode {
     Draft,
     /// Token by token.
     Plain,
+}
+
+/// What a search is told of a wrong chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Score {
+    /// That it is wrong.
+    Verdict,
+    /// How near it came.
+    Margin,
+}
+
+impl From<Score> for crate::search::Score {
+    fn from(score: Score) -> Self {
+        match score {
+            Score::Verdict => Self::Verdict,
+            Score::Margin => Self::Margin,
+        }
+    }
 }
 
 /// What a repeated layer sees.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     CliError, Ending,
     args::{DemoArgs, TaskArgs},
+    asking::AskingArgs,
     output,
     search::{SearchJob, resolve_searches},
     setup, tasks,
@@ -51,7 +52,7 @@ pub fn run(mut args: DemoArgs) -> Result<Ending, CliError> {
     let job = SearchJob {
         command: "cola demo",
         model: "models/demo".to_owned(),
-        chat: false,
+        asking: AskingArgs::default(),
         strategy: args.strategy,
         tasks,
         searches,

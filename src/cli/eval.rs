@@ -13,9 +13,10 @@ use serde_json::{Map, Value, json};
 use super::{
     CliError, Ending,
     args::EvalArgs,
+    asking::tell_warnings,
     output,
     setup::{self, Located},
-    tasks,
+    show_prompts, tasks,
 };
 use crate::{
     chain::Chain,
@@ -32,6 +33,9 @@ const EVALUATIONS_IN_FLIGHT: usize = 512;
 type Results = Vec<Option<Result<Evaluated, String>>>;
 
 pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
+    if let Some(count) = args.show_prompts {
+        return show_prompts::run(&args, count);
+    }
     let loaded_tasks = tasks::load(&args.tasks)?;
     let Located { directory, name } = setup::locate_model(&args.model.model)?;
     args.model.model = name;
@@ -52,7 +56,7 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
             .collect(),
     };
     let loaded = setup::load(&directory, &args.model.compute)?;
-    let asking = loaded.asking(args.tasks.chat, None)?;
+    let asking = loaded.asking(&args.tasks.asking, None)?;
     let interrupt = setup::interrupt_flag();
     if let Some(out) = &args.out {
         // Before hours of work, not after.
@@ -67,6 +71,7 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
     let started = Instant::now();
     let results = evaluator.run(&samples, &pairs, &interrupt, &mut progress)?;
     let seconds = started.elapsed().as_secs_f64();
+    tell_warnings("cola eval", &asking);
     for (pair, result) in pairs.iter().zip(&results) {
         if let Some(Err(error)) = result {
             let sample = &samples[pair.sample];

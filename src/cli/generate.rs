@@ -4,11 +4,16 @@ use std::{io::IsTerminal, sync::Arc};
 
 use serde_json::json;
 
-use super::{CliError, Ending, args::GenerateArgs, output, setup};
+use super::{
+    CliError, Ending,
+    args::GenerateArgs,
+    asking::{check_system, messages},
+    output, setup,
+};
 use crate::{
     chain::Chain,
     engine::{DecodePlan, Finish, Generated, Request, Row},
-    model::{Message, Model, stop_tokens},
+    model::{Model, stop_tokens},
     run::note,
 };
 
@@ -22,10 +27,13 @@ pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
     let loaded = setup::load(&directory, &args.model.compute)?;
     let tokenizer = &loaded.tokenizer;
     let prompt = match args.chat {
-        true => tokenizer.chat()?.render(&[Message {
-            role: "user".to_owned(),
-            content: args.prompt.clone(),
-        }])?,
+        true => {
+            if let Some(system) = &args.system {
+                check_system(tokenizer, system)?;
+            }
+            let messages = messages(args.system.as_deref(), &args.prompt);
+            tokenizer.chat()?.render(&messages)?
+        }
         false => args.prompt.clone(),
     };
     // A chat template writes the special tokens itself.

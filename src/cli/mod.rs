@@ -2,6 +2,7 @@
 
 mod analyze;
 mod args;
+mod asking;
 mod demo;
 mod error;
 mod eval;
@@ -13,6 +14,7 @@ mod output;
 mod results;
 mod search;
 mod setup;
+mod show_prompts;
 mod synth;
 mod tasks;
 mod verify;

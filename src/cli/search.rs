@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc};
 use super::{
     CliError, Ending,
     args::{SearchArgs, StrategyArgs},
+    asking::{AskingArgs, tell_warnings},
     results,
     setup::{self, Loaded},
     tasks,
@@ -34,7 +35,7 @@ pub fn run(args: SearchArgs) -> Result<Ending, CliError> {
     let job = SearchJob {
         command: "cola search",
         model: model.name,
-        chat: args.tasks.chat,
+        asking: args.tasks.asking,
         strategy: args.strategy,
         tasks,
         searches,
@@ -47,7 +48,7 @@ pub fn run(args: SearchArgs) -> Result<Ending, CliError> {
 pub struct SearchJob {
     pub command: &'static str,
     pub model: String,
-    pub chat: bool,
+    pub asking: AskingArgs,
     pub strategy: StrategyArgs,
     pub tasks: Vec<LoadedTask>,
     pub searches: Searches,
@@ -83,13 +84,14 @@ impl SearchJob {
         let plan = RunPlan {
             manifest: self.manifest(loaded)?,
             samples: tasks::samples(&self.tasks),
-            asking: loaded.asking(self.chat, (controls > 0).then_some(self.strategy.seed))?,
+            asking: loaded.asking(&self.asking, (controls > 0).then_some(self.strategy.seed))?,
             searches: self.searches.clone(),
             in_flight: loaded.in_flight(),
         };
         let driver = Driver::new(&loaded.engine, &plan, out)?;
         let mut progress = Progress::new(self.command, false);
         let outcome = driver.run(&setup::interrupt_flag(), &mut progress)?;
+        tell_warnings(self.command, &plan.asking);
         tracing::info!(totals = ?loaded.engine.totals(), "engine");
         Ok(outcome)
     }
@@ -105,7 +107,10 @@ impl SearchJob {
             layers: model.depth(),
             dtype: setup::dtype_name(model.compute().kind).to_owned(),
             repeat: loaded.engine.repeat(),
-            chat: self.chat,
+            chat: self.asking.chat,
+            system: self.asking.system.clone(),
+            letters: self.asking.letters,
+            rotations: self.asking.rotations,
             seed: self.strategy.seed,
             search: serde_json::to_value(&*self.searches.main)
                 .map_err(|e| CliError::Output(e.into()))?,
@@ -124,6 +129,7 @@ pub fn resolve_searches(args: &StrategyArgs, layers: usize) -> Result<Searches, 
         preset: args.preset.clone(),
         simulations: args.simulations,
         damping: args.damping,
+        score: args.score.map(Into::into),
     };
     let main = config.resolve(layers)?;
     let random = SearchConfig {

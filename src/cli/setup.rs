@@ -13,13 +13,14 @@ use tch::{Device, Kind};
 use super::{
     CliError,
     args::{self, ComputeArgs, Dtype},
+    asking::AskingArgs,
     fetching,
 };
 use crate::{
     engine::{self, Engine, EngineOptions},
-    model::{Compute, HubModel, Model, Repeat, Tokenizer, free_memory, parse_devices, stop_tokens},
+    model::{Compute, HubModel, Model, Repeat, Tokenizer, free_memory, parse_devices},
     run::{TaskManifest, note},
-    task::{Asking, LoadedTask, Question},
+    task::{Asking, ContextParts, LoadedTask, Question},
 };
 
 /// A loaded model with its engine.
@@ -153,17 +154,14 @@ impl Loaded {
     }
 
     /// How samples are put to this model.
-    pub fn asking(&self, chat: bool, wrong_targets: Option<u64>) -> Result<Asking, CliError> {
-        if chat {
-            self.tokenizer.chat()?;
-        }
+    pub fn asking(&self, how: &AskingArgs, wrong_targets: Option<u64>) -> Result<Asking, CliError> {
+        let model = self.engine.model();
+        let tokenizer = Arc::clone(&self.tokenizer);
+        let asking = how.asking(tokenizer, &self.directory, model.spec().max_positions)?;
         Ok(Asking {
-            tokenizer: Arc::clone(&self.tokenizer),
-            stop_tokens: stop_tokens(&self.directory)?.into(),
-            max_positions: self.engine.model().spec().max_positions as usize,
-            chat,
-            spread: spread(self.engine.model(), self.invariant)?,
+            spread: spread(model, self.invariant)?,
             wrong_targets,
+            ..asking
         })
     }
 }
@@ -204,28 +202,12 @@ pub fn task_manifest(task: &LoadedTask) -> TaskManifest {
     };
     for sample in samples {
         eat(&sample.id);
-        eat(&sample.context);
-        match &sample.question {
-            Question::MultipleChoice {
-                options,
-                continuations,
-                gold,
-            } => {
-                options
-                    .iter()
-                    .chain(continuations)
-                    .for_each(|text| eat(text));
-                eat(&gold.to_string());
+        for way in sample.ways() {
+            eat(&way.context);
+            if way.parts != ContextParts::default() {
+                eat(&format!("{:?}", way.parts));
             }
-            Question::Generate {
-                until,
-                max_tokens,
-                gold,
-            } => {
-                until.iter().for_each(|text| eat(text));
-                eat(&max_tokens.to_string());
-                eat(gold);
-            }
+            eat_question(&way.question, &mut eat);
         }
     }
     if let Some(sample) = samples.first() {
@@ -241,6 +223,33 @@ pub fn task_manifest(task: &LoadedTask) -> TaskManifest {
         samples: samples.len(),
         skipped_rows: task.skipped.len(),
         samples_hash: hasher.finalize().to_hex()[..32].to_owned(),
+    }
+}
+
+fn eat_question(question: &Question, eat: &mut dyn FnMut(&str)) {
+    match question {
+        Question::MultipleChoice {
+            options,
+            continuations,
+            gold,
+        } => {
+            options
+                .iter()
+                .chain(continuations)
+                .for_each(|text| eat(text));
+            eat(&gold.to_string());
+        }
+        Question::Generate {
+            until,
+            max_tokens,
+            gold,
+            options,
+        } => {
+            until.iter().for_each(|text| eat(text));
+            eat(&max_tokens.to_string());
+            eat(gold);
+            options.iter().for_each(|text| eat(text));
+        }
     }
 }
 

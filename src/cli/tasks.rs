@@ -32,7 +32,7 @@ pub fn load(args: &TaskArgs) -> Result<Vec<LoadedTask>, CliError> {
     }
     let mut tasks: Vec<LoadedTask> = Vec::new();
     for (at, name) in args.task.iter().enumerate() {
-        let spec = Arc::new(resolve(name)?);
+        let spec = Arc::new(args.asking.of_task(resolve(name)?)?);
         if tasks.iter().any(|task| named(task) == spec.name) {
             return Err(CliError::Usage(format!(
                 "--task: {} is named twice",
@@ -45,6 +45,7 @@ pub fn load(args: &TaskArgs) -> Result<Vec<LoadedTask>, CliError> {
             limit: args.limit,
             conditions: args.conditions.clone(),
             skip_bad_rows: args.skip_bad_rows,
+            manner: args.asking.manner(),
         };
         if let Some(dataset) = &args.dataset {
             from_dataset(dataset, args, &spec, &mut options)?;

@@ -153,6 +153,23 @@ impl Engine {
         Ok(row)
     }
 
+    /// Takes in all of these rows, or none.
+    pub fn register_all(&self, rows: Vec<Row>) -> Result<Vec<Arc<Row>>, EngineError> {
+        let mut registered = Vec::with_capacity(rows.len());
+        for row in rows {
+            match self.register(row) {
+                Ok(row) => registered.push(row),
+                Err(error) => {
+                    registered
+                        .iter()
+                        .for_each(|row: &Arc<Row>| self.release(row));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(registered)
+    }
+
     /// Forgets a finished row and drops its states.
     pub fn release(&self, row: &Row) {
         let shared = &self.devices[row.home];

@@ -26,6 +26,8 @@ pub struct ChatTemplate {
 }
 
 const NAME: &str = "chat";
+const ASSISTANT: &str = "assistant";
+const MARK: &str = "THE-ANSWER-GOES-ON-HERE";
 
 impl ChatTemplate {
     /// Reads `chat_template.jinja`, else `chat_template` of `tokenizer_config.json`.
@@ -82,8 +84,36 @@ impl ChatTemplate {
         })
     }
 
-    /// The prompt for a conversation, up to where the assistant speaks next.
+    /// The prompt for a conversation, up to where the assistant speaks next; where the last message is the assistant's,
+    /// up to where it goes on (transformers' `continue_final_message`).
     pub fn render(&self, messages: &[Message]) -> Result<String, ModelError> {
+        let Some((last, before)) = messages.split_last().filter(|(m, _)| m.role == ASSISTANT)
+        else {
+            return self.render_with(messages, true);
+        };
+        // A mark tells where the message ends in what the template makes of it.
+        let mut messages = before.to_vec();
+        messages.push(Message {
+            role: last.role.clone(),
+            content: format!("{}{MARK} ", last.content),
+        });
+        let rendered = self.render_with(&messages, false)?;
+        let Some(end) = rendered.rfind(MARK) else {
+            return Err(self.error("it leaves out the beginning of the answer"));
+        };
+        // A template that trims has trimmed the mark's own space, and would have trimmed the message.
+        let (text, after) = (&rendered[..end], &rendered[end + MARK.len()..]);
+        Ok(match after.starts_with(' ') {
+            true => text.to_owned(),
+            false => text.trim_end().to_owned(),
+        })
+    }
+
+    fn render_with(
+        &self,
+        messages: &[Message],
+        add_generation_prompt: bool,
+    ) -> Result<String, ModelError> {
         let messages: Vec<Jinja> = messages
             .iter()
             .map(|m| Jinja::from_pairs([("role", &m.role), ("content", &m.content)]))
@@ -96,13 +126,17 @@ impl ChatTemplate {
                 // transformers defines these two whether they are given or not.
                 let (tools, documents) = ((), ());
                 template.render(context! {
-                    messages, tools, documents, add_generation_prompt => true, ..special
+                    messages, tools, documents, add_generation_prompt, ..special
                 })
             })
-            .map_err(|error| ModelError::Malformed {
-                path: self.path.clone(),
-                reason: format!("chat template: {error}"),
-            })
+            .map_err(|error| self.error(error))
+    }
+
+    fn error(&self, reason: impl std::fmt::Display) -> ModelError {
+        ModelError::Malformed {
+            path: self.path.clone(),
+            reason: format!("chat template: {reason}"),
+        }
     }
 }
 

@@ -98,6 +98,11 @@ impl Model {
         })
     }
 
+    /// What `config.json` alone says of a model; its weights need not be there.
+    pub fn describe(directory: &Path) -> Result<ModelSpec, ModelError> {
+        Ok(family::resolve(&Config::read(directory, "config.json")?)?.spec)
+    }
+
     /// The resolved architecture.
     pub fn spec(&self) -> &ModelSpec {
         &self.spec

@@ -102,6 +102,13 @@ impl Tokenizer {
             .map_err(|error| self.fail(error))
     }
 
+    /// Text of tokens, special tokens visible.
+    pub fn decode_special(&self, tokens: &[u32]) -> Result<String, ModelError> {
+        self.inner
+            .decode(tokens, false)
+            .map_err(|error| self.fail(error))
+    }
+
     /// The beginning-of-sequence token, if the model has one.
     pub fn beginning(&self) -> Option<u32> {
         self.inner.token_to_id(self.beginning.as_deref()?)

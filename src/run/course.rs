@@ -6,10 +6,11 @@ use std::{
     time::Instant,
 };
 
+use super::gather::{Gathering, cost_of};
 use super::{ControlOutcome, Controls, Evaluation, SampleCost, SampleRecord};
 use crate::{
     chain::Chain,
-    engine::{Outcome, Row},
+    engine::{EngineError, Outcome, Row},
     search::{Ask, Feedback, Health, ResolvedSearch, Strategy},
     task::{Answer, Probe, Target},
 };
@@ -26,7 +27,7 @@ pub struct Searches {
 /// What a course needs next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Run this chain, then call [`Course::receive`]. `alone`: uncached, in batches of its own.
+    /// Run this chain on every row, then call [`Course::receive`] for each. `alone`: uncached, in batches of its own.
     Evaluate {
         /// The chain.
         chain: Chain,
@@ -37,10 +38,12 @@ pub enum Next {
     Record,
 }
 
-/// A sample in flight. One evaluation is outstanding at a time.
+/// A sample in flight. One evaluation is outstanding at a time, of all its rows.
 pub struct Course {
     probe: Probe,
-    row: Arc<Row>,
+    rows: Vec<Arc<Row>>,
+    /// The outcomes of what is outstanding.
+    gathering: Gathering,
     layers: usize,
     seed: u64,
     searches: Searches,
@@ -52,7 +55,7 @@ pub struct Course {
     /// A near-tie to be asked again, alone.
     near_tie: Option<Chain>,
     /// What every chain answered so far: the controls ask many of the same chains.
-    answers: HashMap<Chain, Answer>,
+    answers: HashMap<Chain, Vec<Answer>>,
     /// Right chains yet to be run again, shortest first.
     candidates: VecDeque<Chain>,
     evaluations: Vec<Evaluation>,
@@ -87,10 +90,10 @@ const RANDOM_SEED: u64 = 0x7261_6e64;
 const WRONG_SEED: u64 = 0x7772_6f6e;
 
 impl Course {
-    /// Begins a sample whose row is registered.
+    /// Begins a sample whose rows are registered.
     pub fn new(
         probe: Probe,
-        row: Arc<Row>,
+        rows: Vec<Arc<Row>>,
         layers: usize,
         seed: u64,
         searches: Searches,
@@ -99,7 +102,8 @@ impl Course {
         Self {
             phase: Phase::Search(searches.main.build(seed)),
             probe,
-            row,
+            rows,
+            gathering: Gathering::default(),
             layers,
             seed,
             searches,
@@ -126,15 +130,16 @@ impl Course {
         &self.probe
     }
 
-    /// Its row in the engine.
-    pub fn row(&self) -> &Arc<Row> {
-        &self.row
+    /// Its rows in the engine.
+    pub fn rows(&self) -> &[Arc<Row>] {
+        &self.rows
     }
 
     /// What to do next.
     pub fn advance(&mut self) -> Next {
         let next = self.next();
         self.alone = matches!(next, Next::Evaluate { alone: true, .. });
+        self.gathering = Gathering::of(self.rows.len());
         next
     }
 
@@ -161,7 +166,7 @@ impl Course {
             match wanted {
                 None => self.end_phase(),
                 Some(chain) => match self.answers.get(&chain).cloned() {
-                    Some(answer) => self.tell(&chain, &answer),
+                    Some(answers) => self.tell(&chain, &answers),
                     None => {
                         self.outstanding = Some(chain.clone());
                         return Next::Evaluate {
@@ -174,28 +179,45 @@ impl Course {
         }
     }
 
-    /// Takes in the outcome of the evaluation [`advance`](Self::advance) asked for.
-    pub fn receive(&mut self, outcome: Outcome) {
+    /// Takes in the outcome of one row of the evaluation [`advance`](Self::advance) asked for. True
+    /// when that was the last: time to [`advance`](Self::advance).
+    pub fn receive(&mut self, row: usize, result: Result<Outcome, EngineError>) -> bool {
+        let Some(gathered) = self.gathering.take(row, result) else {
+            return false;
+        };
+        match gathered {
+            Ok(outcomes) => self.learn(&outcomes),
+            Err(error) => {
+                let sample = self.probe.sample();
+                tracing::warn!(task = %sample.task.name, id = %sample.id, %error, "sample failed");
+                self.fail(error);
+            }
+        }
+        true
+    }
+
+    fn learn(&mut self, outcomes: &[Outcome]) {
         let Some(chain) = self.outstanding.take() else {
             return;
         };
+        let cost = cost_of(outcomes);
         self.cost.evaluations += 1;
-        self.cost.steps_run += outcome.cost.steps_run;
-        self.cost.steps_saved += outcome.cost.steps_saved;
-        self.cost.tokens_decoded += outcome.cost.tokens_decoded;
-        self.cost.decode_steps += outcome.cost.decode_steps;
-        self.cost.tokens_drafted += outcome.cost.tokens_drafted;
-        self.cost.passes += outcome.cost.passes;
-        match self.probe.answer(&self.row, &outcome) {
+        self.cost.steps_run += cost.steps_run;
+        self.cost.steps_saved += cost.steps_saved;
+        self.cost.tokens_decoded += cost.tokens_decoded;
+        self.cost.decode_steps += cost.decode_steps;
+        self.cost.tokens_drafted += cost.tokens_drafted;
+        self.cost.passes += cost.passes;
+        match self.probe.answers(&self.rows, outcomes) {
             Err(error) => self.fail(error.to_string()),
-            Ok(answer) if !self.alone && self.probe.is_near_tie(&outcome, &answer) => {
+            Ok(answers) if !self.alone && self.probe.is_near_tie(outcomes, &answers) => {
                 self.near_tie = Some(chain);
             }
-            Ok(answer) => match self.phase {
-                Phase::Confirm => self.confirm(chain, &answer),
+            Ok(answers) => match self.phase {
+                Phase::Confirm => self.confirm(chain, &answers),
                 _ => {
-                    self.tell(&chain, &answer);
-                    self.answers.insert(chain, answer);
+                    self.tell(&chain, &answers);
+                    self.answers.insert(chain, answers);
                 }
             },
         }
@@ -207,8 +229,8 @@ impl Course {
         self.phase = Phase::Over;
     }
 
-    fn evaluation(&self, chain: &Chain, answer: &Answer, target: &Target) -> Evaluation {
-        let verdict = self.probe.verdict(answer, target);
+    fn evaluation(&self, chain: &Chain, answers: &[Answer], target: &Target) -> Evaluation {
+        let verdict = self.probe.verdict(answers, target);
         Evaluation {
             chain: chain.clone(),
             correct: verdict.correct,
@@ -217,12 +239,12 @@ impl Course {
         }
     }
 
-    fn tell(&mut self, chain: &Chain, answer: &Answer) {
+    fn tell(&mut self, chain: &Chain, answers: &[Answer]) {
         let target = match &self.phase {
             Phase::WrongTarget(control) => control.target.clone(),
             _ => Target::Gold,
         };
-        let evaluation = self.evaluation(chain, answer, &target);
+        let evaluation = self.evaluation(chain, answers, &target);
         let feedback = Feedback {
             correct: evaluation.correct,
             margin: evaluation.margin,
@@ -247,8 +269,8 @@ impl Course {
         }
     }
 
-    fn confirm(&mut self, chain: Chain, answer: &Answer) {
-        let evaluation = self.evaluation(&chain, answer, &Target::Gold);
+    fn confirm(&mut self, chain: Chain, answers: &[Answer]) {
+        let evaluation = self.evaluation(&chain, answers, &Target::Gold);
         match evaluation.correct {
             true => self.best = Some(evaluation),
             false => self.unconfirmed.push(chain),
@@ -342,7 +364,7 @@ impl Course {
             index: sample.index,
             layers: self.layers,
             model_hash: model_hash.to_owned(),
-            prompt_hash: self.row.content_hash(),
+            prompt_hash: prompt_hash(&self.rows),
             gold: sample.gold_text().to_owned(),
             seed: self.seed,
             baseline: self.baseline().cloned(),
@@ -358,6 +380,18 @@ impl Course {
             elapsed,
         }
     }
+}
+
+/// Hash of all the model is asked, 32 hex digits: of a single row that row's own.
+fn prompt_hash(rows: &[Arc<Row>]) -> String {
+    if let [row] = rows {
+        return row.content_hash();
+    }
+    let mut hasher = blake3::Hasher::new();
+    for row in rows {
+        hasher.update(row.content_hash().as_bytes());
+    }
+    hasher.finalize().to_hex()[..32].to_owned()
 }
 
 fn wanted(strategy: &mut dyn Strategy) -> Option<Chain> {

@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use super::{
     ControlPlan, Course, Journal, Manifest, Progress, RunError, SampleCost, SampleRecord,
     course::{Next, Searches},
+    gather::{tag, untag},
 };
 use crate::{
     engine::{Completion, Engine, EngineError},
@@ -152,18 +153,18 @@ impl<'a> Driver<'a> {
         let failed = sample.clone();
         let ready = match self.plan.asking.probe(sample) {
             Err(error) => Err(error.to_string()),
-            Ok((probe, row)) => match self.engine.register(row) {
+            Ok((probe, rows)) => match self.engine.register_all(rows) {
                 Err(error) => Err(error.to_string()),
-                Ok(row) => Ok((probe, row)),
+                Ok(rows) => Ok((probe, rows)),
             },
         };
         match ready {
-            Ok((probe, row)) => {
+            Ok((probe, rows)) => {
                 let searches = self.plan.searches.clone();
                 let controlled = self.controlled.contains(&key);
                 self.courses[place] = Some(Course::new(
                     probe,
-                    row,
+                    rows,
                     manifest.layers,
                     seed,
                     searches,
@@ -180,26 +181,19 @@ impl<'a> Driver<'a> {
     }
 
     fn deliver(&mut self, completion: Completion, progress: &mut Progress) -> Result<(), RunError> {
-        let place = completion.tag as usize;
+        let (place, row) = untag(completion.tag);
         let Some(course) = self.courses.get_mut(place).and_then(Option::as_mut) else {
             return Ok(());
         };
-        match completion.result {
-            Ok(outcome) => {
-                progress.evaluated();
-                course.receive(outcome);
-            }
-            // Samples in flight are not to blame: they are left for the next session.
-            Err(error @ (EngineError::Device(_) | EngineError::Stopped)) => {
-                self.journal.sync()?;
-                return Err(error.into());
-            }
-            Err(error) => {
-                let sample = course.probe().sample();
-                tracing::warn!(task = %sample.task.name, id = %sample.id, %error, "sample failed");
-                course.fail(error.to_string());
-            }
+        // Samples in flight are not to blame: they are left for the next session.
+        if let Err(error @ (EngineError::Device(_) | EngineError::Stopped)) = completion.result {
+            self.journal.sync()?;
+            return Err(error.into());
         }
+        if !course.receive(row, completion.result) {
+            return Ok(());
+        }
+        progress.evaluated();
         self.proceed(place, progress)
     }
 
@@ -209,16 +203,19 @@ impl<'a> Driver<'a> {
             return Ok(());
         };
         if let Next::Evaluate { chain, alone } = course.advance() {
-            let request = course
-                .probe()
-                .request(course.row(), chain, alone, place as u64);
-            self.engine.submit(request, &self.reply);
+            for (at, row) in course.rows().iter().enumerate() {
+                let tag = tag(place, at);
+                let request = course.probe().request(row, chain.clone(), alone, tag);
+                self.engine.submit(request, &self.reply);
+            }
             return Ok(());
         }
         let Some(course) = self.courses[place].take() else {
             return Ok(());
         };
-        self.engine.release(course.row());
+        for row in course.rows() {
+            self.engine.release(row);
+        }
         let elapsed = self.started.elapsed().as_secs_f64();
         let record = course.into_record(&self.plan.manifest.model_hash, self.session, elapsed);
         self.write(record, progress)

@@ -5,13 +5,16 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crossbeam_channel::unbounded;
+use crossbeam_channel::{Sender, unbounded};
 use std::sync::Arc;
 
-use super::{Progress, RunError};
+use super::{
+    Progress, RunError,
+    gather::{Gathering, cost_of, tag, untag},
+};
 use crate::{
     chain::Chain,
-    engine::{Cost, Engine, EngineError, Row},
+    engine::{Completion, Cost, Engine, EngineError, Row},
     task::{Answer, Asking, Probe, Sample, Target, Verdict},
 };
 
@@ -27,8 +30,10 @@ pub struct Pair {
 /// What came of a pair.
 #[derive(Debug, Clone)]
 pub struct Evaluated {
-    /// What the chain answered.
+    /// What the chain answered to the question in the task's own order.
     pub answer: Answer,
+    /// And to its rotations.
+    pub rotated: Vec<Answer>,
     /// The verdict on the gold answer.
     pub verdict: Verdict,
     /// What it cost.
@@ -48,7 +53,7 @@ pub struct Evaluator<'a> {
 /// A registered sample and how many of its pairs are still to come.
 struct Active {
     probe: Probe,
-    row: Arc<Row>,
+    rows: Vec<Arc<Row>>,
 }
 
 impl Evaluator<'_> {
@@ -67,6 +72,7 @@ impl Evaluator<'_> {
             *left.entry(pair.sample).or_default() += 1;
         }
         let mut active: BTreeMap<usize, Active> = BTreeMap::new();
+        let mut gathering: BTreeMap<usize, Gathering> = BTreeMap::new();
         // Pairs asked again, alone, and what the first time cost.
         let mut near_ties: BTreeMap<usize, Cost> = BTreeMap::new();
         let (reply, completions) = unbounded();
@@ -78,13 +84,8 @@ impl Evaluator<'_> {
                 let pair = &pairs[next];
                 match self.activate(&mut active, &samples[pair.sample], pair.sample) {
                     Ok(active) => {
-                        let request = active.probe.request(
-                            &active.row,
-                            pair.chain.clone(),
-                            false,
-                            next as u64,
-                        );
-                        self.engine.submit(request, &reply);
+                        gathering.insert(next, Gathering::of(active.rows.len()));
+                        self.submit(active, &pair.chain, false, next, &reply);
                         outstanding += 1;
                     }
                     Err(error) => {
@@ -101,37 +102,41 @@ impl Evaluator<'_> {
             let Ok(completion) = completions.recv() else {
                 break;
             };
-            let at = completion.tag as usize;
-            let sample = pairs[at].sample;
-            let result = match completion.result {
-                Err(error @ (EngineError::Device(_) | EngineError::Stopped)) => {
-                    return Err(error.into());
-                }
-                result => result.map_err(|error| error.to_string()),
+            if let Err(error @ (EngineError::Device(_) | EngineError::Stopped)) = completion.result
+            {
+                return Err(error.into());
+            }
+            let (at, row) = untag(completion.tag);
+            let gathered = gathering.get_mut(&at);
+            let Some(result) = gathered.and_then(|g| g.take(row, completion.result)) else {
+                continue;
             };
-            let Active { probe, row } = &active[&sample];
-            let judged = result.and_then(|outcome| {
-                let answer = probe
-                    .answer(row, &outcome)
+            gathering.remove(&at);
+            let sample = pairs[at].sample;
+            let asked = &active[&sample];
+            let probe = &asked.probe;
+            let judged = result.and_then(|outcomes| {
+                let mut answers = probe
+                    .answers(&asked.rows, &outcomes)
                     .map_err(|error| error.to_string())?;
-                if probe.is_near_tie(&outcome, &answer)
-                    && near_ties.insert(at, outcome.cost).is_none()
-                {
+                let mut cost = cost_of(&outcomes);
+                if probe.is_near_tie(&outcomes, &answers) && near_ties.insert(at, cost).is_none() {
                     return Ok(None);
                 }
-                let mut cost = outcome.cost;
                 cost += near_ties.remove(&at).unwrap_or_default();
-                Ok(Some(Evaluated {
-                    verdict: probe.verdict(&answer, &Target::Gold),
+                let verdict = probe.verdict(&answers, &Target::Gold);
+                let rotated = answers.split_off(answers.len().min(1));
+                Ok(answers.pop().map(|answer| Evaluated {
                     answer,
+                    rotated,
+                    verdict,
                     cost,
                 }))
             });
             let judged = match judged {
                 Ok(None) => {
-                    let chain = pairs[at].chain.clone();
-                    let again = probe.request(row, chain, true, completion.tag);
-                    self.engine.submit(again, &reply);
+                    gathering.insert(at, Gathering::of(asked.rows.len()));
+                    self.submit(asked, &pairs[at].chain, true, at, &reply);
                     continue;
                 }
                 Ok(Some(evaluated)) => Ok(evaluated),
@@ -146,12 +151,30 @@ impl Evaluator<'_> {
                 if *count == 0
                     && let Some(done) = active.remove(&sample)
                 {
-                    self.engine.release(&done.row);
+                    for row in &done.rows {
+                        self.engine.release(row);
+                    }
                 }
             }
         }
         progress.finish(results.iter().any(Option::is_none));
         Ok(results)
+    }
+
+    /// Submits a chain on every row of a sample.
+    fn submit(
+        &self,
+        asked: &Active,
+        chain: &Chain,
+        alone: bool,
+        pair: usize,
+        reply: &Sender<Completion>,
+    ) {
+        for (at, row) in asked.rows.iter().enumerate() {
+            let tag = tag(pair, at);
+            let request = asked.probe.request(row, chain.clone(), alone, tag);
+            self.engine.submit(request, reply);
+        }
     }
 
     fn activate<'m>(
@@ -164,15 +187,15 @@ impl Evaluator<'_> {
         match active.entry(at) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
             Entry::Vacant(entry) => {
-                let (probe, row) = self
+                let (probe, rows) = self
                     .asking
                     .probe(sample.clone())
                     .map_err(|error| error.to_string())?;
-                let row = self
+                let rows = self
                     .engine
-                    .register(row)
+                    .register_all(rows)
                     .map_err(|error| error.to_string())?;
-                Ok(entry.insert(Active { probe, row }))
+                Ok(entry.insert(Active { probe, rows }))
             }
         }
     }

@@ -33,6 +33,15 @@ pub struct Manifest {
     pub repeat: Repeat,
     /// Whether prompts go through the chat template.
     pub chat: bool,
+    /// The chat's system message.
+    #[serde(default)]
+    pub system: Option<String>,
+    /// Whether options are listed by letter, and the letter generated.
+    #[serde(default)]
+    pub letters: bool,
+    /// Whether options are asked in every rotation of their order.
+    #[serde(default)]
+    pub rotations: bool,
     /// Seed of the run.
     pub seed: u64,
     /// The search and all its parameters.
@@ -177,6 +186,9 @@ mod tests {
             dtype: "f32".into(),
             repeat: Repeat::Clean,
             chat: false,
+            system: None,
+            letters: false,
+            rotations: false,
             seed: 0,
             search: serde_json::json!({"params": {"simulations": 100}}),
             controls: ControlPlan { samples: 10 },

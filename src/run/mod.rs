@@ -18,6 +18,7 @@ mod course;
 mod driver;
 mod error;
 mod evaluate;
+mod gather;
 mod journal;
 mod manifest;
 mod progress;

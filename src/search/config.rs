@@ -22,6 +22,17 @@ pub struct SearchConfig {
     pub simulations: Option<usize>,
     /// Alpha of damped repeats, tried beside the plain ones; `None` for none.
     pub damping: Option<Alpha>,
+    /// What a chain's reward follows instead of the preset's own.
+    pub score: Option<Score>,
+}
+
+/// What a chain's reward follows, beside its length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Score {
+    /// Right or wrong.
+    Verdict,
+    /// Of a wrong chain also how near it came: its margin.
+    Margin,
 }
 
 impl Default for SearchConfig {
@@ -31,6 +42,7 @@ impl Default for SearchConfig {
             preset: "default".to_owned(),
             simulations: None,
             damping: None,
+            score: None,
         }
     }
 }
@@ -65,6 +77,15 @@ pub enum SearchError {
     DampedPreset {
         /// What was asked for.
         alpha: Alpha,
+        /// The published search.
+        preset: String,
+    },
+    /// Margins in a search that reproduces a published one.
+    #[error(
+        "--score margin: --preset {preset} reproduces a published search, which is told right or \
+         wrong alone; --preset default goes by margins"
+    )]
+    MarginPreset {
         /// The published search.
         preset: String,
     },
@@ -129,8 +150,8 @@ impl SearchConfig {
     /// Settles every number for a model of `layers` layers.
     ///
     /// # Errors
-    /// An unknown name, no layers, no simulations, damping in a published search, or an exhaustive
-    /// search of too large a space.
+    /// An unknown name, no layers, no simulations, damping or margins in a published search, or an
+    /// exhaustive search of too large a space.
     pub fn resolve(&self, layers: usize) -> Result<ResolvedSearch, SearchError> {
         let strategy = lookup(&StrategyKind::ALL, &self.strategy)
             .map_err(|(name, known)| SearchError::UnknownStrategy { name, known })?;
@@ -141,6 +162,15 @@ impl SearchConfig {
         }
         self.check_damping(preset)?;
         let mut params = SearchParams::preset(preset, layers);
+        match self.score {
+            Some(Score::Margin) if !params.shaped_reward => {
+                let preset = self.preset.clone();
+                return Err(SearchError::MarginPreset { preset });
+            }
+            // The published rewards are verdicts as they are.
+            Some(Score::Verdict) => params.verdict_only = params.shaped_reward,
+            _ => {}
+        }
         params.root_edits.damping = self.damping;
         params.deep_edits.damping = self.damping;
         params.simulations = self.simulations.unwrap_or(params.simulations);
@@ -203,7 +233,7 @@ mod tests {
             strategy: strategy.to_owned(),
             preset: preset.to_owned(),
             simulations,
-            damping: None,
+            ..SearchConfig::default()
         }
     }
 
@@ -249,6 +279,28 @@ mod tests {
         }
         let error = damped("mcts", "default", 1000).resolve(8).unwrap_err();
         assert_eq!(error, SearchError::PlainDamping);
+    }
+
+    #[test]
+    fn a_published_search_is_told_verdicts_and_default_what_is_asked() {
+        let resolve = |preset: &str, score| {
+            let config = SearchConfig {
+                score,
+                ..config("mcts", preset, None)
+            };
+            config.resolve(8).map(|search| search.params)
+        };
+        let plain = resolve("default", None).unwrap();
+        assert_eq!(resolve("default", Some(Score::Margin)).unwrap(), plain);
+        let bare = resolve("default", Some(Score::Verdict)).unwrap();
+        assert!(!plain.verdict_only && bare.verdict_only);
+        for (preset, _) in &Preset::ALL[1..] {
+            let told = resolve(preset, Some(Score::Verdict)).unwrap();
+            assert_eq!(told, resolve(preset, None).unwrap());
+            let error = resolve(preset, Some(Score::Margin)).unwrap_err();
+            let expected = format!("--score margin: --preset {preset} reproduces");
+            assert!(error.to_string().starts_with(&expected), "{error}");
+        }
     }
 
     #[test]

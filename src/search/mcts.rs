@@ -235,6 +235,8 @@ impl Strategy for Mcts {
         };
         let path = self.pending.remove(at);
         let leaf = path[path.len() - 1]; // a walk holds at least the root
+        let margin = feedback.margin.filter(|_| !self.params.verdict_only);
+        let feedback = Feedback { margin, ..feedback };
         let reward = match self.params.shaped_reward {
             true => reward::shaped(feedback, chain.len(), self.params.deep_edits.lengths.max),
             false => reward::bare(feedback),

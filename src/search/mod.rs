@@ -63,7 +63,7 @@ mod planted;
 #[cfg(test)]
 mod tests;
 
-pub use config::{ResolvedSearch, SearchConfig, SearchError, StrategyKind};
+pub use config::{ResolvedSearch, Score, SearchConfig, SearchError, StrategyKind};
 pub use health::Health;
 pub use params::{Growth, Preset, SearchParams, VisitTotal};
 pub use seed::seed_for;

@@ -86,6 +86,10 @@ pub struct SearchParams {
     /// Whether the reward grows as a right chain gets shorter and as a wrong one comes closer;
     /// otherwise 1 for right, 0 for wrong.
     pub shaped_reward: bool,
+    /// Whether that reward leaves margins out of account, so that all wrong chains are equally
+    /// wrong (`--score verdict`).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub verdict_only: bool,
     /// Whether to stop at the first right chain of a wrong sample, or the first shorter right
     /// chain of a right one.
     pub stop_early: bool,
@@ -95,6 +99,10 @@ pub struct SearchParams {
     pub nearby_share: f64,
     /// Most edits in a chain of the `random` strategy.
     pub random_edits: usize,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl SearchParams {
@@ -194,6 +202,7 @@ impl SearchParams {
             widening_exponent: 0.5,
             shared_nodes: true,
             shaped_reward: false,
+            verdict_only: false,
             stop_early: false,
             shrink_share: 0.0,
             nearby_share: 0.0,

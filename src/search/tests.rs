@@ -10,7 +10,7 @@ fn resolved(strategy: &str, preset: &str, layers: usize, simulations: usize) -> 
         strategy: strategy.to_owned(),
         preset: preset.to_owned(),
         simulations: Some(simulations),
-        damping: None,
+        ..SearchConfig::default()
     };
     config.resolve(layers).unwrap()
 }
@@ -407,6 +407,29 @@ fn without_damping_no_damped_chain_is_asked_for() {
         let damping = search.params.root_edits.damping.is_some();
         assert_eq!(asked.iter().any(Chain::is_damped), damping, "{search:?}");
     }
+}
+
+#[test]
+fn a_search_by_verdicts_asks_what_it_would_ask_without_margins() {
+    let asked = |score, margins: bool| {
+        let config = SearchConfig {
+            score,
+            ..SearchConfig::default()
+        };
+        let mut strategy = config.resolve(8).unwrap().build(3);
+        let mut asked = Vec::new();
+        while let Ask::Evaluate(chain) = strategy.ask() {
+            // Nothing is right, so nothing but margins leads anywhere.
+            let margin = margins.then(|| -(chain.len() as f64));
+            let correct = false;
+            strategy.tell(&chain, Feedback { correct, margin });
+            asked.push(chain);
+        }
+        asked
+    };
+    let blind = asked(Some(Score::Verdict), true);
+    assert_eq!(blind, asked(None, false));
+    assert_ne!(blind, asked(Some(Score::Margin), true));
 }
 
 // Planted cases.

@@ -68,6 +68,17 @@ pub enum TaskError {
         message: String,
     },
 
+    /// A flag that asks of a task what it does not have.
+    #[error("task `{task}`: {flag}: {message}; leave it out, or give another task")]
+    Flag {
+        /// The task.
+        task: String,
+        /// As the user wrote it.
+        flag: &'static str,
+        /// Why it makes no sense.
+        message: String,
+    },
+
     /// A data file without rows.
     #[error("{}: no rows", path.display())]
     Empty {

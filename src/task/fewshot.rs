@@ -1,6 +1,7 @@
 //! Solved examples before the question.
 
 use super::error::TaskError;
+use super::letters;
 use super::mersenne::PythonRandom;
 use super::spec::TaskSpec;
 use super::target::{self, Target};
@@ -64,7 +65,15 @@ fn drawn(spec: &TaskSpec) -> usize {
 
 fn example(spec: &TaskSpec, row: &Row<'_>) -> Result<String, String> {
     let mut text = target::prompt(spec, row)?;
-    let answer = match (target::target(spec, row)?, target::options(spec, row)?) {
+    let options = target::options(spec, row)?;
+    if let (true, Some(options)) = (spec.letters, &options) {
+        text = letters::listed(&text, options)?;
+    }
+    let answer = match (target::target(spec, row)?, options) {
+        (target, Some(options)) if spec.letters => {
+            let gold = target::gold_index(&target, &options)?;
+            letters::letter(gold).unwrap_or_default().to_owned()
+        }
         (Target::Text(answer), _) => answer,
         (index, Some(options)) => options[target::gold_index(&index, &options)?].clone(),
         (Target::Index(index), None) => index.to_string(),

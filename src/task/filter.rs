@@ -1,6 +1,7 @@
 //! Filters: what happens to a generated text before a metric sees it. Those of lm-evaluation-harness, `boxed` and `answer`.
 
 use super::answer::{extract_answer, first_boxed};
+use super::letters;
 use super::python;
 use super::regex::PythonRegex;
 
@@ -31,6 +32,11 @@ impl Pipeline {
     pub(super) fn reads_a_box(&self) -> bool {
         matches!(self.steps.first(), Some(Filter::Boxed { .. }))
     }
+
+    /// Whether the first thing this pipeline does is to look for a letter, and `text` can no longer become one.
+    pub(super) fn is_beyond_letters(&self, text: &str) -> bool {
+        matches!(self.steps.first(), Some(Filter::Letter { .. })) && letters::is_beyond(text)
+    }
 }
 
 /// One step of a [`Pipeline`]. A sample has one response, so `take_first` is no step at all.
@@ -48,6 +54,10 @@ pub(super) enum Filter {
     Uppercase,
     /// The first complete `\boxed{...}`, or `fallback`. Ours.
     Boxed {
+        fallback: String,
+    },
+    /// The letter that is answered, or `fallback`. Ours.
+    Letter {
         fallback: String,
     },
     /// The answer however it is marked, or `fallback`. Ours.
@@ -73,6 +83,9 @@ impl Filter {
             Filter::RemoveWhitespace => python::lstrip(&text).to_owned(),
             Filter::Lowercase => text.to_lowercase(),
             Filter::Uppercase => text.to_uppercase(),
+            Filter::Letter { fallback } => {
+                letters::answered(&text).unwrap_or_else(|| fallback.clone())
+            }
             Filter::Answer { fallback } => extract_answer(&text).unwrap_or(fallback).to_owned(),
             Filter::Boxed { fallback } => first_boxed(&text).unwrap_or(fallback).trim().to_owned(),
         }

@@ -147,7 +147,8 @@ impl Sample {
 
     /// Whether decoding may stop: no further text changes the verdict or any reported value.
     ///
-    /// True at a stop text, and at the first complete box where every filter of the task begins by reading a box.
+    /// True at a stop text, at the first complete box where every filter of the task begins by reading a box, and where
+    /// they look for a letter as soon as there is more than one.
     pub fn is_complete(&self, text: &str) -> bool {
         let Question::Generate { until, .. } = &self.question else {
             return false;
@@ -156,7 +157,10 @@ impl Sample {
             .iter()
             .any(|stop| !stop.is_empty() && text.contains(stop.as_str()));
         let reads_boxes = self.task.filters.iter().all(|filter| filter.reads_a_box());
-        stopped || (reads_boxes && super::answer::first_boxed(text).is_some())
+        let mut filters = self.task.filters.iter();
+        stopped
+            || (reads_boxes && super::answer::first_boxed(text).is_some())
+            || filters.all(|filter| filter.is_beyond_letters(text))
     }
 }
 

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::ask::{Manner, ask};
 use super::data::{Condition, LocatedRow, Rows, Selection, locate, open_rows};
 use super::error::TaskError;
 use super::fewshot::Examples;
-use super::sample::{Question, Sample};
-use super::spec::{Output, TaskSpec};
-use super::target;
-use super::template::{self, Row};
+use super::sample::Sample;
+use super::spec::TaskSpec;
 
 /// Columns that hold a row's id in datasets people use, the most telling first.
 const ID_COLUMNS: [&str; 9] = [
@@ -40,6 +39,8 @@ pub struct LoadOptions {
     pub conditions: Vec<Condition>,
     /// Bad rows to pass over before giving up.
     pub skip_bad_rows: usize,
+    /// How rows are asked.
+    pub manner: Manner,
 }
 
 /// A task's samples.
@@ -58,8 +59,15 @@ pub struct LoadedTask {
 ///
 /// # Errors
 /// No data, an unreadable or empty file, and any row that is malformed, lacks a column, or whose gold label is not among
-/// its options, if more than `skip_bad_rows` are; named by file and line.
+/// its options, if more than `skip_bad_rows` are; named by file and line. Rotations of what has no options in its prompt.
 pub fn load_samples(task: &Arc<TaskSpec>, options: &LoadOptions) -> Result<LoadedTask, TaskError> {
+    if options.manner.rotations && !task.has_options() {
+        return Err(TaskError::Flag {
+            task: task.name.clone(),
+            flag: "--rotations",
+            message: "its answers are generated text: there are no options to rotate".to_owned(),
+        });
+    }
     let files = match options.data.as_slice() {
         [] => {
             let split = task.source.evaluated();
@@ -83,18 +91,15 @@ pub fn load_samples(task: &Arc<TaskSpec>, options: &LoadOptions) -> Result<Loade
         && let Some(located) = rows.next(&mut tolerance)?
     {
         let sample = selection.takes(&located.row).and_then(|taken| match taken {
-            true => ask(task, &Row::new(&located.row), examples.as_mut()).map(Some),
+            true => ask(task, &located.row, examples.as_mut(), options.manner).map(Some),
             false => Ok(None),
         });
         match sample {
             Ok(None) => {}
-            Ok(Some((context, question))) => samples.push(Sample {
-                task: Arc::clone(task),
-                id: unique(&mut used, row_id(&located)),
-                index: rows.count - 1,
-                context,
-                question,
-            }),
+            Ok(Some(asked)) => {
+                let id = unique(&mut used, row_id(&located));
+                samples.extend(Sample::of(task, &id, rows.count - 1, asked));
+            }
             Err(message) => tolerance.forgive(TaskError::row(
                 located.place,
                 format!("task {}: {message}", task.name),
@@ -194,53 +199,6 @@ impl<'a> Reading<'a> {
         };
         TaskError::format(&path, message)
     }
-}
-
-/// The context and the question of one row.
-fn ask(
-    task: &TaskSpec,
-    row: &Row<'_>,
-    examples: Option<&mut Examples>,
-) -> Result<(String, Question), String> {
-    let mut context = template::render(&task.description, row)?;
-    if let Some(examples) = examples {
-        context.push_str(&examples.text(task, row.columns)?);
-    }
-    context.push_str(&target::prompt(task, row)?);
-    if let Some(prefix) = target::answer_prefix(task, row)? {
-        context.push_str(&task.target_delimiter);
-        context.push_str(&prefix);
-    }
-    let target = target::target(task, row)?;
-    let options = target::options(task, row)?;
-    let question = match (&task.output, options) {
-        (Output::MultipleChoice, options) => {
-            let options = options.unwrap_or_default();
-            let continuations = options
-                .iter()
-                .map(|option| format!("{}{option}", task.target_delimiter))
-                .collect();
-            let gold = target::gold_index(&target, &options)?;
-            Question::MultipleChoice {
-                options,
-                continuations,
-                gold,
-            }
-        }
-        (Output::Generate { until, max_tokens }, options) => {
-            let gold = match (target, options) {
-                (target, Some(options)) => options[target::gold_index(&target, &options)?].clone(),
-                (target::Target::Text(text), None) => text,
-                (target::Target::Index(index), None) => index.to_string(),
-            };
-            Question::Generate {
-                until: until.clone(),
-                max_tokens: *max_tokens,
-                gold,
-            }
-        }
-    };
-    Ok((context, question))
 }
 
 fn examples(

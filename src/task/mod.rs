@@ -12,24 +12,31 @@
 //! ```text
 //! resolve ── yaml (keys, includes) ── parse, parse_scoring ──> TaskSpec
 //! load_samples ── data (rows, which are taken) ── template, target, fewshot ──> Sample
+//!    ask (a row's questions), letters (options by letter), rotate (options in other orders)
+//! Sample ── asking (chat, tokens, prompt) ──> Probe and rows of the engine
 //! Sample ── grade (filter, metric, answer) ──> ChoiceVerdict | TextVerdict;   wrong ──> WrongTarget
 //! ```
 
 mod answer;
+mod ask;
+mod asking;
 mod data;
 mod error;
 mod fewshot;
 mod filter;
 mod grade;
+mod letters;
 mod load;
 mod mersenne;
 mod metric;
 mod parse;
 mod parse_scoring;
 mod probe;
+mod prompt;
 mod python;
 mod regex;
 mod resolve;
+mod rotate;
 mod sample;
 mod spec;
 pub mod synth;
@@ -45,14 +52,17 @@ pub use answer::{
     MathVerdict, Number, Unsure, after_answer_is, after_hashes, extract_answer, first_boxed,
     last_boxed, last_number, math_equal, math_verdict, parse_number,
 };
+pub use ask::Manner;
+pub use asking::Asking;
 pub use data::Condition;
 pub use error::TaskError;
 pub use filter::Pipeline;
 pub use grade::{ChoiceVerdict, MARGIN_LIMIT, TextVerdict, truncate_at_stop};
 pub use load::{LoadOptions, LoadedTask, load_samples};
 pub use metric::{ExactMatch, Mean, Metric, standard_error_key};
-pub use probe::{Answer, Asking, Probe, Target, Verdict};
+pub use probe::{Answer, Probe, Target, Verdict};
+pub use prompt::{Prompt, PromptContinuation, PromptWarning, PromptWarnings};
 pub use resolve::{built_in_names, resolve};
-pub use sample::{Question, Sample};
+pub use sample::{ContextParts, Question, Sample};
 pub use spec::{DataSource, Output, TaskSpec};
 pub use wrong::WrongTarget;

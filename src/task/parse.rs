@@ -65,6 +65,7 @@ pub(super) fn task(mut keys: Keys, directory: Option<PathBuf>) -> Result<TaskSpe
         prompt: required(&mut keys, "doc_to_text")?,
         target: required(&mut keys, "doc_to_target")?,
         choices: choices(&mut keys, multiple_choice)?,
+        letters: false,
         answer_prefix: keys
             .take("gen_prefix")
             .map(|entry| field(&entry))

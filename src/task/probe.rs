@@ -3,14 +3,18 @@
 //! What a chain makes of a sample does not depend on which answer is wanted: the options'
 //! log-probabilities, or the generated text, decide for any target. So one evaluation serves the
 //! search for the right answer and the control that searches for a wrong one.
+//!
+//! A sample whose options are rotated is several questions, each with a row of its own: an evaluation
+//! asks all of them, and its verdict is right where all are, by the least margin of all.
 
 use std::sync::Arc;
 
-use super::{Metric, Question, Sample, TaskError, TaskSpec, WrongTarget, answer::math_equal};
+use super::asking::unaskable;
+use super::{Metric, Question, Sample, TaskError, WrongTarget, answer::math_equal, letters};
 use crate::{
     chain::Chain,
-    engine::{Continuation, DecodePlan, Finished, Outcome, Request, Row, RowBuilder},
-    model::{Message, ModelError, Tokenizer},
+    engine::{Continuation, DecodePlan, Outcome, Request, Row},
+    model::Tokenizer,
 };
 
 /// What a search wants a sample to answer.
@@ -58,238 +62,43 @@ pub struct Verdict {
     pub values: Vec<f64>,
 }
 
-/// How samples are put to a model.
-#[derive(Debug, Clone)]
-pub struct Asking {
-    /// The model's tokenizer.
-    pub tokenizer: Arc<Tokenizer>,
-    /// Tokens that end a generation.
-    pub stop_tokens: Arc<[u32]>,
-    /// Longest sequence the model was made for, in tokens.
-    pub max_positions: usize,
-    /// Whether prompts go through the model's chat template, as one user message.
-    pub chat: bool,
-    /// What the company of a batch can change in a log-probability, nats: answers that hang on less
-    /// are near-ties.
-    pub spread: f64,
-    /// Seed of the wrong answers the control searches for; `None` makes none.
-    pub wrong_targets: Option<u64>,
-}
-
-/// A sample ready to be asked: its row and the continuations read from it.
+/// A sample ready to be asked: its rows and the continuations read from them.
 #[derive(Debug)]
 pub struct Probe {
     sample: Sample,
-    continuations: Vec<Continuation>,
+    /// In the order of [`Sample::ways`].
+    ways: Vec<Way>,
     wrong: Vec<WrongTarget>,
     decode: Option<DecodePlan>,
     tokenizer: Arc<Tokenizer>,
     spread: f64,
 }
 
-/// Wrong answers drawn a sample: two, so that one is left when the model itself answers the other.
-const WRONG_TARGETS: u64 = 2;
-
-impl Asking {
-    /// Lays out the row of a sample.
-    pub fn probe(&self, sample: Sample) -> Result<(Probe, Row), TaskError> {
-        let fail = |error: ModelError| unaskable(&sample, &error);
-        let context = self.context(&sample).map_err(fail)?;
-        let wrong = self.draw_wrong(&sample);
-        let texts = continuation_texts(&sample, &wrong);
-        let mut trunk = self.trunk(&sample, &context).map_err(fail)?;
-        let mut branches = Vec::with_capacity(texts.len());
-        for text in &texts {
-            branches.push(
-                self.branch(&sample, &context, text, trunk.len())
-                    .map_err(fail)?,
-            );
-        }
-        if sample.task.is_multiple_choice() && branches.iter().any(Vec::is_empty) {
-            // Its log-probability would be that of nothing, 0, above every other option's.
-            return Err(TaskError::Row {
-                place: place(&sample),
-                message: "an option adds no token to the prompt, so it cannot be scored".to_owned(),
-            });
-        }
-        if trunk.is_empty() {
-            // As lm-eval does: with nothing to condition on, the token that begins a text.
-            trunk.extend(
-                self.tokenizer
-                    .beginning()
-                    .or(self.stop_tokens.first().copied()),
-            );
-        }
-        let decode = self.plan(&sample);
-        let (mut builder, continuations) = self.lay_out(&sample, &trunk, &branches);
-        if decode.is_some() {
-            builder.ask_decoding();
-        }
-        let probe = Probe {
-            sample,
-            continuations,
-            wrong,
-            decode,
-            tokenizer: Arc::clone(&self.tokenizer),
-            spread: self.spread,
-        };
-        Ok((probe, builder.build()))
-    }
-
-    /// The token tree. A prompt too long for the model loses its beginning, as in lm-eval: before a
-    /// generation as much as the generation may need; before options as much as each option needs,
-    /// so that they no longer share a trunk.
-    fn lay_out(
-        &self,
-        sample: &Sample,
-        trunk: &[u32],
-        branches: &[Vec<u32>],
-    ) -> (RowBuilder, Vec<Continuation>) {
-        let room = match sample.question {
-            Question::Generate { max_tokens, .. } => self.max_positions.saturating_sub(max_tokens),
-            // The last token of a continuation is predicted, not read.
-            Question::MultipleChoice { .. } => {
-                let longest = branches.iter().map(Vec::len).max().unwrap_or(0);
-                (self.max_positions + 1).saturating_sub(longest)
-            }
-        };
-        let fits = trunk.len() <= room.max(1);
-        if !fits {
-            tracing::warn!(
-                task = %sample.task.name, id = %sample.id, tokens = trunk.len(), room,
-                "prompt too long for the model: its beginning is cut off"
-            );
-        }
-        if fits || !sample.task.is_multiple_choice() {
-            let kept = &trunk[trunk.len().saturating_sub(room.max(1))..];
-            let mut builder = Row::builder(kept);
-            let asked = branches
-                .iter()
-                .map(|branch| builder.ask_continuation(branch));
-            let asked = asked.collect();
-            return (builder, asked);
-        }
-        let mut builder = Row::builder(&[]);
-        let asked = branches.iter().map(|branch| {
-            let room = (self.max_positions + 1).saturating_sub(branch.len()).max(1);
-            builder.ask_sequence(&trunk[trunk.len().saturating_sub(room)..], branch)
-        });
-        let asked = asked.collect();
-        (builder, asked)
-    }
-
-    fn context(&self, sample: &Sample) -> Result<String, ModelError> {
-        if !self.chat {
-            return Ok(sample.context.clone());
-        }
-        self.tokenizer.chat()?.render(&[Message {
-            role: "user".into(),
-            content: sample.context.clone(),
-        }])
-    }
-
-    fn trunk(&self, sample: &Sample, context: &str) -> Result<Vec<u32>, ModelError> {
-        match sample.question {
-            // The continuations take the trailing white space: see `Tokenizer::encode_pair`.
-            Question::MultipleChoice { .. } if context.trim_end().is_empty() => Ok(Vec::new()),
-            Question::MultipleChoice { .. } => self.tokenizer.encode(context.trim_end()),
-            Question::Generate { .. } => self.tokenizer.encode(context),
-        }
-    }
-
-    fn branch(
-        &self,
-        sample: &Sample,
-        context: &str,
-        text: &str,
-        trunk: usize,
-    ) -> Result<Vec<u32>, ModelError> {
-        if trunk == 0 {
-            return self.tokenizer.encode_with(text, false);
-        }
-        match sample.question {
-            Question::MultipleChoice { .. } => Ok(self.tokenizer.encode_pair(context, text)?.1),
-            Question::Generate { .. } => {
-                let mut whole = self.tokenizer.encode(&format!("{context}{text}"))?;
-                Ok(whole.split_off(trunk.min(whole.len())))
-            }
-        }
-    }
-
-    fn draw_wrong(&self, sample: &Sample) -> Vec<WrongTarget> {
-        let Some(seed) = self.wrong_targets else {
-            return Vec::new();
-        };
-        let mut wrong: Vec<WrongTarget> = Vec::new();
-        for draw in 0..16 {
-            match sample.wrong_target(seed.wrapping_add(draw)) {
-                Some(target) if !wrong.contains(&target) => wrong.push(target),
-                _ => {}
-            }
-            if wrong.len() as u64 == WRONG_TARGETS {
-                break;
-            }
-        }
-        wrong
-    }
-
-    fn plan(&self, sample: &Sample) -> Option<DecodePlan> {
-        let Question::Generate { max_tokens, .. } = sample.question else {
-            return None;
-        };
-        let (judge, tokenizer) = (sample.clone(), Arc::clone(&self.tokenizer));
-        let finished: Finished = Arc::new(move |tokens| {
-            // A tokenizer that cannot decode says so again, as an error, when the text is graded.
-            tokenizer
-                .decode(tokens)
-                .is_ok_and(|text| judge.is_complete(&text))
-        });
-        Some(DecodePlan {
-            max_tokens,
-            stop_tokens: Arc::clone(&self.stop_tokens),
-            finished: Some(finished),
-        })
-    }
-}
-
-/// What is read after the prompt: every option, or the gold and the wrong answers.
-fn continuation_texts(sample: &Sample, wrong: &[WrongTarget]) -> Vec<String> {
-    match &sample.question {
-        Question::MultipleChoice { continuations, .. } => continuations.clone(),
-        Question::Generate { gold, .. } => {
-            let wrong = wrong.iter().filter_map(|target| match target {
-                WrongTarget::Text(text) => Some(text),
-                WrongTarget::Option(_) => None,
-            });
-            std::iter::once(gold)
-                .chain(wrong)
-                .map(|answer| answer_text(&sample.task, answer))
-                .collect()
-        }
-    }
-}
-
-/// How a model would write an answer after the prompt.
-fn answer_text(task: &TaskSpec, answer: &str) -> String {
-    let delimiter = &task.target_delimiter;
-    match task.filters.iter().all(|filter| filter.reads_a_box()) {
-        true => format!("{delimiter}\\boxed{{{answer}}}"),
-        false => format!("{delimiter}{answer}"),
-    }
-}
-
-fn unaskable(sample: &Sample, error: &ModelError) -> TaskError {
-    TaskError::Row {
-        place: place(sample),
-        message: error.to_string(),
-    }
-}
-
-fn place(sample: &Sample) -> String {
-    format!("task {}, sample {}", sample.task.name, sample.id)
+/// One way of asking the sample.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub continuations: Vec<Continuation>,
 }
 
 impl Probe {
+    pub(super) fn new(
+        sample: Sample,
+        ways: Vec<Way>,
+        wrong: Vec<WrongTarget>,
+        decode: Option<DecodePlan>,
+        tokenizer: Arc<Tokenizer>,
+        spread: f64,
+    ) -> Self {
+        Self {
+            sample,
+            ways,
+            wrong,
+            decode,
+            tokenizer,
+            spread,
+        }
+    }
+
     /// The sample.
     pub fn sample(&self) -> &Sample {
         &self.sample
@@ -300,7 +109,7 @@ impl Probe {
         self.wrong.len()
     }
 
-    /// The evaluation of a chain on the registered row.
+    /// The evaluation of a chain on one of the sample's registered rows.
     pub fn request(&self, row: &Arc<Row>, chain: Chain, alone: bool, tag: u64) -> Request {
         Request {
             row: Arc::clone(row),
@@ -311,8 +120,19 @@ impl Probe {
         }
     }
 
-    /// What an outcome answers.
-    pub fn answer(&self, row: &Row, outcome: &Outcome) -> Result<Answer, TaskError> {
+    /// What the outcomes of all rows answer, in their order.
+    pub fn answers(
+        &self,
+        rows: &[Arc<Row>],
+        outcomes: &[Outcome],
+    ) -> Result<Vec<Answer>, TaskError> {
+        let asked = self.ways.iter().zip(rows).zip(outcomes);
+        asked
+            .map(|((way, row), outcome)| self.answer(way, row, outcome))
+            .collect()
+    }
+
+    fn answer(&self, way: &Way, row: &Row, outcome: &Outcome) -> Result<Answer, TaskError> {
         if !outcome.is_finite() {
             return Ok(Answer::NotFinite);
         }
@@ -320,7 +140,7 @@ impl Probe {
         if let Some(generated) = &outcome.generated {
             let text = self.tokenizer.decode(&generated.tokens);
             let text = text.map_err(|error| unaskable(&self.sample, &error))?;
-            let margins = self
+            let margins = way
                 .continuations
                 .iter()
                 .map(|c| c.greedy_margin(row, readings));
@@ -329,11 +149,8 @@ impl Probe {
                 margins: margins.collect(),
             });
         }
-        let log_probs = self.continuations.iter().map(|c| c.log_prob(row, readings));
-        let greedy = self
-            .continuations
-            .iter()
-            .map(|c| c.is_greedy(row, readings));
+        let log_probs = way.continuations.iter().map(|c| c.log_prob(row, readings));
+        let greedy = way.continuations.iter().map(|c| c.is_greedy(row, readings));
         Ok(Answer::Choice {
             log_probs: log_probs.collect(),
             greedy: greedy.collect(),
@@ -343,85 +160,149 @@ impl Probe {
     /// Whether another batch could have given another answer: the two best options, or the least
     /// certain token of the text, are closer than the spread. To be asked again, alone: what runs
     /// alone has no company to depend on.
-    pub fn is_near_tie(&self, outcome: &Outcome, answer: &Answer) -> bool {
-        match answer {
+    pub fn is_near_tie(&self, outcomes: &[Outcome], answers: &[Answer]) -> bool {
+        let mut asked = self.sample.ways().zip(outcomes).zip(answers);
+        asked.any(|((way, outcome), answer)| match answer {
             Answer::NotFinite => false,
             Answer::Text { .. } => outcome.lead < self.spread,
-            Answer::Choice { log_probs, .. } => self.sample.choice_lead(log_probs) < self.spread,
-        }
+            Answer::Choice { log_probs, .. } => way.choice_lead(log_probs) < self.spread,
+        })
     }
 
     /// The target as text.
     pub fn target_text(&self, target: &Target) -> &str {
-        let wrong = match target {
-            Target::Gold => None,
-            Target::Wrong(n) => self.wrong.get(*n),
-        };
-        match (wrong, &self.sample.question) {
+        match (self.wrong_target(target), &self.sample.question) {
             (None, _) => self.sample.gold_text(),
             (Some(WrongTarget::Text(text)), _) => text,
             (Some(WrongTarget::Option(at)), Question::MultipleChoice { options, .. }) => {
                 &options[*at]
             }
-            (Some(WrongTarget::Option(_)), Question::Generate { .. }) => "",
+            (Some(WrongTarget::Option(at)), Question::Generate { .. }) => {
+                letters::letter(*at).unwrap_or_default()
+            }
+        }
+    }
+
+    fn wrong_target(&self, target: &Target) -> Option<&WrongTarget> {
+        match target {
+            Target::Gold => None,
+            Target::Wrong(n) => self.wrong.get(*n),
         }
     }
 
     /// Whether an answer is the target's own, by text.
     pub fn answers_target(&self, answer: &str, target: &Target) -> bool {
         let text = self.target_text(target);
-        answer == text || (!self.sample.task.is_multiple_choice() && math_equal(answer, text))
+        answer == text || (!self.sample.task.has_options() && math_equal(answer, text))
     }
 
-    /// Judges an answer.
-    pub fn verdict(&self, answer: &Answer, target: &Target) -> Verdict {
+    /// Judges the answers to all ways of asking: right where all of them are, by the least margin,
+    /// and unknown margin where one is. What was answered is named as in the task's own order; where
+    /// other orders gave other answers, all are named.
+    pub fn verdict(&self, answers: &[Answer], target: &Target) -> Verdict {
+        let mut verdicts = self
+            .sample
+            .ways()
+            .zip(answers)
+            .enumerate()
+            .map(|(turn, (way, answer))| self.verdict_of(turn, way, answer, target));
+        // There is at least the task's own way.
+        let mut all = verdicts.next().unwrap_or_else(|| self.nothing());
+        let mut named = vec![std::mem::take(&mut all.answer)];
+        for verdict in verdicts {
+            all.correct &= verdict.correct;
+            all.margin = all.margin.zip(verdict.margin).map(|(a, b)| a.min(b));
+            for (least, value) in all.values.iter_mut().zip(verdict.values) {
+                *least = least.min(value);
+            }
+            named.push(verdict.answer);
+        }
+        if named.iter().all(|answer| *answer == named[0]) {
+            named.truncate(1);
+        }
+        all.answer = named.join(" | ");
+        all
+    }
+
+    /// The verdict on a state that is not finite.
+    fn nothing(&self) -> Verdict {
+        Verdict {
+            correct: false,
+            margin: None,
+            answer: String::new(),
+            values: vec![0.0; self.sample.task.metric_keys().len()],
+        }
+    }
+
+    fn verdict_of(&self, turn: usize, way: &Sample, answer: &Answer, target: &Target) -> Verdict {
         match answer {
-            Answer::NotFinite => Verdict {
-                correct: false,
-                margin: None,
-                answer: String::new(),
-                values: vec![0.0; self.sample.task.metric_keys().len()],
-            },
-            Answer::Choice { log_probs, .. } => self.choice_verdict(log_probs, target),
+            Answer::NotFinite => self.nothing(),
+            Answer::Choice { log_probs, .. } => self.choice_verdict(turn, way, log_probs, target),
             Answer::Text { text, margins } => {
-                let graded = self.sample.grade_text(text, self.target_text(target));
+                let wanted = match self.wrong_target(target) {
+                    Some(WrongTarget::Option(at)) => {
+                        letters::letter(self.there(turn, *at)).unwrap_or_default()
+                    }
+                    Some(WrongTarget::Text(text)) => text,
+                    None => way.gold_text(),
+                };
+                let graded = way.grade_text(text, wanted);
                 let place = match target {
                     Target::Gold => 0,
                     Target::Wrong(n) => n + 1,
                 };
+                let letter = letters::place(&graded.answer).filter(|_| turn > 0);
+                let letter = letter.filter(|&at| at < self.count());
+                let letter = letter.and_then(|at| letters::letter(self.here(turn, at)));
                 Verdict {
                     correct: graded.correct,
                     margin: margins.get(place).copied().filter(|m| m.is_finite()),
-                    answer: graded.answer,
+                    answer: letter.map_or(graded.answer, str::to_owned),
                     values: graded.values,
                 }
             }
         }
     }
 
-    fn choice_verdict(&self, log_probs: &[f64], target: &Target) -> Verdict {
-        let graded = match target {
-            Target::Wrong(n) => match self.wrong.get(*n) {
-                Some(WrongTarget::Option(at)) => self.sample.grade_choice_against(log_probs, *at),
-                _ => self.sample.grade_choice(log_probs),
-            },
-            Target::Gold => self.sample.grade_choice(log_probs),
+    fn choice_verdict(
+        &self,
+        turn: usize,
+        way: &Sample,
+        log_probs: &[f64],
+        target: &Target,
+    ) -> Verdict {
+        let graded = match self.wrong_target(target) {
+            Some(WrongTarget::Option(at)) => {
+                way.grade_choice_against(log_probs, self.there(turn, *at))
+            }
+            _ => way.grade_choice(log_probs),
         };
-        let picked = match matches!(self.sample.task.metrics.first(), Some(Metric::AccNorm)) {
+        let picked = match matches!(way.task.metrics.first(), Some(Metric::AccNorm)) {
             true => graded.picked_norm,
             false => graded.picked,
         };
-        let answer = match &self.sample.question {
-            Question::MultipleChoice { options, .. } => {
-                options.get(picked).cloned().unwrap_or_default()
-            }
-            Question::Generate { .. } => String::new(),
-        };
+        let options = self.sample.question.choice();
+        let answer = options.and_then(|(options, _)| options.get(self.here(turn, picked)));
         Verdict {
             correct: graded.correct,
             margin: Some(graded.margin),
-            answer,
+            answer: answer.cloned().unwrap_or_default(),
             values: graded.values,
         }
+    }
+
+    fn count(&self) -> usize {
+        let options = self.sample.question.choice();
+        options.map_or(1, |(options, _)| options.len().max(1))
+    }
+
+    /// The option of the task's own order that is `at` after `turn` rotations.
+    fn here(&self, turn: usize, at: usize) -> usize {
+        (at + turn) % self.count()
+    }
+
+    /// Where the option `at` of the task's own order is after `turn` rotations.
+    fn there(&self, turn: usize, at: usize) -> usize {
+        (at + self.count() - turn) % self.count()
     }
 }

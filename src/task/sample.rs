@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::ask::Asked;
+use super::letters;
 use super::spec::TaskSpec;
 
 /// A row of a task, rendered: what the model reads, and what a right answer is.
@@ -15,8 +17,22 @@ pub struct Sample {
     pub index: usize,
     /// The prompt, before any continuation.
     pub context: String,
+    /// Parts of the context that a chat gives to other speakers.
+    pub parts: ContextParts,
     /// What is asked after it.
     pub question: Question,
+    /// The same with the options rotated by one place, two, ...; empty unless that was asked for. A chain answers right
+    /// only if it does in every order.
+    pub rotations: Vec<Sample>,
+}
+
+/// What of a context is not the user's question.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContextParts {
+    /// Bytes at its beginning that describe the task.
+    pub description: usize,
+    /// `gen_prefix`, with which it ends after the target delimiter.
+    pub prefix: Option<String>,
 }
 
 /// What is asked of the model, with the gold answer.
@@ -39,10 +55,60 @@ pub enum Question {
         max_tokens: usize,
         /// The right answer, as the task's metrics read it.
         gold: String,
+        /// The options, where the prompt lists them by letter and the answer is a letter; else empty.
+        options: Vec<String>,
     },
 }
 
+impl Question {
+    /// The options and the index of the right one; None where the answer is free text.
+    pub fn choice(&self) -> Option<(&[String], usize)> {
+        match self {
+            Question::MultipleChoice { options, gold, .. } => Some((options, *gold)),
+            Question::Generate { options, .. } if options.is_empty() => None,
+            Question::Generate { options, gold, .. } => Some((options, letters::place(gold)?)),
+        }
+    }
+}
+
 impl Sample {
+    /// The first of a row's questions, with the others as its rotations; None of none.
+    pub(super) fn of(
+        task: &Arc<TaskSpec>,
+        id: &str,
+        index: usize,
+        asked: Vec<Asked>,
+    ) -> Option<Sample> {
+        let sample = |asked: Asked| Sample {
+            task: Arc::clone(task),
+            id: id.to_owned(),
+            index,
+            context: asked.context,
+            parts: asked.parts,
+            question: asked.question,
+            rotations: Vec::new(),
+        };
+        let mut samples = asked.into_iter().map(sample);
+        let mut first = samples.next()?;
+        first.rotations = samples.collect();
+        Some(first)
+    }
+
+    /// Every way the question is asked: as it is, then rotated. A chain is asked all of them.
+    pub fn ways(&self) -> impl Iterator<Item = &Sample> {
+        std::iter::once(self).chain(&self.rotations)
+    }
+
+    /// The part of the context that is the question: without description and beginning of the answer.
+    pub fn asked(&self) -> &str {
+        let prefix = self.parts.prefix.as_ref();
+        let after = prefix.map_or(0, |prefix| self.task.target_delimiter.len() + prefix.len());
+        let end = self.context.len().saturating_sub(after);
+        self.context
+            .get(self.parts.description..end)
+            .unwrap_or(&self.context)
+    }
+
     /// The right answer as text: the gold option, or the gold answer.
     pub fn gold_text(&self) -> &str {
         match &self.question {

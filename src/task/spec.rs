@@ -39,6 +39,8 @@ pub struct TaskSpec {
     pub(super) prompt: Field,
     pub(super) target: Field,
     pub(super) choices: Option<Field>,
+    /// Whether the prompt lists the options by letter and the letter is generated; see [`TaskSpec::by_letters`].
+    pub(super) letters: bool,
     /// Follows the prompt after the target delimiter (`gen_prefix`).
     pub(super) answer_prefix: Option<Field>,
 }
@@ -58,6 +60,11 @@ impl TaskSpec {
     /// Whether solved examples are drawn from a split.
     pub fn draws_examples(&self) -> bool {
         self.num_fewshot > 0 && self.examples.is_none()
+    }
+
+    /// Whether there are options to choose from, scored or listed by letter.
+    pub fn has_options(&self) -> bool {
+        self.is_multiple_choice() || self.letters
     }
 
     /// Whether options are scored, rather than text generated.

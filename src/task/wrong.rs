@@ -12,7 +12,7 @@ const ATTEMPTS: usize = 64;
 /// What the control searches for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WrongTarget {
-    /// The index of an option that is not the gold one, for [`Sample::grade_choice_against`].
+    /// The index of an option that is not the gold one, for [`Sample::grade_choice_against`] or by its letter.
     Option(usize),
     /// An answer that is not the gold one, for [`Sample::grade_text`].
     Text(String),
@@ -26,15 +26,16 @@ impl Sample {
     /// None where there is no other option, or the gold answer is not a number.
     pub fn wrong_target(&self, seed: u64) -> Option<WrongTarget> {
         let mut random = ChaCha8Rng::seed_from_u64(seed ^ fingerprint(&self.id));
+        if let Some((options, gold)) = self.question.choice() {
+            // An option that says the same as the gold one is not wrong.
+            let wrong: Vec<usize> = (0..options.len())
+                .filter(|&at| options.get(gold) != options.get(at))
+                .collect();
+            let count = wrong.len();
+            return (count > 0).then(|| WrongTarget::Option(wrong[random.random_range(0..count)]));
+        }
         match &self.question {
-            Question::MultipleChoice { options, gold, .. } => {
-                // An option that says the same as the gold one is not wrong.
-                let wrong: Vec<usize> = (0..options.len())
-                    .filter(|&at| options.get(*gold) != options.get(at))
-                    .collect();
-                let count = wrong.len();
-                (count > 0).then(|| WrongTarget::Option(wrong[random.random_range(0..count)]))
-            }
+            Question::MultipleChoice { .. } => None,
             Question::Generate { gold, .. } => {
                 let metrics = &self.task.metrics;
                 let read = metrics.first()?.normalise(gold);

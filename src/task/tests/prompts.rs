@@ -70,6 +70,7 @@ fn math_is_asked_in_the_polar_prompt() {
             until: vec![],
             max_tokens: 50,
             gold: "1001".to_owned(),
+            options: vec![],
         };
         assert_eq!(samples[0].question, question);
     }
@@ -88,7 +89,8 @@ fn the_bundled_data_is_asked_as_the_bundled_model_was_taught() {
         Question::Generate {
             until,
             max_tokens: 4,
-            gold: "54".to_owned()
+            gold: "54".to_owned(),
+            options: vec![]
         }
     );
 

@@ -1,0 +1,114 @@
+//! How questions are put to a model: the flags, and what they mean to its tokenizer.
+
+use std::{path::Path, sync::Arc};
+
+use clap::Args;
+
+use super::CliError;
+use crate::{
+    model::{Message, Tokenizer, stop_tokens},
+    run::note,
+    task::{Asking, Manner, TaskError, TaskSpec},
+};
+
+/// Tokens that a letter is looked for in: as Dr.LLM has it, of models that chat and of others.
+const LETTER_TOKENS_CHAT: usize = 10;
+const LETTER_TOKENS: usize = 2;
+
+/// How to ask.
+#[derive(Debug, Clone, Default, Args)]
+pub struct AskingArgs {
+    /// Put prompts through the model's chat template, as one user message; a task's description is the
+    /// system message.
+    #[arg(long)]
+    pub chat: bool,
+    /// System message of the chat, before the task's description; without it there is none but that.
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    pub system: Option<String>,
+    /// List the options of multiple choice in the prompt by letter, and have the model write the letter,
+    /// in 10 tokens with --chat and 2 without (as Dr.LLM does), instead of scoring each option.
+    #[arg(long)]
+    pub letters: bool,
+    /// Ask multiple choice in every rotation of the options' order: a chain is right only if it is in
+    /// all of them. The prompt must list the options, by itself or with --letters.
+    #[arg(long)]
+    pub rotations: bool,
+}
+
+impl AskingArgs {
+    /// How rows become questions.
+    pub fn manner(&self) -> Manner {
+        Manner {
+            chat: self.chat,
+            rotations: self.rotations,
+        }
+    }
+
+    /// The task as it is asked.
+    pub fn of_task(&self, spec: TaskSpec) -> Result<TaskSpec, TaskError> {
+        match (self.letters, self.chat) {
+            (false, _) => Ok(spec),
+            (true, true) => spec.by_letters(LETTER_TOKENS_CHAT),
+            (true, false) => spec.by_letters(LETTER_TOKENS),
+        }
+    }
+
+    /// Prompts for a tokenizer; near-ties and wrong answers are left to whoever runs a model.
+    pub fn asking(
+        &self,
+        tokenizer: Arc<Tokenizer>,
+        directory: &Path,
+        max_positions: i64,
+    ) -> Result<Asking, CliError> {
+        if self.chat {
+            tokenizer.chat()?;
+        }
+        if let Some(system) = &self.system {
+            check_system(&tokenizer, system)?;
+        }
+        Ok(Asking {
+            tokenizer,
+            stop_tokens: stop_tokens(directory)?.into(),
+            max_positions: usize::try_from(max_positions).unwrap_or(usize::MAX),
+            chat: self.chat,
+            system: self.system.clone(),
+            spread: 0.0,
+            wrong_targets: None,
+            warnings: Arc::default(),
+        })
+    }
+}
+
+/// Some templates refuse a system message, and some leave it out without a word.
+pub fn check_system(tokenizer: &Tokenizer, system: &str) -> Result<(), CliError> {
+    let refuse = |reason: String| {
+        CliError::Usage(format!(
+            "--system: {reason}; leave it out, or write it into the prompt"
+        ))
+    };
+    let messages = messages(Some(system), "question");
+    let rendered = tokenizer.chat()?.render(&messages);
+    match rendered.map_err(|error| refuse(error.to_string()))? {
+        text if text.contains(system.trim()) => Ok(()),
+        _ => Err(refuse(
+            "the model's chat template leaves a system message out".to_owned(),
+        )),
+    }
+}
+
+/// A conversation that waits for its first answer.
+pub fn messages(system: Option<&str>, user: &str) -> Vec<Message> {
+    let message = |role: &str, content: &str| Message {
+        role: role.to_owned(),
+        content: content.to_owned(),
+    };
+    let system = system.map(|system| message("system", system));
+    system.into_iter().chain([message("user", user)]).collect()
+}
+
+/// Says what looked wrong with the prompts.
+pub fn tell_warnings(command: &str, asking: &Asking) {
+    for line in asking.warnings.lines() {
+        note(format_args!("{command}: warning: {line}"));
+    }
+}

@@ -1,0 +1,125 @@
+//! `cola eval --show-prompts`: the questions as the model reads them. Needs no weights.
+
+use std::{collections::BTreeMap, fmt::Write, sync::Arc};
+
+use serde_json::{Value, json};
+
+use super::{CliError, Ending, args::EvalArgs, output, setup, tasks};
+use crate::{
+    model::{Model, Tokenizer},
+    task::{Prompt, Question, Sample},
+};
+
+/// Prints the prompts of the first `count` samples of each task.
+pub fn run(args: &EvalArgs, count: usize) -> Result<Ending, CliError> {
+    let mut wanted = args.tasks.clone();
+    wanted.limit = Some(wanted.limit.map_or(count, |limit| limit.min(count)));
+    let samples = tasks::samples(&tasks::load(&wanted)?);
+    let located = setup::locate_model(&args.model.model)?;
+    let max_positions = Model::describe(&located.directory)?.max_positions;
+    let tokenizer = Arc::new(Tokenizer::load(&located.directory)?);
+    let how = &args.tasks.asking;
+    let asking = how.asking(Arc::clone(&tokenizer), &located.directory, max_positions)?;
+    let (mut text, mut objects) = (String::new(), Vec::new());
+    for sample in &samples {
+        let prompts = asking.prompts(sample)?;
+        for (turn, (way, prompt)) in sample.ways().zip(&prompts).enumerate() {
+            let read = tokenizer.decode_special(&prompt.tokens)?;
+            match args.json {
+                true => objects.push(object(way, turn, prompt, &read)),
+                // Writing to a String cannot fail.
+                false => drop(write_prompt(&mut text, way, turn, prompt, &read)),
+            }
+        }
+    }
+    if args.json {
+        let model = located.name;
+        output::json(&json!({ "model": model, "prompts": objects }))?;
+    } else {
+        output::print(&text)?;
+    }
+    Ok(Ending::Done)
+}
+
+fn object(way: &Sample, turn: usize, prompt: &Prompt, read: &str) -> Value {
+    let continuations = prompt.continuations.iter();
+    let continuations = continuations.map(|c| json!({ "text": c.text, "tokens": c.tokens }));
+    let warnings: BTreeMap<&str, String> = prompt
+        .warnings
+        .iter()
+        .map(|warning| (warning.name(), warning.to_string()))
+        .collect();
+    let mut object = json!({
+        "task": way.task.name,
+        "id": way.id,
+        "rotation": turn,
+        "prompt": read,
+        "tokens": prompt.tokens,
+        "cut": prompt.cut,
+        "continuations": continuations.collect::<Vec<_>>(),
+        "gold": gold(way),
+        "warnings": warnings,
+    });
+    if let Question::Generate {
+        until, max_tokens, ..
+    } = &way.question
+    {
+        object["generate"] = json!({ "max_tokens": max_tokens, "until": until });
+    }
+    object
+}
+
+/// Index of the right one of what is read after the prompt.
+fn gold(way: &Sample) -> usize {
+    match way.question {
+        Question::MultipleChoice { gold, .. } => gold,
+        Question::Generate { .. } => 0,
+    }
+}
+
+fn write_prompt(
+    text: &mut String,
+    way: &Sample,
+    turn: usize,
+    prompt: &Prompt,
+    read: &str,
+) -> std::fmt::Result {
+    let rotation = match turn {
+        0 => String::new(),
+        turn => format!(", options rotated by {turn}"),
+    };
+    let cut = match prompt.cut {
+        0 => String::new(),
+        cut => format!(", {cut} before them cut off"),
+    };
+    let count = prompt.tokens.len();
+    let (task, id) = (&way.task.name, &way.id);
+    writeln!(text, "{task}, sample {id}{rotation}: {count} tokens{cut}")?;
+    // Bars show white space at both ends.
+    writeln!(text, "  |{}|", read.replace('\n', "\n  |"))?;
+    writeln!(text, "  {:?}", prompt.tokens)?;
+    match &way.question {
+        Question::MultipleChoice { .. } => writeln!(text, "scored after it:")?,
+        Question::Generate {
+            until, max_tokens, ..
+        } => {
+            let until = match until.as_slice() {
+                [] => String::new(),
+                until => format!(" or until {until:?}"),
+            };
+            writeln!(text, "up to {max_tokens} tokens generated{until}; gold:")?;
+        }
+    }
+    for (at, continuation) in prompt.continuations.iter().enumerate() {
+        let mark = match at == gold(way) {
+            true => "*",
+            false => " ",
+        };
+        let tokens = &continuation.tokens;
+        writeln!(text, "{mark} {:?} {tokens:?}", continuation.text)?;
+    }
+    for warning in &prompt.warnings {
+        writeln!(text, "warning: {warning}")?;
+    }
+    writeln!(text)
+}

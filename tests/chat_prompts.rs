@@ -1,0 +1,97 @@
+//! Prompts through a chat template are those of lm-evaluation-harness, to the token.
+
+mod support;
+
+use std::{fs, sync::Arc};
+
+use cola::{
+    model::Tokenizer,
+    task::{Asking, LoadOptions, Manner, Prompt, load_samples, resolve},
+};
+use serde::Deserialize;
+use support::fixtures;
+
+#[derive(Deserialize)]
+struct References {
+    rows: Vec<serde_json::Value>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    model: String,
+    task: String,
+    system: Option<String>,
+    prompts: Vec<Reference>,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    context: String,
+    context_ids: Vec<u32>,
+    #[serde(default)]
+    continuations: Option<Vec<String>>,
+    #[serde(default)]
+    continuation_ids: Vec<Vec<u32>>,
+}
+
+#[test]
+fn chats_with_and_without_a_system_message_are_lm_evals() {
+    let file = fs::read_to_string(fixtures().join("chat_prompts.json")).unwrap();
+    let references: References = serde_json::from_str(&file).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let (data, yaml) = (
+        directory.path().join("rows.jsonl"),
+        directory.path().join("t.yaml"),
+    );
+    let rows: String = references.rows.iter().map(|r| format!("{r}\n")).collect();
+    fs::write(&data, rows).unwrap();
+    assert!(references.cases.len() >= 40);
+    for case in &references.cases {
+        fs::write(&yaml, &case.task).unwrap();
+        let tokenizer = Tokenizer::load(&fixtures().join(&case.model)).unwrap();
+        let asking = Asking {
+            tokenizer: Arc::new(tokenizer),
+            stop_tokens: [].into(),
+            max_positions: 4096,
+            chat: true,
+            system: case.system.clone(),
+            spread: 0.0,
+            wrong_targets: None,
+            warnings: Arc::default(),
+        };
+        let options = LoadOptions {
+            data: vec![data.clone()],
+            manner: Manner {
+                chat: true,
+                rotations: false,
+            },
+            ..LoadOptions::default()
+        };
+        let task = Arc::new(resolve(yaml.to_str().unwrap()).unwrap());
+        let samples = load_samples(&task, &options).unwrap().samples;
+        assert_eq!(samples.len(), case.prompts.len());
+        for (sample, reference) in samples.iter().zip(&case.prompts) {
+            let prompt = asking.prompts(sample).unwrap().remove(0);
+            assert_same(&asking, &prompt, reference, case);
+        }
+    }
+}
+
+#[track_caller]
+fn assert_same(asking: &Asking, prompt: &Prompt, reference: &Reference, case: &Case) {
+    let place = format!("{} {:?}\n{}", case.model, case.system, case.task);
+    let text = asking.tokenizer.decode_special(&prompt.tokens).unwrap();
+    let expected = &reference.context;
+    assert_eq!(
+        prompt.tokens, reference.context_ids,
+        "{place}\n{text:?}\n{expected:?}"
+    );
+    if let Some(continuations) = &reference.continuations {
+        let texts: Vec<&String> = prompt.continuations.iter().map(|c| &c.text).collect();
+        assert_eq!(texts, continuations.iter().collect::<Vec<_>>(), "{place}");
+        let ids: Vec<&Vec<u32>> = prompt.continuations.iter().map(|c| &c.tokens).collect();
+        let expected: Vec<&Vec<u32>> = reference.continuation_ids.iter().collect();
+        assert_eq!(ids, expected, "{place}");
+    }
+}
