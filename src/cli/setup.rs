@@ -188,11 +188,13 @@ pub fn task_manifest(task: &LoadedTask) -> TaskManifest {
             Question::MultipleChoice {
                 options,
                 continuations,
+                contexts,
                 gold,
             } => {
                 options
                     .iter()
                     .chain(continuations)
+                    .chain(contexts)
                     .for_each(|text| eat(text));
                 eat(&gold.to_string());
             }

@@ -11,8 +11,8 @@ use super::error::TaskError;
 use super::fewshot::Examples;
 use super::sample::{Question, Sample};
 use super::spec::{Output, TaskSpec};
-use super::target;
-use super::template::{self, Row};
+use super::target::{self, Prompt, Target};
+use super::template::{self, Columns, Row};
 
 /// Columns that hold a row's id in datasets people use, the most telling first.
 const ID_COLUMNS: [&str; 9] = [
@@ -82,21 +82,28 @@ pub fn load_samples(task: &Arc<TaskSpec>, options: &LoadOptions) -> Result<Loade
     while samples.len() < limit
         && let Some(located) = rows.next(&mut tolerance)?
     {
+        let (id, place) = (row_id(&located), located.place);
         let sample = selection.takes(&located.row).and_then(|taken| match taken {
-            true => ask(task, &Row::new(&located.row), examples.as_mut()).map(Some),
+            true => {
+                let doc = processed(task, located.row)?;
+                let asked = ask(task, &Row::new(&doc), examples.as_mut())?;
+                Ok(Some((doc, asked)))
+            }
             false => Ok(None),
         });
         match sample {
             Ok(None) => {}
-            Ok(Some((context, question))) => samples.push(Sample {
+            Ok(Some((doc, asked))) => samples.push(Sample {
                 task: Arc::clone(task),
-                id: unique(&mut used, row_id(&located)),
+                id: unique(&mut used, id),
                 index: rows.count - 1,
-                context,
-                question,
+                doc: Arc::new(doc),
+                target: asked.target,
+                context: asked.context,
+                question: asked.question,
             }),
             Err(message) => tolerance.forgive(TaskError::row(
-                located.place,
+                place,
                 format!("task {}: {message}", task.name),
             ))?,
         }
@@ -196,23 +203,51 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// The context and the question of one row.
-fn ask(
-    task: &TaskSpec,
-    row: &Row<'_>,
-    examples: Option<&mut Examples>,
-) -> Result<(String, Question), String> {
+/// A row as templates read it.
+fn processed(task: &TaskSpec, row: Columns) -> Result<Columns, String> {
+    match task.process {
+        Some(process) => process.apply(row),
+        None => Ok(row),
+    }
+}
+
+/// What is asked of one row.
+struct Asked {
+    context: String,
+    question: Question,
+    target: String,
+}
+
+fn ask(task: &TaskSpec, row: &Row<'_>, examples: Option<&mut Examples>) -> Result<Asked, String> {
     let mut context = template::render(&task.description, row)?;
     if let Some(examples) = examples {
-        context.push_str(&examples.text(task, row.columns)?);
+        context.push_str(&examples.text(row.columns)?);
     }
-    context.push_str(&target::prompt(task, row)?);
+    let target = target::target(task, row)?;
+    let printed = match &target {
+        Target::Index(index) => index.to_string(),
+        Target::Text(text) => text.clone(),
+    };
+    let options = target::options(task, row)?;
+    match (target::prompt(task, row)?, &options) {
+        (Prompt::Text(text), _) => context.push_str(&text),
+        (Prompt::Option(gold), Some(options)) if task.is_multiple_choice() => {
+            let question = in_prompts(task, &context, options, gold, &printed)?;
+            return Ok(Asked {
+                context,
+                question,
+                target: printed,
+            });
+        }
+        (Prompt::Option(index), Some(options)) => {
+            context.push_str(target::option(options, index)?);
+        }
+        (Prompt::Option(index), None) => context.push_str(&index.to_string()),
+    }
     if let Some(prefix) = target::answer_prefix(task, row)? {
         context.push_str(&task.target_delimiter);
         context.push_str(&prefix);
     }
-    let target = target::target(task, row)?;
-    let options = target::options(task, row)?;
     let question = match (&task.output, options) {
         (Output::MultipleChoice, options) => {
             let options = options.unwrap_or_default();
@@ -224,14 +259,15 @@ fn ask(
             Question::MultipleChoice {
                 options,
                 continuations,
+                contexts: Vec::new(),
                 gold,
             }
         }
         (Output::Generate { until, max_tokens }, options) => {
             let gold = match (target, options) {
                 (target, Some(options)) => options[target::gold_index(&target, &options)?].clone(),
-                (target::Target::Text(text), None) => text,
-                (target::Target::Index(index), None) => index.to_string(),
+                (Target::Text(text), None) => text,
+                (Target::Index(index), None) => index.to_string(),
             };
             Question::Generate {
                 until: until.clone(),
@@ -240,7 +276,30 @@ fn ask(
             }
         }
     };
-    Ok((context, question))
+    Ok(Asked {
+        context,
+        question,
+        target: printed,
+    })
+}
+
+/// Options that are prompts: each is read before the same continuation.
+fn in_prompts(
+    task: &TaskSpec,
+    before: &str,
+    options: &[String],
+    gold: usize,
+    continuation: &str,
+) -> Result<Question, String> {
+    target::option(options, gold)?;
+    let continuation = format!("{}{continuation}", task.target_delimiter);
+    let contexts = options.iter().map(|option| format!("{before}{option}"));
+    Ok(Question::MultipleChoice {
+        options: options.to_vec(),
+        continuations: vec![continuation; options.len()],
+        contexts: contexts.collect(),
+        gold,
+    })
 }
 
 fn examples(
@@ -269,7 +328,13 @@ fn examples(
     let mut rows = Vec::new();
     let mut reading = Reading::new(&files);
     while let Some(located) = reading.next(tolerance)? {
-        rows.push(located.row);
+        match processed(task, located.row) {
+            Ok(row) => rows.push(row),
+            Err(message) => {
+                let message = format!("task {}: {message}", task.name);
+                tolerance.forgive(TaskError::row(located.place, message))?;
+            }
+        }
     }
     Examples::new(task, rows).map(Some)
 }

@@ -11,7 +11,7 @@
 //!
 //! ```text
 //! resolve ── yaml (keys, includes) ── parse, parse_scoring ──> TaskSpec
-//! load_samples ── data (rows, which are taken) ── template, target, fewshot ──> Sample
+//! load_samples ── data (rows, which are taken) ── process, template, target, fewshot ──> Sample
 //! Sample ── grade (filter, metric, answer) ──> ChoiceVerdict | TextVerdict;   wrong ──> WrongTarget
 //! ```
 
@@ -27,6 +27,7 @@ mod metric;
 mod parse;
 mod parse_scoring;
 mod probe;
+mod process;
 mod python;
 mod regex;
 mod resolve;
@@ -52,6 +53,7 @@ pub use grade::{ChoiceVerdict, MARGIN_LIMIT, TextVerdict, truncate_at_stop};
 pub use load::{LoadOptions, LoadedTask, load_samples};
 pub use metric::{ExactMatch, Mean, Metric, standard_error_key};
 pub use probe::{Answer, Asking, Probe, Target, Verdict};
+pub use process::Comparison;
 pub use resolve::{built_in_names, resolve};
 pub use sample::{Question, Sample};
 pub use spec::{DataSource, Output, TaskSpec};

@@ -93,8 +93,13 @@ const WRONG_TARGETS: u64 = 2;
 impl Asking {
     /// Lays out the row of a sample.
     pub fn probe(&self, sample: Sample) -> Result<(Probe, Row), TaskError> {
+        if let Question::MultipleChoice { contexts, .. } = &sample.question
+            && !contexts.is_empty()
+        {
+            return self.probe_in_prompts(sample);
+        }
         let fail = |error: ModelError| unaskable(&sample, &error);
-        let context = self.context(&sample).map_err(fail)?;
+        let context = self.context(&sample.context).map_err(fail)?;
         let wrong = self.draw_wrong(&sample);
         let texts = continuation_texts(&sample, &wrong);
         let mut trunk = self.trunk(&sample, &context).map_err(fail)?;
@@ -106,20 +111,9 @@ impl Asking {
             );
         }
         if sample.task.is_multiple_choice() && branches.iter().any(Vec::is_empty) {
-            // Its log-probability would be that of nothing, 0, above every other option's.
-            return Err(TaskError::Row {
-                place: place(&sample),
-                message: "an option adds no token to the prompt, so it cannot be scored".to_owned(),
-            });
+            return Err(adds_nothing(&sample));
         }
-        if trunk.is_empty() {
-            // As lm-eval does: with nothing to condition on, the token that begins a text.
-            trunk.extend(
-                self.tokenizer
-                    .beginning()
-                    .or(self.stop_tokens.first().copied()),
-            );
-        }
+        self.begin(&mut trunk);
         let decode = self.plan(&sample);
         let (mut builder, continuations) = self.lay_out(&sample, &trunk, &branches);
         if decode.is_some() {
@@ -134,6 +128,52 @@ impl Asking {
             spread: self.spread,
         };
         Ok((probe, builder.build()))
+    }
+
+    /// Lays out the row of a sample whose options are its prompts: one sequence an option, which share what they begin with.
+    fn probe_in_prompts(&self, sample: Sample) -> Result<(Probe, Row), TaskError> {
+        let fail = |error: ModelError| unaskable(&sample, &error);
+        let mut builder = Row::builder(&[]);
+        let mut continuations = Vec::new();
+        if let Question::MultipleChoice {
+            contexts,
+            continuations: texts,
+            ..
+        } = &sample.question
+        {
+            for (context, text) in contexts.iter().zip(texts) {
+                let context = self.context(context).map_err(fail)?;
+                let mut prompt = self.trunk(&sample, &context).map_err(fail)?;
+                let branch = self
+                    .branch(&sample, &context, text, prompt.len())
+                    .map_err(fail)?;
+                if branch.is_empty() {
+                    return Err(adds_nothing(&sample));
+                }
+                self.begin(&mut prompt);
+                let room = (self.max_positions + 1).saturating_sub(branch.len()).max(1);
+                let kept = &prompt[prompt.len().saturating_sub(room)..];
+                continuations.push(builder.ask_sequence(kept, &branch));
+            }
+        }
+        let wrong = self.draw_wrong(&sample);
+        let probe = Probe {
+            sample,
+            continuations,
+            wrong,
+            decode: None,
+            tokenizer: Arc::clone(&self.tokenizer),
+            spread: self.spread,
+        };
+        Ok((probe, builder.build()))
+    }
+
+    /// As lm-eval does: with nothing to condition on, the token that begins a text.
+    fn begin(&self, prompt: &mut Vec<u32>) {
+        if prompt.is_empty() {
+            let token = self.tokenizer.beginning();
+            prompt.extend(token.or(self.stop_tokens.first().copied()));
+        }
     }
 
     /// The token tree. A prompt too long for the model loses its beginning, as in lm-eval: before a
@@ -178,13 +218,13 @@ impl Asking {
         (builder, asked)
     }
 
-    fn context(&self, sample: &Sample) -> Result<String, ModelError> {
+    fn context(&self, text: &str) -> Result<String, ModelError> {
         if !self.chat {
-            return Ok(sample.context.clone());
+            return Ok(text.to_owned());
         }
         self.tokenizer.chat()?.render(&[Message {
             role: "user".into(),
-            content: sample.context.clone(),
+            content: text.to_owned(),
         }])
     }
 
@@ -275,6 +315,14 @@ fn answer_text(task: &TaskSpec, answer: &str) -> String {
     match task.filters.iter().all(|filter| filter.reads_a_box()) {
         true => format!("{delimiter}\\boxed{{{answer}}}"),
         false => format!("{delimiter}{answer}"),
+    }
+}
+
+/// The log-probability of nothing is 0, above every other option's.
+fn adds_nothing(sample: &Sample) -> TaskError {
+    TaskError::Row {
+        place: place(sample),
+        message: "an option adds no token to the prompt, so it cannot be scored".to_owned(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::spec::TaskSpec;
+use super::template::Columns;
 
 /// A row of a task, rendered: what the model reads, and what a right answer is.
 #[derive(Debug, Clone)]
@@ -13,7 +14,11 @@ pub struct Sample {
     pub id: String,
     /// The place in the dataset, from 0.
     pub index: usize,
-    /// The prompt, before any continuation.
+    /// The row, with the columns `process_docs` made.
+    pub doc: Arc<Columns>,
+    /// What `doc_to_target` gives, as Python prints it: the index of an option, or a text.
+    pub target: String,
+    /// The prompt, before any continuation; of options that are prompts what stands before them.
     pub context: String,
     /// What is asked after it.
     pub question: Question,
@@ -28,6 +33,8 @@ pub enum Question {
         options: Vec<String>,
         /// What follows the context: the target delimiter and the option.
         continuations: Vec<String>,
+        /// The prompt of each option, where the options are in the prompt and not after it; else none.
+        contexts: Vec<String>,
         /// The index of the right option.
         gold: usize,
     },
