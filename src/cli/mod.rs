@@ -5,6 +5,8 @@ mod args;
 mod demo;
 mod error;
 mod eval;
+mod eval_results;
+mod eval_samples;
 mod export;
 mod fetching;
 mod generate;
