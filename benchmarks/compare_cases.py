@@ -114,12 +114,18 @@ def draw(whole, size, seed):
 def asked(recorded):
     """The drawn pairs with prompts and options, as transformers_arms.py reads them."""
     by_id = {sample["id"]: sample for sample in recorded.samples}
-    multiple_choice = "arguments" in recorded.samples[0]
+    multiple_choice = options(recorded.samples[0]) is not None
     ask = {"stop": [], "max_new_tokens": 0} if multiple_choice else generation_settings(recorded.task)
     return [
-        {**pair, "prompt": by_id[pair["id"]]["prompt"], "options": by_id[pair["id"]].get("arguments"), **ask}
+        {**pair, "prompt": by_id[pair["id"]]["prompt"], "options": options(by_id[pair["id"]]), **ask}
         for pair in recorded.drawn
     ]
+
+
+def options(sample):
+    """The continuations of a multiple-choice sample; None of one that generates."""
+    asked = [arguments["arg_1"] for arguments in sample["arguments"].values()]
+    return asked if all(isinstance(text, str) for text in asked) else None
 
 
 def generation_settings(task):

@@ -219,7 +219,7 @@ fn rotations_of_what_the_prompt_does_not_list_are_refused() {
 fn letters_are_generated_extracted_and_compared() {
     let place = place();
     place.ok(&format!("eval {DATA} --letters --out out --json"));
-    let lines = json_lines(&place.read("out/samples_commonsense.jsonl"));
+    let lines = place.samples("out", "commonsense");
     let rows = json_lines(&place.read("facts.jsonl"));
     assert_eq!(lines.len(), rows.len());
     for (line, row) in lines.iter().zip(&rows) {
@@ -232,7 +232,7 @@ fn letters_are_generated_extracted_and_compared() {
         let prompt = text(&line["prompt"]);
         let end = format!("\n{}Answer:", listed.concat());
         assert!(prompt.ends_with(&end), "{prompt}");
-        let written = text(&line["resps"][0]).trim();
+        let written = text(&line["resps"][0][0]).trim();
         let written = written.strip_suffix('.').unwrap_or(written);
         let answer = match written.len() == 1 && written.as_bytes()[0].is_ascii_alphabetic() {
             true => written.to_uppercase(),
@@ -391,7 +391,7 @@ fn prompts_are_shown_as_the_model_reads_them_without_reading_weights() {
     assert_eq!(prompts.len(), 2);
     let rows = json_lines(&place.read("facts.jsonl"));
     place.ok(&format!("eval {DATA} --limit 2 --out out"));
-    let lines = json_lines(&place.read("out/samples_commonsense.jsonl"));
+    let lines = place.samples("out", "commonsense");
     for ((prompt, row), line) in prompts.iter().zip(&rows).zip(&lines) {
         assert_eq!(
             (&prompt["id"], &prompt["rotation"]),
@@ -405,7 +405,9 @@ fn prompts_are_shown_as_the_model_reads_them_without_reading_weights() {
             .iter()
             .map(|c| &c["text"])
             .collect();
-        assert_eq!(json!(texts), line["arguments"]);
+        let argument = |at: usize| &line["arguments"][format!("gen_args_{at}")]["arg_1"];
+        let arguments: Vec<&Value> = (0..texts.len()).map(argument).collect();
+        assert_eq!(texts, arguments);
         assert!(list(&prompt["tokens"]).len() > 4);
         let gold = &prompt["continuations"][count(&prompt["gold"]) as usize]["text"];
         assert_eq!(text(gold).trim(), text(&line["target"]));

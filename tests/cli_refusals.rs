@@ -519,7 +519,7 @@ fn pairs_that_cannot_be_run_are_refused_by_file_and_line() {
             vec!["pairs:2", "layers"],
         ),
         (
-            json!({"id": id, "chain": "0", "task": "gsm8k"}).to_string(),
+            json!({"id": id, "chain": "0", "task": "arc_easy"}).to_string(),
             vec!["pairs:2"],
         ),
     ] {

@@ -534,7 +534,8 @@ fn an_option_without_a_token_cannot_be_scored() {
     let eval = "eval --model @demo --task blank.yaml --data rows.jsonl --out out";
     let ended = place.run(eval).with_status(1);
     assert!(ended.stderr.contains("sample blank"), "{}", ended.stderr);
-    let answers: Vec<bool> = json_lines(&place.read("out/samples_blank.jsonl"))
+    let answers: Vec<bool> = place
+        .samples("out", "blank")
         .iter()
         .map(|line| line["answer"].is_null())
         .collect();

@@ -111,8 +111,9 @@ pub struct ComputeArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct TaskArgs {
     /// Built-in task (arith, commonsense, countdown, boolean, list-ops, hops, counting, arc_easy,
-    /// arc_challenge, openbookqa, commonsense_qa, gsm8k, dart_math, math) or YAML file in
-    /// lm-evaluation-harness's dialect; one or several.
+    /// arc_challenge, openbookqa, commonsense_qa, piqa, hellaswag, winogrande, boolq, social_iqa, mmlu,
+    /// mmlu_pro, gsm8k, gsm8k_polar, svamp, dart_math, math, hendrycks_math, minerva_math) or YAML file
+    /// in lm-evaluation-harness's dialect; one or several.
     #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "TASK")]
     pub task: Vec<String>,
     /// Rows instead of the task's own: JSONL, JSON, CSV or TSV (also as .gz or .zst), or Parquet; one
@@ -132,6 +133,9 @@ pub struct TaskArgs {
     /// Rows the few-shot examples are drawn from, instead of the task's own.
     #[arg(long, value_name = "FILE")]
     pub fewshot_data: Option<PathBuf>,
+    /// Solved examples before each question, instead of the task's own number.
+    #[arg(long, value_name = "N")]
+    pub num_fewshot: Option<usize>,
     /// Only rows with this value in a column, or at a path into it: query_metadata.level=3. Several
     /// must all hold.
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
@@ -225,7 +229,8 @@ pub struct EvalArgs {
     /// the id; writes DIR/pairs.jsonl.
     #[arg(long, value_name = "FILE", requires = "out")]
     pub pairs: Option<PathBuf>,
-    /// Write results.json and samples_TASK.jsonl (or pairs.jsonl) there.
+    /// Write results_TIME.json and samples_TASK_TIME.jsonl there, as lm-evaluation-harness does (or
+    /// pairs.jsonl).
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Print the prompts of the first N samples of each task instead, as the model reads them: special

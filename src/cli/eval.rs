@@ -4,16 +4,18 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
     path::Path,
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     CliError, Ending,
     args::EvalArgs,
     asking::tell_warnings,
+    eval_results::{Evaluation, metrics_of},
+    eval_samples::Row,
     output,
     setup::{self, Located},
     show_prompts, tasks,
@@ -22,7 +24,7 @@ use crate::{
     chain::Chain,
     engine::Cost,
     run::{Evaluated, Evaluator, Pair, Progress, note},
-    task::{Answer, Mean, Question, Sample, TaskSpec, standard_error_key},
+    task::{Sample, TaskSpec, standard_error_key},
 };
 
 /// Evaluations in flight: enough to fill batches of decoded tokens. The engine begins as many of them
@@ -68,7 +70,7 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
         in_flight: loaded.in_flight.unwrap_or(EVALUATIONS_IN_FLIGHT),
     };
     let mut progress = Progress::new("cola eval", false);
-    let started = Instant::now();
+    let (began, started) = (SystemTime::now(), Instant::now());
     let results = evaluator.run(&samples, &pairs, &interrupt, &mut progress)?;
     let seconds = started.elapsed().as_secs_f64();
     tell_warnings("cola eval", &asking);
@@ -84,7 +86,16 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
     if args.pairs.is_some() {
         write_pairs(&args, &samples, &pairs, &results, (skipped, seconds))?;
     } else {
-        report(&args, &chain, &samples, skipped, &results)?;
+        report(&Evaluation {
+            args: &args,
+            loaded: &loaded,
+            chain: &chain,
+            tasks: by_task(&samples, &results),
+            failed: results.iter().flatten().filter(|r| r.is_err()).count(),
+            skipped_rows: skipped,
+            started: began,
+            seconds,
+        })?;
     }
     Ok(match () {
         () if results.iter().any(Option::is_none) => Ending::Interrupted,
@@ -237,30 +248,21 @@ fn to_line(value: &impl Serialize) -> Result<String, CliError> {
 }
 
 /// Metrics by task, on the terminal and in `--out`.
-fn report(
-    args: &EvalArgs,
-    chain: &Chain,
-    samples: &[Sample],
-    skipped: usize,
-    results: &Results,
-) -> Result<(), CliError> {
+fn report(evaluation: &Evaluation<'_>) -> Result<(), CliError> {
+    if let Some(out) = &evaluation.args.out {
+        evaluation.write(out)?;
+    }
+    if evaluation.args.json {
+        return output::json(&evaluation.summary());
+    }
     let mut table = String::new();
-    let mut by_task = Map::new();
-    let mut counts = Map::new();
-    for task in tasks_of(samples) {
-        let rows: Vec<(&Sample, Option<&Evaluated>)> = samples
-            .iter()
-            .zip(results)
-            .filter(|(sample, result)| sample.task.name == task.name && result.is_some())
-            .map(|(sample, result)| (sample, result.as_ref().and_then(|r| r.as_ref().ok())))
-            .collect();
-        let metrics = metrics(task, &rows);
-        for (key, value) in metrics.iter().filter(|(key, _)| !key.contains("_stderr")) {
-            let error = metrics
-                .get(&standard_error_key(key))
-                .and_then(Value::as_f64);
+    for (task, rows) in &evaluation.tasks {
+        let metrics = metrics_of(task, rows);
+        for key in task.metric_keys() {
+            let number = |key: &str| metrics.get(key).and_then(Value::as_f64);
+            let error = number(&standard_error_key(&key));
             let error = error.map_or_else(String::new, |e| format!(" ± {e:.4}"));
-            let value = value.as_f64().unwrap_or(0.0);
+            let value = number(&key).unwrap_or(0.0);
             // Writing to a String cannot fail.
             let _ = writeln!(
                 table,
@@ -269,36 +271,23 @@ fn report(
                 rows.len()
             );
         }
-        if let Some(out) = &args.out {
-            write_samples(out, task, &rows)?;
-        }
-        counts.insert(
-            task.name.clone(),
-            json!({ "original": rows.len(), "effective": rows.len() }),
-        );
-        by_task.insert(task.name.clone(), Value::Object(metrics));
     }
-    let object = json!({
-        "model": args.model.model,
-        "chain": chain,
-        "results": by_task,
-        "n-samples": counts,
-        "failed": results.iter().flatten().filter(|r| r.is_err()).count(),
-        "skipped_rows": skipped,
-    });
-    if skipped > 0 {
-        let _ = writeln!(table, "bad rows skipped: {skipped}");
+    if evaluation.skipped_rows > 0 {
+        let _ = writeln!(table, "bad rows skipped: {}", evaluation.skipped_rows);
     }
-    if let Some(out) = &args.out {
-        output::file(
-            &out.join("results.json"),
-            &(output::to_json(&object)? + "\n"),
-        )?;
-    }
-    match args.json {
-        true => output::json(&object),
-        false => output::print(&table),
-    }
+    output::print(&table)
+}
+
+/// The tasks with those of their samples that were run.
+fn by_task<'a>(samples: &'a [Sample], results: &'a Results) -> Vec<(&'a TaskSpec, Vec<Row<'a>>)> {
+    let rows_of = |task: &'a TaskSpec| {
+        let done = samples.iter().zip(results);
+        let done = done.filter(|(sample, done)| sample.task.name == task.name && done.is_some());
+        done.map(|(sample, done)| (sample, done.as_ref().and_then(|done| done.as_ref().ok())))
+            .collect()
+    };
+    let tasks = tasks_of(samples).into_iter();
+    tasks.map(|task| (task, rows_of(task))).collect()
 }
 
 fn tasks_of(samples: &[Sample]) -> Vec<&TaskSpec> {
@@ -307,64 +296,4 @@ fn tasks_of(samples: &[Sample]) -> Vec<&TaskSpec> {
         .iter()
         .filter(|sample| seen.insert(&sample.task.name));
     first.map(|sample| &*sample.task).collect()
-}
-
-/// Means and standard errors under lm-evaluation-harness's keys. A failed sample counts as wrong.
-fn metrics(task: &TaskSpec, rows: &[(&Sample, Option<&Evaluated>)]) -> Map<String, Value> {
-    let mut metrics = Map::new();
-    for (at, key) in task.metric_keys().into_iter().enumerate() {
-        let values: Vec<f64> = rows
-            .iter()
-            .map(|(_, done)| {
-                done.and_then(|d| d.verdict.values.get(at).copied())
-                    .unwrap_or(0.0)
-            })
-            .collect();
-        if let Some(mean) = Mean::of(&values) {
-            metrics.insert(standard_error_key(&key), json!(mean.standard_error));
-            metrics.insert(key, json!(mean.value));
-        }
-    }
-    metrics
-}
-
-fn write_samples(
-    out: &Path,
-    task: &TaskSpec,
-    rows: &[(&Sample, Option<&Evaluated>)],
-) -> Result<(), CliError> {
-    let mut text = String::new();
-    for (sample, done) in rows {
-        let mut line = json!({
-            "doc_id": sample.index,
-            "id": sample.id,
-            "prompt": sample.context,
-            "target": sample.gold_text(),
-            "correct": done.is_some_and(|d| d.verdict.correct),
-            "margin": done.and_then(|d| d.verdict.margin),
-            "answer": done.map(|d| &d.verdict.answer),
-        });
-        match done.map(|d| &d.answer) {
-            Some(Answer::Choice { log_probs, greedy }) => {
-                let pairs: Vec<(&f64, &bool)> = log_probs.iter().zip(greedy).collect();
-                line["resps"] = json!(pairs);
-            }
-            Some(Answer::Text { text, .. }) => line["resps"] = json!([text]),
-            Some(Answer::NotFinite) | None => {}
-        }
-        if let Question::MultipleChoice { continuations, .. } = &sample.question {
-            line["arguments"] = json!(continuations);
-        }
-        for (key, value) in task
-            .metric_keys()
-            .iter()
-            .zip(done.map_or(&[][..], |d| &d.verdict.values))
-        {
-            line[key] = json!(value);
-        }
-        text += &to_line(&line)?;
-    }
-    // A task may be named like a path.
-    let name = task.name.replace(['/', '\\'], "_");
-    output::file(&out.join(format!("samples_{name}.jsonl")), &text)
 }

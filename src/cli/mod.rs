@@ -6,6 +6,8 @@ mod asking;
 mod demo;
 mod error;
 mod eval;
+mod eval_results;
+mod eval_samples;
 mod export;
 mod fetching;
 mod generate;

@@ -231,11 +231,13 @@ fn eat_question(question: &Question, eat: &mut dyn FnMut(&str)) {
         Question::MultipleChoice {
             options,
             continuations,
+            contexts,
             gold,
         } => {
             options
                 .iter()
                 .chain(continuations)
+                .chain(contexts)
                 .for_each(|text| eat(text));
             eat(&gold.to_string());
         }

@@ -23,12 +23,12 @@ pub fn run(args: &EvalArgs, count: usize) -> Result<Ending, CliError> {
     let (mut text, mut objects) = (String::new(), Vec::new());
     for sample in &samples {
         let prompts = asking.prompts(sample)?;
-        for (turn, (way, prompt)) in sample.ways().zip(&prompts).enumerate() {
+        for prompt in &prompts {
             let read = tokenizer.decode_special(&prompt.tokens)?;
             match args.json {
-                true => objects.push(object(way, turn, prompt, &read)),
+                true => objects.push(object(sample, prompt, &read)),
                 // Writing to a String cannot fail.
-                false => drop(write_prompt(&mut text, way, turn, prompt, &read)),
+                false => drop(write_prompt(&mut text, sample, prompt, &read)),
             }
         }
     }
@@ -41,7 +41,7 @@ pub fn run(args: &EvalArgs, count: usize) -> Result<Ending, CliError> {
     Ok(Ending::Done)
 }
 
-fn object(way: &Sample, turn: usize, prompt: &Prompt, read: &str) -> Value {
+fn object(sample: &Sample, prompt: &Prompt, read: &str) -> Value {
     let continuations = prompt.continuations.iter();
     let continuations = continuations.map(|c| json!({ "text": c.text, "tokens": c.tokens }));
     let warnings: BTreeMap<&str, String> = prompt
@@ -50,41 +50,32 @@ fn object(way: &Sample, turn: usize, prompt: &Prompt, read: &str) -> Value {
         .map(|warning| (warning.name(), warning.to_string()))
         .collect();
     let mut object = json!({
-        "task": way.task.name,
-        "id": way.id,
-        "rotation": turn,
+        "task": sample.task.name,
+        "id": sample.id,
+        "rotation": prompt.turn,
         "prompt": read,
         "tokens": prompt.tokens,
         "cut": prompt.cut,
         "continuations": continuations.collect::<Vec<_>>(),
-        "gold": gold(way),
+        "gold": prompt.gold,
         "warnings": warnings,
     });
     if let Question::Generate {
         until, max_tokens, ..
-    } = &way.question
+    } = &sample.question
     {
         object["generate"] = json!({ "max_tokens": max_tokens, "until": until });
     }
     object
 }
 
-/// Index of the right one of what is read after the prompt.
-fn gold(way: &Sample) -> usize {
-    match way.question {
-        Question::MultipleChoice { gold, .. } => gold,
-        Question::Generate { .. } => 0,
-    }
-}
-
 fn write_prompt(
     text: &mut String,
-    way: &Sample,
-    turn: usize,
+    sample: &Sample,
     prompt: &Prompt,
     read: &str,
 ) -> std::fmt::Result {
-    let rotation = match turn {
+    let rotation = match prompt.turn {
         0 => String::new(),
         turn => format!(", options rotated by {turn}"),
     };
@@ -93,12 +84,12 @@ fn write_prompt(
         cut => format!(", {cut} before them cut off"),
     };
     let count = prompt.tokens.len();
-    let (task, id) = (&way.task.name, &way.id);
+    let (task, id) = (&sample.task.name, &sample.id);
     writeln!(text, "{task}, sample {id}{rotation}: {count} tokens{cut}")?;
     // Bars show white space at both ends.
     writeln!(text, "  |{}|", read.replace('\n', "\n  |"))?;
     writeln!(text, "  {:?}", prompt.tokens)?;
-    match &way.question {
+    match &sample.question {
         Question::MultipleChoice { .. } => writeln!(text, "scored after it:")?,
         Question::Generate {
             until, max_tokens, ..
@@ -111,7 +102,7 @@ fn write_prompt(
         }
     }
     for (at, continuation) in prompt.continuations.iter().enumerate() {
-        let mark = match at == gold(way) {
+        let mark = match at == prompt.gold {
             true => "*",
             false => " ",
         };

@@ -32,7 +32,9 @@ pub fn load(args: &TaskArgs) -> Result<Vec<LoadedTask>, CliError> {
     }
     let mut tasks: Vec<LoadedTask> = Vec::new();
     for (at, name) in args.task.iter().enumerate() {
-        let spec = Arc::new(args.asking.of_task(resolve(name)?)?);
+        let mut spec = args.asking.of_task(resolve(name)?)?;
+        spec.num_fewshot = args.num_fewshot.unwrap_or(spec.num_fewshot);
+        let spec = Arc::new(spec);
         if tasks.iter().any(|task| named(task) == spec.name) {
             return Err(CliError::Usage(format!(
                 "--task: {} is named twice",

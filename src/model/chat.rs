@@ -50,6 +50,12 @@ impl ChatTemplate {
         Self::compile(directory.join("tokenizer_config.json"), source, special).map(Some)
     }
 
+    /// The template as it is written.
+    pub fn source(&self) -> String {
+        let template = self.environment.get_template(NAME);
+        template.map_or_else(|_| String::new(), |template| template.source().to_owned())
+    }
+
     fn compile(
         path: PathBuf,
         source: String,

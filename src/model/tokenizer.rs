@@ -25,6 +25,7 @@ pub struct Tokenizer {
     path: PathBuf,
     hash: String,
     beginning: Option<String>,
+    special: Vec<(String, String)>,
     chat: Option<ChatTemplate>,
 }
 
@@ -57,6 +58,7 @@ impl Tokenizer {
             inner,
             hash: hash(directory),
             beginning: special.text("bos_token"),
+            special: special.named,
             chat,
             path,
         })
@@ -112,6 +114,12 @@ impl Tokenizer {
     /// The beginning-of-sequence token, if the model has one.
     pub fn beginning(&self) -> Option<u32> {
         self.inner.token_to_id(self.beginning.as_deref()?)
+    }
+
+    /// Text and id of a named special token: `bos_token`, `eos_token`, `unk_token`, `pad_token`.
+    pub fn special(&self, name: &str) -> Option<(&str, Option<u32>)> {
+        let (_, text) = self.special.iter().find(|(known, _)| known == name)?;
+        Some((text, self.inner.token_to_id(text)))
     }
 
     /// BLAKE3 of the files that decide what a text's tokens are.

@@ -7,8 +7,8 @@ use super::letters;
 use super::rotate::rotated;
 use super::sample::{ContextParts, Question};
 use super::spec::{Output, TaskSpec};
-use super::target::{self, Target};
-use super::template::{self, Columns, Row};
+use super::target::{self, Prompt, Target};
+use super::template::{self, Row};
 
 /// How rows are asked, beside what the task says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(super) struct Asked {
     pub context: String,
     pub parts: ContextParts,
     pub question: Question,
+    /// `doc_to_target`, as Python prints it.
+    pub target: String,
 }
 
 /// What comes before the prompt of a row.
@@ -43,18 +45,18 @@ struct Turned {
 /// The questions of a row: as the task asks it, then with the options rotated by one place, two, ..., where that is wanted.
 pub(super) fn ask(
     task: &TaskSpec,
-    columns: &Columns,
+    row: &Row<'_>,
     examples: Option<&mut Examples>,
     manner: Manner,
 ) -> Result<Vec<Asked>, String> {
-    let row = Row::new(columns);
-    let mut text = template::render(&task.description, &row)?;
+    let columns = row.columns;
+    let mut text = template::render(&task.description, row)?;
     let description = text.len();
     if let Some(examples) = examples {
-        text.push_str(&examples.text(task, columns)?);
+        text.push_str(&examples.text(columns)?);
     }
     let head = Head { text, description };
-    let asked = one(task, &row, &head, manner, None)?;
+    let asked = one(task, row, &head, manner, None)?;
     let mut all = vec![asked];
     if !manner.rotations {
         return Ok(all);
@@ -97,10 +99,24 @@ fn one(
     manner: Manner,
     turned: Option<Turned>,
 ) -> Result<Asked, String> {
-    let mut prompt = target::prompt(task, row)?;
     let prefix = target::answer_prefix(task, row)?;
     let target = target::target(task, row)?;
+    let printed = match &target {
+        Target::Index(index) => index.to_string(),
+        Target::Text(text) => text.clone(),
+    };
     let mut options = target::options(task, row)?;
+    let mut prompt = match (target::prompt(task, row)?, &options) {
+        (Prompt::Text(text), _) => text,
+        (Prompt::Option(_), _) if task.letters => {
+            return Err("--letters: the options are prompts, not answers; leave it out".to_owned());
+        }
+        (Prompt::Option(gold), Some(options)) if task.is_multiple_choice() => {
+            return in_prompts(task, head, options, gold, printed);
+        }
+        (Prompt::Option(index), Some(options)) => target::option(options, index)?.clone(),
+        (Prompt::Option(index), None) => index.to_string(),
+    };
     let gold = match (&turned, &options) {
         (Some(turned), _) => Some(turned.gold),
         (None, Some(options)) => Some(target::gold_index(&target, options)?),
@@ -121,6 +137,10 @@ fn one(
         prompt = letters::listed(&prompt, options.as_deref().unwrap_or_default())?;
     }
     let question = question(task, target, options, gold, manner)?;
+    let printed = match &question {
+        Question::Generate { gold, .. } if task.letters => gold.clone(),
+        _ => printed,
+    };
     let mut context = format!("{}{prompt}", head.text);
     if let Some(prefix) = &prefix {
         context.push_str(&task.target_delimiter);
@@ -133,6 +153,36 @@ fn one(
             prefix,
         },
         question,
+        target: printed,
+    })
+}
+
+/// Options that are prompts: each is read before the same continuation.
+fn in_prompts(
+    task: &TaskSpec,
+    head: &Head,
+    options: &[String],
+    gold: usize,
+    target: String,
+) -> Result<Asked, String> {
+    target::option(options, gold)?;
+    let continuation = format!("{}{target}", task.target_delimiter);
+    let contexts = options
+        .iter()
+        .map(|option| format!("{}{option}", head.text));
+    Ok(Asked {
+        context: head.text.clone(),
+        parts: ContextParts {
+            description: head.description,
+            prefix: None,
+        },
+        question: Question::MultipleChoice {
+            options: options.to_vec(),
+            continuations: vec![continuation; options.len()],
+            contexts: contexts.collect(),
+            gold,
+        },
+        target,
     })
 }
 
@@ -159,6 +209,7 @@ fn question(
                     Some(gold) => gold,
                     None => target::gold_index(&target, &options)?,
                 },
+                contexts: Vec::new(),
                 options,
             }
         }

@@ -55,8 +55,14 @@ impl Asking {
         let (mut ways, mut rows) = (Vec::new(), Vec::new());
         let mut warnings = BTreeSet::new();
         for (turn, way) in sample.ways().enumerate() {
-            let laid = self.lay(way, &turned(way, &wrong, turn)).map_err(fail)?;
-            if way.task.is_multiple_choice() && laid.branches.iter().any(Vec::is_empty) {
+            let wrong = turned(way, &wrong, turn);
+            let laid = way.by_prompt().into_iter().map(|part| {
+                let laid = self.lay(&part, &wrong)?;
+                Ok((part, laid))
+            });
+            let laid = laid.collect::<Result<Vec<_>, _>>().map_err(fail)?;
+            let nothing = |(_, laid): &(Sample, Laid)| laid.branches.iter().any(Vec::is_empty);
+            if way.task.is_multiple_choice() && laid.iter().any(nothing) {
                 // Its log-probability would be that of nothing, 0, above every other option's.
                 return Err(TaskError::Row {
                     place: place(&sample),
@@ -64,13 +70,16 @@ impl Asking {
                         .to_owned(),
                 });
             }
-            let (mut builder, continuations) = self.build(way, &laid);
+            let (mut builder, continuations) = match laid.as_slice() {
+                [(way, laid)] => self.build(way, laid),
+                several => self.build_apart(several),
+            };
             if decode.is_some() {
                 builder.ask_decoding();
             }
             ways.push(Way { continuations });
             rows.push(builder.build());
-            warnings.extend(laid.warnings);
+            warnings.extend(laid.into_iter().flat_map(|(_, laid)| laid.warnings));
         }
         self.warnings
             .count(&sample.task.name, &sample.id, &warnings);
@@ -79,15 +88,20 @@ impl Asking {
         Ok((probe, rows))
     }
 
-    /// A sample's prompts, one for each of [`Sample::ways`].
+    /// A sample's prompts: of each of [`Sample::ways`] one, or where its options are prompts one for each.
     pub fn prompts(&self, sample: &Sample) -> Result<Vec<Prompt>, TaskError> {
-        let prompt = |way| {
+        let prompt = |(turn, part): (usize, Sample)| {
             let laid = self
-                .lay(way, &[])
+                .lay(&part, &[])
                 .map_err(|error| unaskable(sample, &error))?;
             let cut = laid.trunk.len().saturating_sub(laid.room);
             let continuations = laid.texts.into_iter().zip(laid.branches);
             Ok(Prompt {
+                turn,
+                gold: match part.question {
+                    Question::MultipleChoice { gold, .. } => gold,
+                    Question::Generate { .. } => 0,
+                },
                 tokens: laid.trunk[cut..].to_vec(),
                 cut,
                 continuations: continuations
@@ -96,7 +110,12 @@ impl Asking {
                 warnings: laid.warnings,
             })
         };
-        sample.ways().map(prompt).collect()
+        let ways = sample.ways().enumerate();
+        let parts = ways.flat_map(|(turn, way)| {
+            let parts = way.by_prompt().into_iter();
+            parts.map(move |part| (turn, part))
+        });
+        parts.map(prompt).collect()
     }
 
     fn lay(&self, way: &Sample, wrong: &[WrongTarget]) -> Result<Laid, ModelError> {
@@ -181,6 +200,19 @@ impl Asking {
             builder.ask_sequence(&trunk[trunk.len().saturating_sub(room)..], branch)
         });
         let asked = asked.collect();
+        (builder, asked)
+    }
+
+    /// Options that are prompts: one sequence each, which share what they begin with.
+    fn build_apart(&self, parts: &[(Sample, Laid)]) -> (RowBuilder, Vec<Continuation>) {
+        let mut builder = Row::builder(&[]);
+        let asked = parts.iter().flat_map(|(_, laid)| {
+            let kept = &laid.trunk[laid.trunk.len().saturating_sub(laid.room)..];
+            laid.branches.iter().map(move |branch| (kept, branch))
+        });
+        let asked = asked
+            .map(|(kept, branch)| builder.ask_sequence(kept, branch))
+            .collect();
         (builder, asked)
     }
 

@@ -59,7 +59,7 @@ pub enum TaskError {
 
     /// The task names no data file to draw few-shot examples from.
     #[error(
-        "task `{task}`: num_fewshot: {message}; give the rows of the examples with --fewshot-data FILE"
+        "task `{task}`: num_fewshot: {message}; give the rows of the examples with --fewshot-data FILE, or ask without them: --num-fewshot 0"
     )]
     NoExamples {
         /// The task.

@@ -95,7 +95,10 @@ impl Sample {
         let value = |metric: &Metric| match metric {
             Metric::Acc => f64::from(right(&sums, picked)),
             Metric::AccNorm => f64::from(right(&normed, picked_norm)),
-            Metric::ExactMatch(_) | Metric::MathMatch => 0.0,
+            Metric::ExactMatch(_)
+            | Metric::MathMatch
+            | Metric::Compared(_)
+            | Metric::AnswerMatch => 0.0,
         };
         let pipelines = self.task.filters.len();
         let values: Vec<f64> = (0..pipelines)

@@ -12,6 +12,7 @@ use super::error::TaskError;
 use super::fewshot::Examples;
 use super::sample::Sample;
 use super::spec::TaskSpec;
+use super::template::{Columns, Row};
 
 /// Columns that hold a row's id in datasets people use, the most telling first.
 const ID_COLUMNS: [&str; 9] = [
@@ -90,18 +91,23 @@ pub fn load_samples(task: &Arc<TaskSpec>, options: &LoadOptions) -> Result<Loade
     while samples.len() < limit
         && let Some(located) = rows.next(&mut tolerance)?
     {
+        let (id, place) = (row_id(&located), located.place);
         let sample = selection.takes(&located.row).and_then(|taken| match taken {
-            true => ask(task, &located.row, examples.as_mut(), options.manner).map(Some),
+            true => {
+                let doc = processed(task, located.row)?;
+                let asked = ask(task, &Row::new(&doc), examples.as_mut(), options.manner)?;
+                Ok(Some((doc, asked)))
+            }
             false => Ok(None),
         });
         match sample {
             Ok(None) => {}
-            Ok(Some(asked)) => {
-                let id = unique(&mut used, row_id(&located));
-                samples.extend(Sample::of(task, &id, rows.count - 1, asked));
+            Ok(Some((doc, asked))) => {
+                let id = unique(&mut used, id);
+                samples.extend(Sample::of(task, &id, rows.count - 1, Arc::new(doc), asked));
             }
             Err(message) => tolerance.forgive(TaskError::row(
-                located.place,
+                place,
                 format!("task {}: {message}", task.name),
             ))?,
         }
@@ -201,6 +207,14 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// A row as templates read it.
+fn processed(task: &TaskSpec, row: Columns) -> Result<Columns, String> {
+    match task.process {
+        Some(process) => process.apply(row),
+        None => Ok(row),
+    }
+}
+
 fn examples(
     task: &TaskSpec,
     options: &LoadOptions,
@@ -227,7 +241,13 @@ fn examples(
     let mut rows = Vec::new();
     let mut reading = Reading::new(&files);
     while let Some(located) = reading.next(tolerance)? {
-        rows.push(located.row);
+        match processed(task, located.row) {
+            Ok(row) => rows.push(row),
+            Err(message) => {
+                let message = format!("task {}: {message}", task.name);
+                tolerance.forgive(TaskError::row(located.place, message))?;
+            }
+        }
     }
     Examples::new(task, rows).map(Some)
 }

@@ -1,6 +1,7 @@
 //! Metrics of one sample, and their mean with its standard error.
 
-use super::answer::math_equal;
+use super::answer::{extract_answer, math_equal};
+use super::process::Comparison;
 use super::regex::PythonRegex;
 
 /// A metric of a task, with its options.
@@ -14,6 +15,10 @@ pub enum Metric {
     ExactMatch(ExactMatch),
     /// Answer and gold are the same mathematically, see [`math_equal`]. Ours.
     MathMatch,
+    /// What `process_results` names: the whole text is read, and reported as `exact_match`.
+    Compared(Comparison),
+    /// The same beside it as `math_match`: the answer however the text marks it.
+    AnswerMatch,
 }
 
 impl Metric {
@@ -22,8 +27,8 @@ impl Metric {
         match self {
             Metric::Acc => "acc",
             Metric::AccNorm => "acc_norm",
-            Metric::ExactMatch(_) => "exact_match",
-            Metric::MathMatch => "math_match",
+            Metric::ExactMatch(_) | Metric::Compared(_) => "exact_match",
+            Metric::MathMatch | Metric::AnswerMatch => "math_match",
         }
     }
 
@@ -33,6 +38,10 @@ impl Metric {
             Metric::Acc | Metric::AccNorm => false,
             Metric::ExactMatch(options) => options.normalise(answer) == options.normalise(gold),
             Metric::MathMatch => math_equal(answer, gold),
+            Metric::Compared(comparison) => comparison.matches(answer, gold),
+            Metric::AnswerMatch => {
+                extract_answer(answer).is_some_and(|answer| math_equal(answer, gold))
+            }
         }
     }
 

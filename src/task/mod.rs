@@ -11,7 +11,7 @@
 //!
 //! ```text
 //! resolve ── yaml (keys, includes) ── parse, parse_scoring ──> TaskSpec
-//! load_samples ── data (rows, which are taken) ── template, target, fewshot ──> Sample
+//! load_samples ── data (rows, which are taken) ── process, template, target, fewshot ──> Sample
 //!    ask (a row's questions), letters (options by letter), rotate (options in other orders)
 //! Sample ── asking (chat, tokens, prompt) ──> Probe and rows of the engine
 //! Sample ── grade (filter, metric, answer) ──> ChoiceVerdict | TextVerdict;   wrong ──> WrongTarget
@@ -32,6 +32,7 @@ mod metric;
 mod parse;
 mod parse_scoring;
 mod probe;
+mod process;
 mod prompt;
 mod python;
 mod regex;
@@ -61,6 +62,7 @@ pub use grade::{ChoiceVerdict, MARGIN_LIMIT, TextVerdict, truncate_at_stop};
 pub use load::{LoadOptions, LoadedTask, load_samples};
 pub use metric::{ExactMatch, Mean, Metric, standard_error_key};
 pub use probe::{Answer, Probe, Target, Verdict};
+pub use process::Comparison;
 pub use prompt::{Prompt, PromptContinuation, PromptWarning, PromptWarnings};
 pub use resolve::{built_in_names, resolve};
 pub use sample::{ContextParts, Question, Sample};

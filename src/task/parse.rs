@@ -8,7 +8,8 @@ use super::data::Condition;
 use super::error::TaskError;
 use super::filter::Pipeline;
 use super::parse_scoring::{filters, metrics};
-use super::spec::{DataSource, Field, Output, TaskSpec};
+use super::process::{Comparison, RowProcess};
+use super::spec::{DataSource, ExampleFields, Field, Output, TaskSpec};
 use super::template;
 use super::yaml::{Entry, Keys, scalar};
 
@@ -27,6 +28,7 @@ const DEFAULT_MAX_TOKENS: usize = 256;
 
 /// Builds the task; `directory` is where its relative paths start.
 pub(super) fn task(mut keys: Keys, directory: Option<PathBuf>) -> Result<TaskSpec, TaskError> {
+    let config = keys.config();
     for key in IGNORED {
         keys.take(key);
     }
@@ -44,6 +46,12 @@ pub(super) fn task(mut keys: Keys, directory: Option<PathBuf>) -> Result<TaskSpe
     let fewshot_delimiter = text_or(&mut keys, "fewshot_delimiter", "\n\n")?;
     let output = output(&mut keys, &fewshot_delimiter)?;
     let multiple_choice = output == Output::MultipleChoice;
+    let comparison = named(
+        &mut keys,
+        "process_results",
+        Comparison::NAMES,
+        Comparison::named,
+    )?;
     let spec = TaskSpec {
         name,
         version,
@@ -56,8 +64,17 @@ pub(super) fn task(mut keys: Keys, directory: Option<PathBuf>) -> Result<TaskSpe
             .take("num_fewshot")
             .map_or(Ok(0), |entry| entry.count())?,
         first_examples: false,
+        same_column: None,
         examples: None,
-        metrics: metrics(&mut keys, multiple_choice)?,
+        example_fields: ExampleFields::default(),
+        process: named(
+            &mut keys,
+            "process_docs",
+            RowProcess::NAMES,
+            RowProcess::named,
+        )?,
+        config,
+        metrics: metrics(&mut keys, multiple_choice, comparison)?,
         filters: match keys.take("filter_list") {
             Some(entry) => filters(&entry, multiple_choice)?,
             None => vec![Pipeline::unnamed()],
@@ -82,6 +99,23 @@ pub(super) fn task(mut keys: Keys, directory: Option<PathBuf>) -> Result<TaskSpe
     let spec = fewshot(&mut keys, spec)?;
     keys.finish()?;
     Ok(spec)
+}
+
+/// A key that names one of the functions compiled in.
+fn named<T>(
+    keys: &mut Keys,
+    key: &str,
+    known: &str,
+    find: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, TaskError> {
+    let Some(entry) = keys.take(key) else {
+        return Ok(None);
+    };
+    let name = entry.text()?;
+    match find(&name) {
+        Some(found) => Ok(Some(found)),
+        None => Err(entry.error(format!("`{name}` is unknown: {known} are there"))),
+    }
 }
 
 fn text_or(keys: &mut Keys, key: &str, default: &str) -> Result<String, TaskError> {
@@ -246,10 +280,19 @@ fn fewshot(keys: &mut Keys, mut spec: TaskSpec) -> Result<TaskSpec, TaskError> {
                 })?;
                 spec.examples = Some(rows);
             }
+            ("same_column", Some(column)) => spec.same_column = Some(column.to_owned()),
+            ("doc_to_text" | "doc_to_target" | "doc_to_choice", _) => {
+                let field = Some(field(&entry.inside(&key, value))?);
+                match key.as_str() {
+                    "doc_to_text" => spec.example_fields.prompt = field,
+                    "doc_to_target" => spec.example_fields.target = field,
+                    _ => spec.example_fields.choices = field,
+                }
+            }
             _ => {
                 return Err(entry.error_at(
                     &format!(".{key}"),
-                    "unknown option: sampler and samples are read",
+                    "unknown option: sampler, samples, same_column, doc_to_text, doc_to_target and doc_to_choice are read",
                 ));
             }
         }

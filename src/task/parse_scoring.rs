@@ -5,6 +5,7 @@ use serde_yaml_ng::{Mapping, Value};
 use super::error::TaskError;
 use super::filter::{FALLBACK, Filter, Pipeline};
 use super::metric::{ExactMatch, Metric};
+use super::process::Comparison;
 use super::regex::PythonRegex;
 use super::yaml::{Entry, Keys, scalar};
 
@@ -79,17 +80,22 @@ fn list(entry: &Entry) -> Result<&[Value], TaskError> {
 }
 
 /// `metric_list`, or what lm-evaluation-harness takes without one.
-pub(super) fn metrics(keys: &mut Keys, multiple_choice: bool) -> Result<Vec<Metric>, TaskError> {
+pub(super) fn metrics(
+    keys: &mut Keys,
+    multiple_choice: bool,
+    comparison: Option<Comparison>,
+) -> Result<Vec<Metric>, TaskError> {
     let Some(entry) = keys.take("metric_list") else {
-        return Ok(match multiple_choice {
-            true => vec![Metric::Acc, Metric::AccNorm],
-            false => vec![Metric::ExactMatch(ExactMatch::default())],
+        return Ok(match (multiple_choice, comparison) {
+            (true, _) => vec![Metric::Acc, Metric::AccNorm],
+            (false, Some(comparison)) => vec![Metric::Compared(comparison)],
+            (false, None) => vec![Metric::ExactMatch(ExactMatch::default())],
         });
     };
     let mut metrics: Vec<Metric> = Vec::new();
     for (at, value) in list(&entry)?.iter().enumerate() {
         let mut options = Options::of(&entry, format!("[{at}]"), value)?;
-        let metric = metric(&mut options, multiple_choice)?;
+        let metric = metric(&mut options, multiple_choice, comparison)?;
         if metrics.iter().any(|known| known.name() == metric.name()) {
             return Err(options.error("metric", format!("`{}` is listed twice", metric.name())));
         }
@@ -99,7 +105,11 @@ pub(super) fn metrics(keys: &mut Keys, multiple_choice: bool) -> Result<Vec<Metr
     Ok(metrics)
 }
 
-fn metric(options: &mut Options<'_>, multiple_choice: bool) -> Result<Metric, TaskError> {
+fn metric(
+    options: &mut Options<'_>,
+    multiple_choice: bool,
+    comparison: Option<Comparison>,
+) -> Result<Metric, TaskError> {
     let name = options
         .text("metric")?
         .ok_or_else(|| options.error("metric", "missing"))?;
@@ -119,9 +129,13 @@ fn metric(options: &mut Options<'_>, multiple_choice: bool) -> Result<Metric, Ta
         return Err(options.error("hf_evaluate", "only false is supported"));
     }
     match (name.as_str(), multiple_choice) {
+        ("exact_match", false) => match comparison {
+            Some(comparison) => Ok(Metric::Compared(comparison)),
+            None => exact_match(options),
+        },
+        ("math_match", false) if comparison.is_some() => Ok(Metric::AnswerMatch),
         ("acc", true) => Ok(Metric::Acc),
         ("acc_norm", true) => Ok(Metric::AccNorm),
-        ("exact_match", false) => exact_match(options),
         ("math_match", false) => Ok(Metric::MathMatch),
         (_, true) => Err(options.error(
             "metric",

@@ -7,6 +7,10 @@ use std::sync::{Mutex, PoisonError};
 /// A question as the model reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt {
+    /// Places by which the options are rotated.
+    pub turn: usize,
+    /// Index of the right one of the continuations; past them where none is.
+    pub gold: usize,
     /// Tokens before any answer, special ones and all.
     pub tokens: Vec<u32>,
     /// Tokens of the prompt's beginning that are cut off because it is too long for the model.

@@ -27,9 +27,20 @@ built_in_tasks!(
     "arc_challenge",
     "openbookqa",
     "commonsense_qa",
+    "piqa",
+    "hellaswag",
+    "winogrande",
+    "boolq",
+    "social_iqa",
+    "mmlu",
+    "mmlu_pro",
     "gsm8k",
+    "gsm8k_polar",
+    "svamp",
     "dart_math",
     "math",
+    "hendrycks_math",
+    "minerva_math",
 );
 
 /// The names of the built-in tasks.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::ask::Asked;
 use super::letters;
 use super::spec::TaskSpec;
+use super::template::Columns;
 
 /// A row of a task, rendered: what the model reads, and what a right answer is.
 #[derive(Debug, Clone)]
@@ -15,7 +16,11 @@ pub struct Sample {
     pub id: String,
     /// The place in the dataset, from 0.
     pub index: usize,
-    /// The prompt, before any continuation.
+    /// The row, with the columns `process_docs` made.
+    pub doc: Arc<Columns>,
+    /// What `doc_to_target` gives, as Python prints it: the index of an option, or a text.
+    pub target: String,
+    /// The prompt, before any continuation; of options that are prompts what stands before them.
     pub context: String,
     /// Parts of the context that a chat gives to other speakers.
     pub parts: ContextParts,
@@ -44,6 +49,8 @@ pub enum Question {
         options: Vec<String>,
         /// What follows the context: the target delimiter and the option.
         continuations: Vec<String>,
+        /// The prompt of each option, where the options are in the prompt and not after it; else none.
+        contexts: Vec<String>,
         /// The index of the right option.
         gold: usize,
     },
@@ -77,12 +84,15 @@ impl Sample {
         task: &Arc<TaskSpec>,
         id: &str,
         index: usize,
+        doc: Arc<Columns>,
         asked: Vec<Asked>,
     ) -> Option<Sample> {
         let sample = |asked: Asked| Sample {
             task: Arc::clone(task),
             id: id.to_owned(),
             index,
+            doc: Arc::clone(&doc),
+            target: asked.target,
             context: asked.context,
             parts: asked.parts,
             question: asked.question,
@@ -97,6 +107,40 @@ impl Sample {
     /// Every way the question is asked: as it is, then rotated. A chain is asked all of them.
     pub fn ways(&self) -> impl Iterator<Item = &Sample> {
         std::iter::once(self).chain(&self.rotations)
+    }
+
+    /// The question in parts that each have one prompt: where the options are prompts, each of them by itself, with 0
+    /// as the index of a right one; else the question as it is.
+    pub(super) fn by_prompt(&self) -> Vec<Sample> {
+        let alone = Sample {
+            rotations: Vec::new(),
+            ..self.clone()
+        };
+        let Question::MultipleChoice {
+            options,
+            continuations,
+            contexts,
+            gold,
+        } = &self.question
+        else {
+            return vec![alone];
+        };
+        if contexts.is_empty() {
+            return vec![alone];
+        }
+        let parts = options.iter().zip(continuations).zip(contexts).enumerate();
+        parts
+            .map(|(at, ((option, continuation), context))| Sample {
+                context: context.clone(),
+                question: Question::MultipleChoice {
+                    options: vec![option.clone()],
+                    continuations: vec![continuation.clone()],
+                    contexts: Vec::new(),
+                    gold: usize::from(at != *gold),
+                },
+                ..alone.clone()
+            })
+            .collect()
     }
 
     /// The part of the context that is the question: without description and beginning of the answer.

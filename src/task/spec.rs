@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::data::Condition;
 use super::filter::Pipeline;
 use super::metric::Metric;
+use super::process::RowProcess;
 use super::template::Columns;
 
 /// A task: how a row of a dataset becomes a prompt and how an answer to it is scored.
@@ -30,8 +31,14 @@ pub struct TaskSpec {
     pub num_fewshot: usize,
     /// Whether the examples are the first of their split, rather than drawn.
     pub first_examples: bool,
+    /// Only rows that say the same in this column as the question may be its examples.
+    pub same_column: Option<String>,
     /// Solved examples written in the task file, instead of a split.
     pub(super) examples: Option<Vec<Columns>>,
+    /// What examples say otherwise than questions.
+    pub(super) example_fields: ExampleFields,
+    /// Columns made of a row's own before anything reads it.
+    pub(super) process: Option<RowProcess>,
     /// The metrics, the deciding one first.
     pub metrics: Vec<Metric>,
     /// The filters before the metrics, the deciding one first; never empty.
@@ -43,6 +50,16 @@ pub struct TaskSpec {
     pub(super) letters: bool,
     /// Follows the prompt after the target delimiter (`gen_prefix`).
     pub(super) answer_prefix: Option<Field>,
+    /// The keys as they are written, `include`s merged.
+    pub config: serde_json::Map<String, serde_json::Value>,
+}
+
+/// `fewshot_config.doc_to_*`: for examples, instead of the task's own.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct ExampleFields {
+    pub prompt: Option<Field>,
+    pub target: Option<Field>,
+    pub choices: Option<Field>,
 }
 
 impl TaskSpec {
@@ -55,6 +72,20 @@ impl TaskSpec {
                 .map(move |metric| format!("{},{}", metric.name(), filter.name))
         });
         keys.collect()
+    }
+
+    /// The task as its examples are told.
+    pub(super) fn of_examples(&self) -> TaskSpec {
+        let mut spec = self.clone();
+        let ExampleFields {
+            prompt,
+            target,
+            choices,
+        } = spec.example_fields.clone();
+        spec.prompt = prompt.unwrap_or(spec.prompt);
+        spec.target = target.unwrap_or(spec.target);
+        spec.choices = choices.or(spec.choices);
+        spec
     }
 
     /// Whether solved examples are drawn from a split.

@@ -17,25 +17,55 @@ pub(super) enum Target {
     Text(String),
 }
 
-/// The prompt of a row alone: no description, no examples.
-pub(super) fn prompt(spec: &TaskSpec, row: &Row<'_>) -> Result<String, String> {
+/// `doc_to_text` of one row alone: no description, no examples.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Prompt {
+    /// What the model reads.
+    Text(String),
+    /// The index of the right option: the options are the prompts, and what follows them is scored (winogrande's partial
+    /// scoring).
+    Option(usize),
+}
+
+/// The prompt of a row. Where there are options, a number and a template's digits choose one.
+pub(super) fn prompt(spec: &TaskSpec, row: &Row<'_>) -> Result<Prompt, String> {
+    let has_options = spec.choices.is_some();
     let text = match &spec.prompt {
-        Field::Text(source) => match column(source, row)? {
-            Some(value) => python::to_str(value),
-            None => template::render(source, row)?,
-        },
+        Field::Index(index) if has_options => return Ok(Prompt::Option(*index)),
         Field::Index(index) => index.to_string(),
         Field::List(_) => {
             return Err("doc_to_text is a list: one prompt a row is supported".to_owned());
         }
+        Field::Text(source) => match column(source, row)? {
+            Some(Value::Number(number)) if has_options => {
+                let index = number.as_u64().and_then(|n| usize::try_from(n).ok());
+                return index.map(Prompt::Option).ok_or_else(|| {
+                    format!("doc_to_text gives {number}, which is not the index of an option")
+                });
+            }
+            Some(value) => python::to_str(value),
+            None => {
+                let text = template::render(source, row)?;
+                match text.parse() {
+                    Ok(index) if has_options && is_digits(&text) => {
+                        return Ok(Prompt::Option(index));
+                    }
+                    _ => text,
+                }
+            }
+        },
     };
-    // There, a prompt that is a number chooses the option to put into the prompt (winogrande's partial scoring).
-    if spec.choices.is_some() && is_digits(&text) {
-        return Err(format!(
-            "doc_to_text gives `{text}`, the index of an option: options as prompts are not supported"
-        ));
-    }
-    Ok(text)
+    Ok(Prompt::Text(text))
+}
+
+/// The option a number chooses.
+pub(super) fn option(options: &[String], index: usize) -> Result<&String, String> {
+    options.get(index).ok_or_else(|| {
+        format!(
+            "doc_to_text gives option {index} (from 0), but there are {}",
+            options.len()
+        )
+    })
 }
 
 /// `gen_prefix`, which may be a constant that looks like a column's name.

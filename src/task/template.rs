@@ -12,7 +12,7 @@ use super::python;
 use super::regex::PythonRegex;
 
 /// The columns of one row of a dataset, in the order of the file.
-pub(super) type Columns = serde_json::Map<String, Json>;
+pub type Columns = serde_json::Map<String, Json>;
 
 /// A row made ready for templates.
 #[derive(Debug)]

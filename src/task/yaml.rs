@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_yaml_ng::Value;
 
 use super::error::TaskError;
+use super::process::{Comparison, RowProcess};
 use super::resolve::built_in;
 
 /// Includes deeper than this are taken for a circle.
@@ -80,6 +81,15 @@ impl Entry {
         }
     }
 
+    /// A value inside this key as an entry of its own.
+    pub fn inside(&self, key: &str, value: &Value) -> Entry {
+        Entry {
+            file: self.file.clone(),
+            key: format!("{}.{key}", self.key),
+            value: value.clone(),
+        }
+    }
+
     /// A string; a number or truth value is taken as it is written.
     pub fn text(&self) -> Result<String, TaskError> {
         scalar(&self.value).ok_or_else(|| self.error("expected a text"))
@@ -134,11 +144,22 @@ impl Keys {
         for entry in &keys.entries {
             if let Some(function) = tagged(&entry.value) {
                 return Err(entry.error(format!(
-                    "`{function}` names a Python function, which cola cannot run: write it as a Jinja2 template or prepare the column in the data"
+                    "`{function}` names a Python function, which cola cannot run: write it as a Jinja2 template or prepare the column in the data{}",
+                    compiled_in(&entry.key)
                 )));
             }
         }
         Ok(keys)
+    }
+
+    /// All keys that say something, as JSON.
+    pub fn config(&self) -> serde_json::Map<String, serde_json::Value> {
+        let said = self.entries.iter().filter(|entry| !entry.value.is_null());
+        let as_json = |entry: &Entry| {
+            let value = serde_json::to_value(&entry.value).ok()?;
+            Some((entry.key.clone(), value))
+        };
+        said.filter_map(as_json).collect()
     }
 
     /// Takes a key out. A null is as good as no key.
@@ -164,6 +185,16 @@ impl Keys {
             None => Ok(()),
         }
     }
+}
+
+/// The functions a key may name instead.
+fn compiled_in(key: &str) -> String {
+    let names = match key {
+        "process_docs" => RowProcess::NAMES,
+        "process_results" => Comparison::NAMES,
+        _ => return String::new(),
+    };
+    format!("; those of built-in tasks go by name ({names})")
 }
 
 /// A file's own keys over those it includes; of several includes the first wins, as in lm-evaluation-harness.

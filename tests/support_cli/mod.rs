@@ -214,6 +214,30 @@ impl Place {
         records
     }
 
+    /// What `eval --out` wrote last of a task's samples.
+    #[track_caller]
+    pub fn samples(&self, out: &str, task: &str) -> Vec<Value> {
+        // The time follows, and is sorted as it is written.
+        json_lines(&self.read_last(out, &format!("samples_{task}_2")))
+    }
+
+    /// The results `eval --out` wrote last.
+    #[track_caller]
+    pub fn results(&self, out: &str) -> Value {
+        serde_json::from_str(&self.read_last(out, "results_2")).unwrap()
+    }
+
+    #[track_caller]
+    fn read_last(&self, out: &str, beginning: &str) -> String {
+        let files = self.files(out).into_iter();
+        let mut named = files.filter(|(path, _)| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.starts_with(beginning))
+        });
+        let (_, content) = named.next_back().expect("the file is there");
+        String::from_utf8(content).unwrap()
+    }
+
     /// Complete lines of a run's journal; none while it does not exist.
     pub fn finished(&self, run: &str) -> usize {
         let journal = fs::read(self.join(&format!("{run}/samples.jsonl"))).unwrap_or_default();

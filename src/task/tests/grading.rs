@@ -139,7 +139,10 @@ fn the_answer_filter_takes_the_strongest_mark() {
 
 #[test]
 fn a_boxed_answer_is_complete_at_its_first_box() {
-    let sample = &built_in_samples("gsm8k", r#"{"question": "", "answer": "x\n#### 1,234"}"#)[0];
+    let sample = &built_in_samples(
+        "gsm8k_polar",
+        r#"{"question": "", "answer": "x\n#### 1,234"}"#,
+    )[0];
     assert_eq!(sample.gold_text(), "1234");
     for (text, correct, complete) in [
         (r" \boxed{1,234}", true, true),
@@ -267,7 +270,7 @@ proptest! {
         before in r"(\\boxed\{|[0-9]|\}|\.| ){0,12}",
         after in r"(\\boxed\{|[0-9]|\}|\n| ){0,12}",
     ) {
-        for (task, row) in [("gsm8k", r#"{"question": "", "answer": "7"}"#), ("arith", r#"{"question": "", "answer": "7"}"#)] {
+        for (task, row) in [("gsm8k_polar", r#"{"question": "", "answer": "7"}"#), ("arith", r#"{"question": "", "answer": "7"}"#)] {
             let sample = &built_in_samples(task, row)[0];
             if sample.is_complete(&before) {
                 let longer = format!("{before}{after}");

@@ -4,6 +4,7 @@ mod grading;
 mod loading;
 mod prompts;
 mod refusals;
+mod shipped;
 
 use std::fs;
 use std::sync::Arc;

@@ -8,6 +8,7 @@ fn choice(sample: &Sample) -> (&[String], &[String], usize) {
             options,
             continuations,
             gold,
+            ..
         } => (options, continuations, *gold),
         Question::Generate { .. } => panic!("multiple choice"),
     }
@@ -59,7 +60,7 @@ fn math_is_asked_in_the_polar_prompt() {
         r#"{"query": "What is $1{,}000+1$?", "gt_ans": "1001", "query_id": 12}"#,
     );
     let gsm8k = built_in_samples(
-        "gsm8k",
+        "gsm8k_polar",
         r#"{"question": "What is $1{,}000+1$?", "answer": "so <<1000+1=1001>>\n#### 1,001"}"#,
     );
     for (samples, id) in [(&dart, "12"), (&gsm8k, "1")] {

@@ -31,8 +31,8 @@ fn unknown_keys_and_options_are_refused_by_name() {
     );
     check(
         GENERATE,
-        "process_results: x",
-        "process_results: unknown or unsupported key",
+        "use_prompt: x",
+        "use_prompt: unknown or unsupported key",
     );
     check(
         GENERATE,
@@ -204,13 +204,11 @@ fn an_unknown_task_lists_the_known_ones() {
 }
 
 #[test]
-fn options_as_prompts_are_refused() {
-    let yaml = CHOICE.replace("doc_to_text: q", "doc_to_text: \"{{q}}\"");
-    let error = sample(&yaml, r#"{"q": 1, "options": ["a", "b"], "gold": 0}"#)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("options as prompts are not supported"),
-        "{error}"
-    );
+fn a_prompt_that_chooses_an_option_chooses_one_there_is() {
+    for prompt in ["q", "\"{{q}}\""] {
+        let yaml = CHOICE.replace("doc_to_text: q", &format!("doc_to_text: {prompt}"));
+        let row = r#"{"q": 2, "options": ["a", "b"], "gold": "then"}"#;
+        let error = sample(&yaml, row).unwrap_err().to_string();
+        assert!(error.contains("option 2 (from 0)"), "{error}");
+    }
 }

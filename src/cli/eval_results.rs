@@ -1,0 +1,302 @@
+//! `results_TIME.json` as lm-evaluation-harness 0.4.9 writes it; what is ours stands beside its keys.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    CliError,
+    args::EvalArgs,
+    eval_samples::{Row, sample_lines, sha256},
+    output,
+    setup::{self, Loaded},
+};
+use crate::{
+    chain::Chain,
+    task::{Mean, Metric, TaskSpec, standard_error_key},
+};
+
+/// A finished evaluation of one chain.
+pub struct Evaluation<'a> {
+    pub args: &'a EvalArgs,
+    pub loaded: &'a Loaded,
+    pub chain: &'a Chain,
+    /// Every task with its samples.
+    pub tasks: Vec<(&'a TaskSpec, Vec<Row<'a>>)>,
+    pub failed: usize,
+    pub skipped_rows: usize,
+    pub started: SystemTime,
+    pub seconds: f64,
+}
+
+impl Evaluation<'_> {
+    /// What `--json` prints: the same for the same numbers, so without times.
+    pub fn summary(&self) -> Map<String, Value> {
+        let object = json!({
+            "model": self.args.model.model,
+            "chain": self.chain,
+            "results": self.by_task(|task, rows| {
+                let mut metrics = Map::new();
+                metrics.insert("alias".to_owned(), json!(alias(task)));
+                metrics.extend(metrics_of(task, rows));
+                Value::Object(metrics)
+            }),
+            "n-samples": self.by_task(|_, rows| json!({ "original": rows.len(), "effective": rows.len() })),
+            "failed": self.failed,
+            "skipped_rows": self.skipped_rows,
+        });
+        match object {
+            Value::Object(object) => object,
+            _ => Map::new(),
+        }
+    }
+
+    /// Writes the results and the samples of each task.
+    pub fn write(&self, out: &std::path::Path) -> Result<(), CliError> {
+        let time = date_id(self.started + Duration::from_secs_f64(self.seconds));
+        let mut hashes = Map::new();
+        for (task, rows) in &self.tasks {
+            let lines = sample_lines(task, self.chain, rows)?;
+            // A task may be named like a path.
+            let name = task.name.replace(['/', '\\'], "_");
+            output::file(
+                &out.join(format!("samples_{name}_{time}.jsonl")),
+                &lines.text,
+            )?;
+            hashes.insert(task.name.clone(), json!(lines.hash));
+        }
+        let mut results = self.summary();
+        results.extend(self.tables());
+        results.insert("config".to_owned(), self.config());
+        results.extend(self.circumstances());
+        results.insert("task_hashes".to_owned(), Value::Object(hashes));
+        let text = output::to_json(&results)? + "\n";
+        output::file(&out.join(format!("results_{time}.json")), &text)
+    }
+
+    fn by_task(&self, of: impl Fn(&TaskSpec, &[Row<'_>]) -> Value) -> Map<String, Value> {
+        let tasks = self.tasks.iter();
+        tasks
+            .map(|(task, rows)| (task.name.clone(), of(task, rows)))
+            .collect()
+    }
+
+    /// What is told of every task.
+    fn tables(&self) -> Map<String, Value> {
+        let tables = [
+            ("group_subtasks", self.by_task(|_, _| json!([]))),
+            ("configs", self.by_task(|task, _| json!(config_of(task)))),
+            ("versions", self.by_task(|task, _| version(task))),
+            ("n-shot", self.by_task(|task, _| json!(task.num_fewshot))),
+            (
+                "higher_is_better",
+                self.by_task(|task, _| {
+                    let names = task.metrics.iter().map(Metric::name);
+                    Value::Object(names.map(|name| (name.to_owned(), json!(true))).collect())
+                }),
+            ),
+        ];
+        let tables = tables.into_iter();
+        tables
+            .map(|(name, table)| (name.to_owned(), Value::Object(table)))
+            .collect()
+    }
+
+    fn config(&self) -> Value {
+        let model = self.loaded.engine.model();
+        let kind = setup::dtype_name(model.compute().kind);
+        let torch = match kind {
+            "f32" => "torch.float32",
+            "bf16" => "torch.bfloat16",
+            "f16" => "torch.float16",
+            other => other,
+        };
+        json!({
+            "model": "cola",
+            "model_args": format!(
+                "pretrained={},dtype={kind},chain={}", self.args.model.model, self.chain
+            ),
+            "model_num_parameters": model.spec().parameters(),
+            "model_dtype": torch,
+            "model_revision": null,
+            "model_sha": model.hash(),
+            "batch_size": null,
+            "batch_sizes": [],
+            "device": self.args.model.compute.device,
+            "use_cache": null,
+            "limit": self.args.tasks.limit,
+            "bootstrap_iters": 0,
+            "gen_kwargs": null,
+            "random_seed": null,
+            "numpy_seed": null,
+            "torch_seed": null,
+            "fewshot_seed": 1234,
+        })
+    }
+
+    /// Program, tokenizer and times.
+    fn circumstances(&self) -> Map<String, Value> {
+        let tokenizer = &self.loaded.tokenizer;
+        let token = |name: &str| match tokenizer.special(name) {
+            Some((text, id)) => json!([text, id.map_or("None".to_owned(), |id| id.to_string())]),
+            None => json!([null, "None"]),
+        };
+        let started = self.started.duration_since(SystemTime::UNIX_EPOCH);
+        let started = started.unwrap_or_default().as_secs_f64();
+        let name = &self.args.model.model;
+        let system = &self.args.tasks.asking.system;
+        let template = self
+            .args
+            .tasks
+            .asking
+            .chat
+            .then(|| tokenizer.chat().ok())
+            .flatten();
+        let template = template.map(crate::model::ChatTemplate::source);
+        let object = json!({
+            "git_hash": null,
+            "date": started,
+            "pretty_env_info": null,
+            "transformers_version": null,
+            "lm_eval_version": null,
+            "cola_version": env!("CARGO_PKG_VERSION"),
+            "upper_git_hash": null,
+            "tokenizer_pad_token": token("pad_token"),
+            "tokenizer_eos_token": token("eos_token"),
+            "tokenizer_bos_token": token("bos_token"),
+            "eot_token_id": tokenizer.special("eos_token").and_then(|(_, id)| id),
+            "max_length": self.loaded.engine.model().spec().max_positions,
+            "model_source": "cola",
+            "model_name": name,
+            "model_name_sanitized": sanitized(name),
+            "system_instruction": system,
+            "system_instruction_sha": system.as_deref().map(sha256),
+            "fewshot_as_multiturn": false,
+            "chat_template": template,
+            "chat_template_sha": template.as_deref().map(sha256),
+            "start_time": started,
+            "end_time": started + self.seconds,
+            "total_evaluation_time_seconds": self.seconds.to_string(),
+        });
+        match object {
+            Value::Object(object) => object,
+            _ => Map::new(),
+        }
+    }
+}
+
+/// Means and standard errors under lm-evaluation-harness's keys. A failed sample counts as wrong.
+pub fn metrics_of(task: &TaskSpec, rows: &[Row<'_>]) -> Map<String, Value> {
+    let mut metrics = Map::new();
+    for (at, key) in task.metric_keys().into_iter().enumerate() {
+        let value = |(_, done): &Row<'_>| done.and_then(|d| d.verdict.values.get(at).copied());
+        let values: Vec<f64> = rows.iter().map(|row| value(row).unwrap_or(0.0)).collect();
+        if let Some(mean) = Mean::of(&values) {
+            let error = mean
+                .standard_error
+                .map_or(json!("N/A"), |error| json!(error));
+            let error_key = standard_error_key(&key);
+            metrics.insert(key, json!(mean.value));
+            metrics.insert(error_key, error);
+        }
+    }
+    metrics
+}
+
+fn alias(task: &TaskSpec) -> &str {
+    let alias = task.config.get("task_alias").and_then(Value::as_str);
+    alias.unwrap_or(&task.name)
+}
+
+/// The task's keys, those it leaves out with what they mean then.
+fn config_of(task: &TaskSpec) -> Map<String, Value> {
+    let mut config = task.config.clone();
+    for (key, value) in [
+        ("unsafe_code", json!(false)),
+        ("description", json!(task.description)),
+        ("target_delimiter", json!(task.target_delimiter)),
+        ("fewshot_delimiter", json!(task.fewshot_delimiter)),
+        ("repeats", json!(1)),
+        ("should_decontaminate", json!(false)),
+        ("output_type", json!("generate_until")),
+    ] {
+        config.entry(key).or_insert(value);
+    }
+    config.insert("num_fewshot".to_owned(), json!(task.num_fewshot));
+    config
+}
+
+/// `metadata.version`; lm-evaluation-harness says `Yaml` of a task without.
+fn version(task: &TaskSpec) -> Value {
+    let metadata = task.config.get("metadata");
+    let version = metadata.and_then(|metadata| metadata.get("version"));
+    version.cloned().unwrap_or_else(|| json!("Yaml"))
+}
+
+/// A model's name as lm-evaluation-harness puts it into paths.
+fn sanitized(name: &str) -> String {
+    let mut out = String::new();
+    let mut inside = false;
+    for char in name.chars() {
+        let odd = "\"<>:/|\\?*[]".contains(char);
+        match odd {
+            true if inside => {}
+            true => out.push_str("__"),
+            false => out.push(char),
+        }
+        inside = odd;
+    }
+    out
+}
+
+/// ISO 8601 with microseconds in UTC, its colons written as dashes: `2026-01-31T23-59-59.000001`.
+fn date_id(time: SystemTime) -> String {
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let (seconds, micros) = (since.as_secs(), since.subsec_micros());
+    let (year, month, day) = civil(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}-{minute:02}-{second:02}.{micros:06}")
+}
+
+/// Year, month and day of a number of days since 1970-01-01 (Hinnant's days in eras of 400 years that begin in March).
+fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = match month {
+        0..=9 => (year, month + 3),
+        _ => (year + 1, month - 9),
+    };
+    (year + 400 * era, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_iso_dates() {
+        for (seconds, date) in [
+            (0, "1970-01-01T00-00-00.000000"),
+            (951_782_399, "2000-02-28T23-59-59.000000"),
+            (951_782_400, "2000-02-29T00-00-00.000000"),
+            (1_709_251_199, "2024-02-29T23-59-59.000000"),
+            (4_107_542_399, "2100-02-28T23-59-59.000000"),
+            (4_107_542_400, "2100-03-01T00-00-00.000000"),
+        ] {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            assert_eq!(date_id(time), date);
+        }
+    }
+
+    #[test]
+    fn a_models_name_fits_into_a_path() {
+        assert_eq!(sanitized("org/name@abc"), "org__name@abc");
+        assert_eq!(sanitized("C:\\models\\x"), "C__models__x");
+    }
+}

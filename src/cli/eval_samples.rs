@@ -1,0 +1,153 @@
+//! `samples_TASK_TIME.jsonl` as lm-evaluation-harness 0.4.9 writes it: a line a sample and filter, every number of a response
+//! as text; what is ours stands beside its keys.
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::CliError;
+use crate::{
+    chain::Chain,
+    run::Evaluated,
+    task::{Answer, Output, Question, Sample, TaskSpec, truncate_at_stop},
+};
+
+/// A sample and what came of it.
+pub type Row<'a> = (&'a Sample, Option<&'a Evaluated>);
+
+/// The lines of a task, and the hash of the rows, prompts and targets in them.
+pub struct SampleLines {
+    pub text: String,
+    pub hash: String,
+}
+
+/// The lines of a task: all samples under its first filter, then under its second.
+pub fn sample_lines(
+    task: &TaskSpec,
+    chain: &Chain,
+    rows: &[Row<'_>],
+) -> Result<SampleLines, CliError> {
+    let (mut text, mut hashes) = (String::new(), String::new());
+    for filter in 0..task.filters.len() {
+        for row in rows {
+            let line = line(task, chain, filter, row)?;
+            for key in ["doc_hash", "prompt_hash", "target_hash"] {
+                hashes += line[key].as_str().unwrap_or_default();
+            }
+            text += &serde_json::to_string(&line).map_err(|e| CliError::Output(e.into()))?;
+            text.push('\n');
+        }
+    }
+    Ok(SampleLines {
+        text,
+        hash: sha256(&hashes),
+    })
+}
+
+fn line(
+    task: &TaskSpec,
+    chain: &Chain,
+    filter: usize,
+    (sample, done): &Row<'_>,
+) -> Result<Value, CliError> {
+    let doc = serde_json::to_string_pretty(&*sample.doc).map_err(|e| CliError::Output(e.into()))?;
+    let arguments = arguments(task, sample);
+    let (responses, filtered) = responses(task, filter, sample, done.map(|done| &done.answer));
+    let names: Vec<&str> = task.metrics.iter().map(|metric| metric.name()).collect();
+    let mut line = json!({
+        "doc_id": sample.index,
+        "doc": &*sample.doc,
+        "target": sample.target,
+        "arguments": Map::from_iter(arguments.iter().enumerate().map(|(at, (context, other))| {
+            (format!("gen_args_{at}"), json!({ "arg_0": context, "arg_1": other }))
+        })),
+        "resps": responses,
+        "filtered_resps": filtered,
+        "filter": task.filters[filter].name,
+        "metrics": names,
+        "doc_hash": sha256(&doc),
+        "prompt_hash": sha256(arguments.first().map_or("", |(context, _)| context)),
+        "target_hash": sha256(&sample.target),
+    });
+    for (at, name) in names.iter().enumerate() {
+        let value = done.and_then(|done| done.verdict.values.get(filter * names.len() + at));
+        line[name] = json!(value.copied().unwrap_or(0.0));
+    }
+    let verdict = done.map(|done| &done.verdict);
+    line["id"] = json!(sample.id);
+    line["chain"] = json!(chain);
+    line["prompt"] = json!(sample.context);
+    line["gold"] = json!(sample.gold_text());
+    line["correct"] = json!(verdict.is_some_and(|verdict| verdict.correct));
+    line["margin"] = json!(verdict.and_then(|verdict| verdict.margin));
+    line["answer"] = json!(verdict.map(|verdict| &verdict.answer));
+    Ok(line)
+}
+
+/// What is asked of the model: contexts, and continuations or generation options.
+fn arguments<'s>(task: &TaskSpec, sample: &'s Sample) -> Vec<(&'s str, Value)> {
+    match &sample.question {
+        Question::MultipleChoice {
+            continuations,
+            contexts,
+            ..
+        } => continuations
+            .iter()
+            .enumerate()
+            .map(|(at, continuation)| {
+                let context = contexts.get(at).unwrap_or(&sample.context);
+                (context.as_str(), json!(continuation))
+            })
+            .collect(),
+        Question::Generate { .. } => vec![(&sample.context, generation(task))],
+    }
+}
+
+/// The generation options a task runs with.
+fn generation(task: &TaskSpec) -> Value {
+    let mut options = task
+        .config
+        .get("generation_kwargs")
+        .cloned()
+        .unwrap_or_else(|| json!({ "do_sample": false, "temperature": 0.0 }));
+    if let Output::Generate { until, max_tokens } = &task.output {
+        options["until"] = json!(until);
+        options["max_gen_toks"] = json!(max_tokens);
+    }
+    options
+}
+
+/// `resps` and `filtered_resps`; of a sample that failed there are none.
+fn responses(
+    task: &TaskSpec,
+    filter: usize,
+    sample: &Sample,
+    answer: Option<&Answer>,
+) -> (Value, Value) {
+    match answer {
+        Some(Answer::Choice { log_probs, greedy }) => {
+            let pairs = log_probs.iter().zip(greedy).map(|(log_prob, greedy)| {
+                // Python's spelling of numbers and truth values.
+                let greedy = if *greedy { "True" } else { "False" };
+                json!([format!("{log_prob:?}"), greedy])
+            });
+            let pairs: Vec<Value> = pairs.collect();
+            let each: Vec<Value> = pairs.iter().map(|pair| json!([pair])).collect();
+            (json!(each), json!(pairs))
+        }
+        Some(Answer::Text { text, .. }) => {
+            let until = match &sample.question {
+                Question::Generate { until, .. } => until.as_slice(),
+                Question::MultipleChoice { .. } => &[],
+            };
+            let text = truncate_at_stop(text, until);
+            (json!([[text]]), json!([task.filters[filter].apply(text)]))
+        }
+        Some(Answer::NotFinite) | None => (json!([]), json!([])),
+    }
+}
+
+/// 64 hex digits.
+pub fn sha256(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

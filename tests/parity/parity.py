@@ -1,0 +1,199 @@
+"""Compares `cola eval` with lm-evaluation-harness 0.4.9 on the same models and rows, sample by sample.
+
+    python tests/parity/parity.py --work DIR --data SHARED_DATA --out parity.json     everything; what is in --out is kept
+    python tests/parity/parity.py --work DIR --models demo --tasks piqa boolq --out parity.json
+    python tests/parity/parity.py --work DIR --recorded tests/fixtures/lm_eval        the recorded core of `make test`
+
+Needs lm_eval, torch and transformers; minerva_math also sympy, math-verify and antlr4-python3-runtime 4.11.
+lm-evaluation-harness runs its own task files and Python functions, its model in float32, one request at a time, with
+`add_bos_token=True`: it leaves that token out by default, cola puts it where the tokenizer says.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import compare
+import rows
+from models import FAMILIES, REPOSITORY, write_random
+from tasks import CASES, their_config, write_rows
+
+SEED = 7
+
+
+def main():
+    args = arguments()
+    args.work.mkdir(parents=True, exist_ok=True)
+    outcomes = json.loads(args.out.read_text()) if args.out and args.out.exists() else {}
+    for name in args.models:
+        theirs = None
+        for case in CASES:
+            key = f"{case.name}/{name}"
+            if (args.tasks and case.name not in args.tasks) or (key in outcomes and not args.recorded):
+                continue
+            theirs = theirs or Theirs(model_directory(name, args))
+            outcomes[key] = outcome(case, name, theirs, args)
+            print(key, compare.in_words(outcomes[key]), flush=True)
+            if args.out:
+                args.out.write_text(json.dumps(outcomes, indent=1) + "\n")
+    print(compare.table(outcomes))
+    if args.out:
+        args.out.with_suffix(".md").write_text(compare.report(outcomes))
+    failed = [key for key, found in outcomes.items() if not compare.is_same(found)]
+    print("different:", ", ".join(failed) if failed else "none")
+    raise SystemExit(bool(failed))
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True, help="directory for rows, random models and results")
+    parser.add_argument("--data", type=Path, help="directory with arc_easy/, commonsense_qa/, gsm8k/ and models/stories260K")
+    parser.add_argument("--models", nargs="+", default=["demo", "stories260K", *FAMILIES])
+    parser.add_argument("--tasks", nargs="+", help="names of the cases in tasks.py (default: all)")
+    parser.add_argument("--count", type=int, default=400, help="rows a task")
+    parser.add_argument("--max-gen-toks", type=int, default=32)
+    parser.add_argument("--cola", type=Path, default=REPOSITORY / "target/release/cola")
+    parser.add_argument("--out", type=Path, help="JSON of outcomes, to continue and to keep; a table beside it")
+    parser.add_argument("--recorded", type=Path, help="write what lm-evaluation-harness says of a few rows there")
+    return parser.parse_args()
+
+
+def model_directory(name, args):
+    if name == "demo":
+        return REPOSITORY / "models/demo"
+    if name in FAMILIES:
+        write_random(name, args.work / "models" / name)
+        return args.work / "models" / name
+    return args.data / "models" / name
+
+
+def sentences(args):
+    """Real questions to cut into phrases; of what is recorded, words of our own."""
+    if args.recorded or not args.data:
+        return (REPOSITORY / "tests/parity/sentences.txt").read_text(encoding="utf-8").splitlines()
+    found = [row["question"] for row in rows.read_lines(args.data / "arc_easy/test.jsonl")]
+    found += [row["question"] for row in rows.read_lines(args.data / "commonsense_qa/validation.jsonl")]
+    return [re.sub(r"\s+", " ", text) for text in found]
+
+
+def outcome(case, model, theirs, args):
+    """Both programs on one case."""
+    directory = args.work / "rows" / ("recorded" if args.recorded else f"{args.count}") / case.name
+    data = None if args.recorded else args.data
+    files = write_rows(case, directory, rows.Words(sentences(args), f"{SEED} {case.name}"), args.count, data)
+    began = time.perf_counter()
+    expected = [theirs.run(case, at, directory, args) for at in range(len(case.theirs))]
+    middle = time.perf_counter()
+    ours = run_ours(case, theirs.directory, files, args)
+    if args.recorded:
+        record(case, expected, files, args)
+    found = compare.case(case, expected, ours, theirs.least_lead)
+    seconds = {"lm_eval": round(middle - began, 1), "cola": round(time.perf_counter() - middle, 1)}
+    return found | {"seconds": seconds}
+
+
+class Theirs:
+    """lm-evaluation-harness with one model."""
+
+    def __init__(self, directory):
+        import accelerate  # noqa: F401
+        import datasets  # noqa: F401
+        import peft  # noqa: F401
+        import torch
+
+        # One of these loads transformers anew.
+        transformers = sys.modules["transformers"]
+        if not hasattr(transformers, "AutoModelForVision2Seq"):
+            # lm_eval 0.4.9 names it; transformers 5 calls it otherwise, and nothing here uses it.
+            transformers.AutoModelForVision2Seq = transformers.AutoModelForImageTextToText
+        from lm_eval.models.huggingface import HFLM
+
+        self.directory = directory
+        self.model = HFLM(
+            pretrained=str(directory), dtype="float32", batch_size=1, device="cpu", add_bos_token=True, trust_remote_code=False
+        )
+        self.torch = torch
+
+    def run(self, case, at, directory, args):
+        from lm_eval import simple_evaluate
+
+        config = their_config(case, at, directory)
+        generates = case.kind in ("gsm8k", "mmlu_pro", "math")
+        return simple_evaluate(
+            self.model, tasks=[config], num_fewshot=case.num_fewshot, verbosity="ERROR",
+            gen_kwargs={"max_gen_toks": args.max_gen_toks} if generates else None,
+        )
+
+    def least_lead(self, prompt, length):
+        """The least lead, in nats, of a greedy token over the next best one: below rounding either may win."""
+        torch = self.torch
+        tokens = self.model.tok_encode(prompt)[-(self.model.max_length - length) :]
+        lead = float("inf")
+        with torch.no_grad():
+            for _ in range(length):
+                logits = self.model.model(torch.tensor([tokens])).logits[0, -1]
+                best, second = logits.log_softmax(-1).topk(2).values.tolist()
+                lead = min(lead, best - second)
+                tokens.append(int(logits.argmax()))
+        return lead
+
+
+def run_ours(case, model, files, args):
+    """Results and samples of `cola eval`."""
+    with tempfile.TemporaryDirectory() as place:
+        task = Path(place) / "task.yaml"
+        base = (REPOSITORY / "datasets" / f"{case.ours}.yaml").read_text(encoding="utf-8")
+        lines = [f"include: {case.ours}.yaml", f"task: {case.ours}"]
+        until = re.search(r"^  until: (\[.*\])$", base, re.MULTILINE)
+        if until:
+            lines.append(f"generation_kwargs: {{until: {until[1]}, max_gen_toks: {args.max_gen_toks}, do_sample: false}}")
+        task.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        command = [args.cola, "eval", "--model", model, "--task", task, "--data", files["asked"], "--out", f"{place}/out"]
+        if case.num_fewshot is not None:
+            command += ["--num-fewshot", case.num_fewshot]
+        if "shots" in files:
+            command += ["--fewshot-data", files["shots"]]
+        ran = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+        if ran.returncode:
+            raise SystemExit(f"{' '.join(map(str, command))}\n{ran.stderr}")
+        (results,) = Path(place, "out").glob("results_*.json")
+        (samples,) = Path(place, "out").glob("samples_*.jsonl")
+        return json.loads(results.read_text(encoding="utf-8")), rows.read_lines(samples)
+
+
+def record(case, expected, files, args):
+    """What lm-evaluation-harness says, as the Rust test reads it: rows, and by filter and row what was asked and found."""
+    args.recorded.mkdir(parents=True, exist_ok=True)
+    samples = [sample for each in expected for sample in compare.lines(each)]
+    kept = ["doc_id", "doc", "filter", "target", "doc_hash", "prompt_hash", "target_hash", "resps", "filtered_resps"]
+    lines = [{key: sample[key] for key in [*kept, *sample["metrics"]]} for sample in samples]
+    for line in lines:
+        # Text as it is, log-probabilities with the digits that are compared.
+        line["resps"] = [[compare.rounded(response) for response in responses] for responses in line["resps"]]
+        line["filtered_resps"] = [compare.rounded(response) for response in line["filtered_resps"]]
+        # The rows are in a file of their own.
+        line["row"] = line.pop("doc").get(case.column, "") if case.column else ""
+    results = [each["results"][name] for each, name in zip(expected, case.theirs)]
+    settings = samples[0]["arguments"][0][1]
+    generates = isinstance(settings, dict)
+    content = {
+        "task": case.ours, "num_fewshot": case.num_fewshot, "column": case.column,
+        "until": settings["until"] if generates else None, "max_gen_toks": args.max_gen_toks if generates else None, "results": results, "samples": lines,
+        "rows": rows.read_lines(files["asked"]), "shots": rows.read_lines(files["shots"]) if "shots" in files else [],
+    }
+    path = args.recorded / f"{case.name}.json"
+    path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=float) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
