@@ -119,8 +119,13 @@ class Theirs:
         from lm_eval.models.huggingface import HFLM
 
         self.directory = directory
+        tokenizer = None
+        if directory.name in FAMILIES:
+            # The bundled model's tokenizer as its file says: by the model's type transformers 5 would put Qwen's way of
+            # splitting words into it.
+            tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(directory)
         self.model = HFLM(
-            pretrained=str(directory), dtype="float32", batch_size=1, device="cpu", add_bos_token=True, trust_remote_code=False
+            pretrained=str(directory), tokenizer=tokenizer, dtype="float32", batch_size=1, device="cpu", add_bos_token=True, trust_remote_code=False
         )
         self.torch = torch
 
