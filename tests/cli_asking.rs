@@ -241,7 +241,7 @@ fn letters_are_generated_extracted_and_compared() {
         assert_eq!(text(&line["answer"]), answer, "{line}");
         assert_eq!(truth(&line["correct"]), line["answer"] == line["target"]);
         assert_eq!(
-            number(&line["exact_match,letter"]),
+            number(&line["exact_match"]),
             f64::from(truth(&line["correct"]))
         );
     }
@@ -410,7 +410,7 @@ fn prompts_are_shown_as_the_model_reads_them_without_reading_weights() {
         assert_eq!(texts, arguments);
         assert!(list(&prompt["tokens"]).len() > 4);
         let gold = &prompt["continuations"][count(&prompt["gold"]) as usize]["text"];
-        assert_eq!(text(gold).trim(), text(&line["target"]));
+        assert_eq!(text(gold).trim(), text(&line["gold"]));
         assert_eq!(prompt["warnings"], json!({}));
     }
     let table = place
