@@ -46,15 +46,15 @@ pub enum TaskError {
     /// The task names no data file, or not for the split it evaluates.
     #[error(
         "task `{task}`: {message}; give the rows with --data FILE{}",
-        fetch_hint(dataset)
+        hint(other)
     )]
     NoData {
         /// The task.
         task: String,
         /// What it names instead.
         message: String,
-        /// What to type to fetch the rows, where the task names a dataset of the hub.
-        dataset: Option<String>,
+        /// Another way to rows: to fetch the dataset of the hub that the task names, or to make some.
+        other: Option<String>,
     },
 
     /// The task names no data file to draw few-shot examples from.
@@ -128,9 +128,9 @@ pub enum TaskError {
 }
 
 /// The end of a message about rows that are not here.
-fn fetch_hint(dataset: &Option<String>) -> String {
-    match dataset {
-        Some(dataset) => format!(", or fetch them with {dataset}"),
+fn hint(other: &Option<String>) -> String {
+    match other {
+        Some(other) => format!(", or {other}"),
         None => String::new(),
     }
 }

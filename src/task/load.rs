@@ -12,6 +12,7 @@ use super::error::TaskError;
 use super::fewshot::Examples;
 use super::sample::Sample;
 use super::spec::TaskSpec;
+use super::synth::Kind;
 use super::template::{Columns, Row};
 
 /// Columns that hold a row's id in datasets people use, the most telling first.
@@ -254,13 +255,15 @@ fn examples(
 
 fn files_of_split(task: &TaskSpec, split: &str) -> Result<Vec<PathBuf>, TaskError> {
     let Some(files) = task.source.files_of(split) else {
-        let hub = [&task.source.path, &task.source.name]
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect::<Vec<_>>()
-            .join("/");
-        let message = format!("its split `{split}` is not on this machine (on the hub: {hub})");
+        let place = match task.source.fetch_flags() {
+            None => String::new(),
+            Some(_) => {
+                let hub = [&task.source.path, &task.source.name];
+                let hub: Vec<&str> = hub.into_iter().flatten().map(String::as_str).collect();
+                format!(" (on the hub: {})", hub.join("/"))
+            }
+        };
+        let message = format!("its split `{split}` is not on this machine{place}");
         return Err(no_data(task, &message));
     };
     let located = files.iter().map(|name| {
@@ -271,10 +274,16 @@ fn files_of_split(task: &TaskSpec, split: &str) -> Result<Vec<PathBuf>, TaskErro
 }
 
 fn no_data(task: &TaskSpec, message: &str) -> TaskError {
+    let fetch = task.source.fetch_flags();
+    let makes = |kind: &Kind| kind.name() == task.name;
+    let other = match Kind::ALL.into_iter().find(makes) {
+        Some(kind) => Some(format!("make some with cola synth --kind {}", kind.name())),
+        None => fetch.map(|flags| format!("fetch them with {flags}")),
+    };
     TaskError::NoData {
         task: task.name.clone(),
         message: message.to_owned(),
-        dataset: task.source.fetch_flags(),
+        other,
     }
 }
 
