@@ -23,6 +23,7 @@ fn asking() -> Asking {
         max_positions: 4096,
         chat: false,
         system: None,
+        no_bos: false,
         spread: 0.0,
         wrong_targets: Some(1),
         warnings: Arc::default(),

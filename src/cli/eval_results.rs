@@ -114,7 +114,8 @@ impl Evaluation<'_> {
         json!({
             "model": "cola",
             "model_args": format!(
-                "pretrained={},dtype={kind},chain={}", self.args.model.model, self.chain
+                "pretrained={},dtype={kind},chain={}{}", self.args.model.model, self.chain,
+                if self.args.tasks.asking.no_bos { ",add_bos_token=False" } else { "" },
             ),
             "model_num_parameters": model.spec().parameters(),
             "model_dtype": torch,

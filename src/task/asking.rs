@@ -24,6 +24,8 @@ pub struct Asking {
     pub chat: bool,
     /// The system message of that chat. A task's description follows it, or is one by itself.
     pub system: Option<String>,
+    /// Whether the special tokens are left out that the tokenizer would put around a prompt.
+    pub no_bos: bool,
     /// What the company of a batch can change in a log-probability, nats: answers that hang on less
     /// are near-ties.
     pub spread: f64,
@@ -262,7 +264,7 @@ impl Asking {
 
     /// A chat template writes the special tokens itself.
     fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
-        match self.chat {
+        match self.chat || self.no_bos {
             true => self.tokenizer.encode_with(text, false),
             false => self.tokenizer.encode(text),
         }
