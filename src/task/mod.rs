@@ -25,6 +25,7 @@ mod error;
 mod fewshot;
 mod filter;
 mod grade;
+mod last_wins;
 mod letters;
 mod load;
 mod mersenne;
