@@ -140,7 +140,10 @@ fn responses(
                 Question::MultipleChoice { .. } => &[],
             };
             let text = truncate_at_stop(text, until);
-            (json!([[text]]), json!([task.filters[filter].apply(text)]))
+            (
+                json!([[text]]),
+                json!([task.filters[filter].apply(text, &sample.doc)]),
+            )
         }
         Some(Answer::NotFinite) | None => (json!([]), json!([])),
     }

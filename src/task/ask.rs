@@ -61,7 +61,8 @@ pub(super) fn ask(
     if !manner.rotations {
         return Ok(all);
     }
-    let Some((options, gold)) = all[0].question.choice() else {
+    let choice = all[0].question.choice();
+    let Some((options, gold)) = choice.filter(|_| task.has_options()) else {
         return Err("--rotations: there are no options to rotate".to_owned());
     };
     let (options, count) = (options.to_vec(), options.len());
@@ -101,6 +102,8 @@ fn one(
 ) -> Result<Asked, String> {
     let prefix = target::answer_prefix(task, row)?;
     let target = target::target(task, row)?;
+    let mut filters = task.filters.iter();
+    filters.try_for_each(|filter| filter.check(row.columns))?;
     let printed = match &target {
         Target::Index(index) => index.to_string(),
         Target::Text(text) => text.clone(),

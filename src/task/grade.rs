@@ -130,7 +130,7 @@ impl Sample {
             .task
             .filters
             .iter()
-            .map(|filter| filter.apply(text))
+            .map(|filter| filter.apply(text, &self.doc))
             .collect();
         let values: Vec<f64> = answers
             .iter()

@@ -4,6 +4,7 @@ use serde_yaml_ng::{Mapping, Value};
 
 use super::error::TaskError;
 use super::filter::{FALLBACK, Filter, Pipeline};
+use super::listed_choice::ListedChoice;
 use super::metric::{ExactMatch, Metric};
 use super::process::Comparison;
 use super::regex::PythonRegex;
@@ -148,17 +149,17 @@ fn metric(
     }
 }
 
-fn exact_match(options: &mut Options<'_>) -> Result<Metric, TaskError> {
+fn regexes_to_ignore(options: &mut Options<'_>) -> Result<Vec<PythonRegex>, TaskError> {
     const PATTERNS: &str = "regexes_to_ignore";
-    let mut regexes_to_ignore = Vec::new();
-    if let Some(patterns) = options.take(PATTERNS) {
+    let mut regexes = Vec::new();
+    if let Some(patterns) = options.take(PATTERNS).filter(|value| !value.is_null()) {
         let inside = format!("{}.{PATTERNS}", options.place);
         for pattern in options.entry.texts_in(&inside, &patterns)? {
-            regexes_to_ignore.push(options.regex(PATTERNS, &pattern)?);
+            regexes.push(options.regex(PATTERNS, &pattern)?);
         }
     }
     Ok(Metric::ExactMatch(ExactMatch {
-        regexes_to_ignore,
+        regexes_to_ignore: regexes_to_ignore(options)?,
         ignore_case: options.flag("ignore_case")?,
         ignore_punctuation: options.flag("ignore_punctuation")?,
         ignore_numbers: options.flag("ignore_numbers")?,
@@ -218,18 +219,7 @@ fn filter(mut options: Options<'_>) -> Result<Option<Filter>, TaskError> {
                 .unwrap_or_else(|| FALLBACK.to_owned()),
         }),
         "regex" => {
-            let pattern = options
-                .text("regex_pattern")?
-                .unwrap_or_else(|| r"#### (\-?[0-9\.\,]+)".to_owned());
-            let select = match options.take("group_select") {
-                Some(value) => value
-                    .as_i64()
-                    .ok_or_else(|| options.error("group_select", "expected a whole number"))?,
-                None => 0,
-            };
-            let fallback = options
-                .text("fallback")?
-                .unwrap_or_else(|| FALLBACK.to_owned());
+            let (regex, select, fallback) = regex_options(&mut options)?;
             Some(Filter::Regex {
                 regex: options.regex("regex_pattern", &pattern)?,
                 select,
@@ -237,7 +227,7 @@ fn filter(mut options: Options<'_>) -> Result<Option<Filter>, TaskError> {
             })
         }
         _ => {
-            let known = "regex, take_first, remove_whitespace, lowercase, uppercase, majority_vote, boxed and answer are";
+            let known = "regex, multi_choice_regex, take_first, remove_whitespace, lowercase, uppercase, majority_vote, boxed and answer are";
             return Err(options.error(
                 "function",
                 format!("`{function}` is not supported: {known}"),
@@ -246,4 +236,34 @@ fn filter(mut options: Options<'_>) -> Result<Option<Filter>, TaskError> {
     };
     options.finish()?;
     Ok(filter)
+}
+        "multi_choice_regex" => {
+            let (regex, select, fallback) = regex_options(&mut options)?;
+            Some(Filter::ListedChoice(ListedChoice {
+                regex,
+                select,
+                fallback,
+                regexes_to_ignore: regexes_to_ignore(&mut options)?,
+                ignore_case: options.flag("ignore_case")?,
+                ignore_punctuation: options.flag("ignore_punctuation")?,
+            }))
+        }
+
+/// `regex_pattern`, `group_select` and `fallback`.
+fn regex_options(options: &mut Options<'_>) -> Result<(PythonRegex, i64, String), TaskError> {
+    let pattern = options.text("regex_pattern")?;
+    let pattern = pattern.unwrap_or_else(|| r"#### (\-?[0-9\.\,]+)".to_owned());
+    let select = match options.take("group_select") {
+        Some(value) => value
+            .as_i64()
+            .ok_or_else(|| options.error("group_select", "expected a whole number"))?,
+        None => 0,
+    };
+    let fallback = options.text("fallback")?;
+    let regex = options.regex("regex_pattern", &pattern)?;
+    Ok((
+        regex,
+        select,
+        fallback.unwrap_or_else(|| FALLBACK.to_owned()),
+    ))
 }
