@@ -122,7 +122,10 @@ fn one(
     };
     let gold = match (&turned, &options) {
         (Some(turned), _) => Some(turned.gold),
-        (None, Some(options)) => Some(target::gold_index(&target, options)?),
+        (None, Some(options)) if !task.is_log_likelihood() => {
+            Some(target::gold_index(&target, options)?)
+        }
+        (None, Some(_)) => None,
         (None, None) => None,
     };
     if let Some(turned) = turned {
@@ -214,6 +217,19 @@ fn question(
                 },
                 contexts: Vec::new(),
                 options,
+            }
+        }
+        Output::LogLikelihood => {
+            // The target as it stands: no delimiter before it.
+            let text = match target {
+                Target::Text(text) => text,
+                Target::Index(index) => index.to_string(),
+            };
+            Question::MultipleChoice {
+                options: vec![text.clone()],
+                continuations: vec![text],
+                contexts: Vec::new(),
+                gold: 0,
             }
         }
         Output::Generate { until, max_tokens } => {

@@ -64,11 +64,11 @@ impl Asking {
             });
             let laid = laid.collect::<Result<Vec<_>, _>>().map_err(fail)?;
             let nothing = |(_, laid): &(Sample, Laid)| laid.branches.iter().any(Vec::is_empty);
-            if way.task.is_multiple_choice() && laid.iter().any(nothing) {
+            if way.task.is_scored() && laid.iter().any(nothing) {
                 // Its log-probability would be that of nothing, 0, above every other option's.
                 return Err(TaskError::Row {
                     place: place(&sample),
-                    message: "an option adds no token to the prompt, so it cannot be scored"
+                    message: "an answer adds no token to the prompt, so it cannot be scored"
                         .to_owned(),
                 });
             }
@@ -188,7 +188,7 @@ impl Asking {
         let Laid {
             trunk, branches, ..
         } = laid;
-        if trunk.len() <= laid.room || !way.task.is_multiple_choice() {
+        if trunk.len() <= laid.room || !way.task.is_scored() {
             let mut builder = Row::builder(&trunk[trunk.len().saturating_sub(laid.room)..]);
             let asked = branches
                 .iter()
