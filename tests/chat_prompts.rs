@@ -56,6 +56,7 @@ fn chats_with_and_without_a_system_message_are_lm_evals() {
             max_positions: 4096,
             chat: true,
             system: case.system.clone(),
+            no_bos: false,
             spread: 0.0,
             wrong_targets: None,
             warnings: Arc::default(),

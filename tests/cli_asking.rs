@@ -517,3 +517,37 @@ fn what_looks_wrong_with_a_prompt_is_told_with_the_prompt_and_counted_in_a_run()
         "{told}"
     );
 }
+
+#[test]
+fn no_bos_leaves_the_tokenizers_special_tokens_out() {
+    let place = place();
+    let prompts = |flags: &str| {
+        let ended = place.ok(&format!("eval {DATA} --show-prompts 3 --json {flags}"));
+        list(&ended.json()["prompts"]).to_vec()
+    };
+    let (with, without) = (prompts(""), prompts("--no-bos"));
+    assert_eq!(with.len(), without.len());
+    for (with, without) in with.iter().zip(&without) {
+        // The bundled tokenizer puts token 0 first.
+        assert_eq!(list(&with["tokens"])[0], json!(0));
+        assert_eq!(list(&with["tokens"])[1..], *list(&without["tokens"]));
+        assert_eq!(with["continuations"], without["continuations"]);
+    }
+    let log_probs = |flags: &str, out: &str| {
+        place.ok(&format!("eval {DATA} --limit 2 --out {out} {flags}"));
+        place.samples(out, "commonsense")[0]["resps"].clone()
+    };
+    assert_ne!(log_probs("", "with"), log_probs("--no-bos", "without"));
+    place.ok(&format!(
+        "search {DATA} --limit 1 --simulations 2 --no-bos --out run"
+    ));
+    let manifest: Value = serde_json::from_str(&place.read("run/manifest.json")).unwrap();
+    assert_eq!(manifest["no_bos"], json!(true));
+    let generated = |flags: &str| {
+        let ended = place.ok(&format!(
+            "generate --model @demo --prompt Mia --max-new-tokens 1 --json {flags}"
+        ));
+        list(&ended.json()["prompt_tokens"]).to_vec()
+    };
+    assert_eq!(generated("")[1..], *generated("--no-bos"));
+}

@@ -397,3 +397,36 @@ fn no_verdict_depends_on_batches_caches_workers_or_drafts() {
         assert_eq!(ours, expected, "{settings}");
     }
 }
+
+#[test]
+fn a_target_alone_is_scored_by_its_log_probability() {
+    let place = place();
+    place.write(
+        "t.yaml",
+        "task: t\noutput_type: loglikelihood\ndoc_to_text: question\ndoc_to_target: \"{{' ' + answer}}\"\n",
+    );
+    let ended = place.ok("eval --model @demo --task t.yaml --data arith.jsonl --out out --json");
+    let results = &ended.json()["results"]["t"];
+    let lines = place.samples("out", "t");
+    let (mut sum, mut greedy) = (0.0, Vec::new());
+    for line in &lines {
+        let response = &line["resps"][0][0];
+        let log_prob: f64 = text(&response[0]).parse().unwrap();
+        assert_close(&line["perplexity"], log_prob);
+        sum += log_prob;
+        greedy.push(text(&response[1]) == "True");
+        let right = *greedy.last().unwrap();
+        assert_eq!(truth(&line["correct"]), right);
+        assert_eq!(number(&line["acc"]) == 1.0, right);
+        assert_eq!(number(&line["margin"]) > 0.0, right);
+        assert_eq!(list(&line["filtered_resps"])[0], *response);
+    }
+    assert_close(&results["acc,none"], mean(&greedy).0);
+    assert_close(
+        &results["perplexity,none"],
+        (-sum / lines.len() as f64).exp(),
+    );
+    assert!(number(&results["perplexity_stderr,none"]) > 0.0);
+    let refused = place.refused("eval --model @demo --task t.yaml --data arith.jsonl --letters");
+    assert!(refused.contains("--letters"), "{refused}");
+}

@@ -23,6 +23,7 @@ fn asking() -> Asking {
         max_positions: 4096,
         chat: false,
         system: None,
+        no_bos: false,
         spread: 0.0,
         wrong_targets: Some(1),
         warnings: Arc::default(),
@@ -131,6 +132,7 @@ fn scored_options_are_right_where_all_orders_are_by_the_least_margin() {
             .map(|turn| Answer::Choice {
                 log_probs: (0..4).map(|at| scores[turn][(at + turn) % 4]).collect(),
                 greedy: vec![false; 4],
+                leads: vec![-1.0; 4],
             })
             .collect();
         for (target, place) in [(Target::Gold, 2), (Target::Wrong(0), wrong)] {
@@ -153,6 +155,7 @@ fn scored_options_are_right_where_all_orders_are_by_the_least_margin() {
     answers[0] = Answer::Choice {
         log_probs: vec![-9.0, -9.0, -1.0, -9.0],
         greedy: vec![false; 4],
+        leads: vec![-1.0; 4],
     };
     let verdict = probe.verdict(&answers, &Target::Gold);
     assert_eq!((verdict.correct, verdict.margin), (false, None));

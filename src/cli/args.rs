@@ -262,6 +262,9 @@ pub struct GenerateArgs {
     /// System message of the chat; without it there is none.
     #[arg(long, value_name = "TEXT", requires = "chat")]
     pub system: Option<String>,
+    /// Leave out the special tokens that the tokenizer puts around a prompt.
+    #[arg(long)]
+    pub no_bos: bool,
     /// Go on past end-of-sequence tokens.
     #[arg(long)]
     pub ignore_eos: bool,

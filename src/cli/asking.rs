@@ -25,6 +25,10 @@ pub struct AskingArgs {
     /// System message of the chat, before the task's description; without it there is none but that.
     #[arg(long, value_name = "TEXT", requires = "chat")]
     pub system: Option<String>,
+    /// Leave out the special tokens that the tokenizer puts around a prompt (`<s>`, `<|begin_of_text|>`), as
+    /// lm-evaluation-harness up to 0.4.9 does unless `add_bos_token=True`. A chat has none but its template's.
+    #[arg(long)]
+    pub no_bos: bool,
     /// List the options of multiple choice in the prompt by letter, and have the model write the letter,
     /// in 10 tokens with --chat and 2 without (as Dr.LLM does), instead of scoring each option.
     #[arg(long)]
@@ -72,6 +76,7 @@ impl AskingArgs {
             max_positions: usize::try_from(max_positions).unwrap_or(usize::MAX),
             chat: self.chat,
             system: self.system.clone(),
+            no_bos: self.no_bos,
             spread: 0.0,
             wrong_targets: None,
             warnings: Arc::default(),

@@ -1,4 +1,4 @@
-//! `results_TIME.json` as lm-evaluation-harness 0.4.9 writes it; what is ours stands beside its keys.
+//! `results_TIME.json` as lm-evaluation-harness 0.4 writes it; what is ours stands beside its keys.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     chain::Chain,
-    task::{Mean, Metric, TaskSpec, standard_error_key},
+    task::{Metric, TaskSpec, standard_error_key},
 };
 
 /// A finished evaluation of one chain.
@@ -37,7 +37,9 @@ impl Evaluation<'_> {
             "chain": self.chain,
             "results": self.by_task(|task, rows| {
                 let mut metrics = Map::new();
+                metrics.insert("name".to_owned(), json!(task.name));
                 metrics.insert("alias".to_owned(), json!(alias(task)));
+                metrics.insert("sample_len".to_owned(), json!(rows.len()));
                 metrics.extend(metrics_of(task, rows));
                 Value::Object(metrics)
             }),
@@ -91,8 +93,10 @@ impl Evaluation<'_> {
             (
                 "higher_is_better",
                 self.by_task(|task, _| {
-                    let names = task.metrics.iter().map(Metric::name);
-                    Value::Object(names.map(|name| (name.to_owned(), json!(true))).collect())
+                    let told = |metric: &Metric| {
+                        (metric.name().to_owned(), json!(metric.higher_is_better()))
+                    };
+                    Value::Object(task.metrics.iter().map(told).collect())
                 }),
             ),
         ];
@@ -114,7 +118,8 @@ impl Evaluation<'_> {
         json!({
             "model": "cola",
             "model_args": format!(
-                "pretrained={},dtype={kind},chain={}", self.args.model.model, self.chain
+                "pretrained={},dtype={kind},chain={}{}", self.args.model.model, self.chain,
+                if self.args.tasks.asking.no_bos { ",add_bos_token=False" } else { "" },
             ),
             "model_num_parameters": model.spec().parameters(),
             "model_dtype": torch,
@@ -188,10 +193,14 @@ impl Evaluation<'_> {
 /// Means and standard errors under lm-evaluation-harness's keys. A failed sample counts as wrong.
 pub fn metrics_of(task: &TaskSpec, rows: &[Row<'_>]) -> Map<String, Value> {
     let mut metrics = Map::new();
-    for (at, key) in task.metric_keys().into_iter().enumerate() {
+    let of_filters = task.filters.iter().flat_map(|_| &task.metrics);
+    for ((at, key), metric) in task.metric_keys().into_iter().enumerate().zip(of_filters) {
         let value = |(_, done): &Row<'_>| done.and_then(|d| d.verdict.values.get(at).copied());
-        let values: Vec<f64> = rows.iter().map(|row| value(row).unwrap_or(0.0)).collect();
-        if let Some(mean) = Mean::of(&values) {
+        let values = rows
+            .iter()
+            .map(|row| value(row).unwrap_or(metric.of_nothing()));
+        let values: Vec<f64> = values.collect();
+        if let Some(mean) = metric.over_samples(&values) {
             let error = mean
                 .standard_error
                 .map_or(json!("N/A"), |error| json!(error));

@@ -1,4 +1,4 @@
-//! `samples_TASK_TIME.jsonl` as lm-evaluation-harness 0.4.9 writes it: a line a sample and filter, every number of a response
+//! `samples_TASK_TIME.jsonl` as lm-evaluation-harness 0.4 writes it: a line a sample and filter, every number of a response
 //! as text; what is ours stands beside its keys.
 
 use serde_json::{Map, Value, json};
@@ -70,7 +70,8 @@ fn line(
     });
     for (at, name) in names.iter().enumerate() {
         let value = done.and_then(|done| done.verdict.values.get(filter * names.len() + at));
-        line[name] = json!(value.copied().unwrap_or(0.0));
+        let nothing = task.metrics[at].of_nothing();
+        line[name] = json!(value.copied().unwrap_or(nothing));
     }
     let verdict = done.map(|done| &done.verdict);
     line["id"] = json!(sample.id);
@@ -124,7 +125,9 @@ fn responses(
     answer: Option<&Answer>,
 ) -> (Value, Value) {
     match answer {
-        Some(Answer::Choice { log_probs, greedy }) => {
+        Some(Answer::Choice {
+            log_probs, greedy, ..
+        }) => {
             let pairs = log_probs.iter().zip(greedy).map(|(log_prob, greedy)| {
                 // Python's spelling of numbers and truth values.
                 let greedy = if *greedy { "True" } else { "False" };
@@ -140,7 +143,10 @@ fn responses(
                 Question::MultipleChoice { .. } => &[],
             };
             let text = truncate_at_stop(text, until);
-            (json!([[text]]), json!([task.filters[filter].apply(text)]))
+            (
+                json!([[text]]),
+                json!([task.filters[filter].apply(text, &sample.doc)]),
+            )
         }
         Some(Answer::NotFinite) | None => (json!([]), json!([])),
     }

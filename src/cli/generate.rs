@@ -37,7 +37,7 @@ pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
         false => args.prompt.clone(),
     };
     // A chat template writes the special tokens itself.
-    let tokens = match args.chat {
+    let tokens = match args.chat || args.no_bos {
         true => tokenizer.encode_with(&prompt, false)?,
         false => tokenizer.encode(&prompt)?,
     };

@@ -109,6 +109,7 @@ impl SearchJob {
             repeat: loaded.engine.repeat(),
             chat: self.asking.chat,
             system: self.asking.system.clone(),
+            no_bos: self.asking.no_bos,
             letters: self.asking.letters,
             rotations: self.asking.rotations,
             seed: self.strategy.seed,

@@ -36,6 +36,9 @@ pub struct Manifest {
     /// The chat's system message.
     #[serde(default)]
     pub system: Option<String>,
+    /// Whether the special tokens are left out that the tokenizer would put around a prompt.
+    #[serde(default)]
+    pub no_bos: bool,
     /// Whether options are listed by letter, and the letter generated.
     #[serde(default)]
     pub letters: bool,
@@ -187,6 +190,7 @@ mod tests {
             repeat: Repeat::Clean,
             chat: false,
             system: None,
+            no_bos: false,
             letters: false,
             rotations: false,
             seed: 0,

@@ -61,7 +61,8 @@ pub(super) fn ask(
     if !manner.rotations {
         return Ok(all);
     }
-    let Some((options, gold)) = all[0].question.choice() else {
+    let choice = all[0].question.choice();
+    let Some((options, gold)) = choice.filter(|_| task.has_options()) else {
         return Err("--rotations: there are no options to rotate".to_owned());
     };
     let (options, count) = (options.to_vec(), options.len());
@@ -101,6 +102,8 @@ fn one(
 ) -> Result<Asked, String> {
     let prefix = target::answer_prefix(task, row)?;
     let target = target::target(task, row)?;
+    let mut filters = task.filters.iter();
+    filters.try_for_each(|filter| filter.check(row.columns))?;
     let printed = match &target {
         Target::Index(index) => index.to_string(),
         Target::Text(text) => text.clone(),
@@ -119,7 +122,10 @@ fn one(
     };
     let gold = match (&turned, &options) {
         (Some(turned), _) => Some(turned.gold),
-        (None, Some(options)) => Some(target::gold_index(&target, options)?),
+        (None, Some(options)) if !task.is_log_likelihood() => {
+            Some(target::gold_index(&target, options)?)
+        }
+        (None, Some(_)) => None,
         (None, None) => None,
     };
     if let Some(turned) = turned {
@@ -211,6 +217,19 @@ fn question(
                 },
                 contexts: Vec::new(),
                 options,
+            }
+        }
+        Output::LogLikelihood => {
+            // The target as it stands: no delimiter before it.
+            let text = match target {
+                Target::Text(text) => text,
+                Target::Index(index) => index.to_string(),
+            };
+            Question::MultipleChoice {
+                options: vec![text.clone()],
+                continuations: vec![text],
+                contexts: Vec::new(),
+                gold: 0,
             }
         }
         Output::Generate { until, max_tokens } => {

@@ -24,6 +24,8 @@ pub struct Asking {
     pub chat: bool,
     /// The system message of that chat. A task's description follows it, or is one by itself.
     pub system: Option<String>,
+    /// Whether the special tokens are left out that the tokenizer would put around a prompt.
+    pub no_bos: bool,
     /// What the company of a batch can change in a log-probability, nats: answers that hang on less
     /// are near-ties.
     pub spread: f64,
@@ -62,11 +64,11 @@ impl Asking {
             });
             let laid = laid.collect::<Result<Vec<_>, _>>().map_err(fail)?;
             let nothing = |(_, laid): &(Sample, Laid)| laid.branches.iter().any(Vec::is_empty);
-            if way.task.is_multiple_choice() && laid.iter().any(nothing) {
+            if way.task.is_scored() && laid.iter().any(nothing) {
                 // Its log-probability would be that of nothing, 0, above every other option's.
                 return Err(TaskError::Row {
                     place: place(&sample),
-                    message: "an option adds no token to the prompt, so it cannot be scored"
+                    message: "an answer adds no token to the prompt, so it cannot be scored"
                         .to_owned(),
                 });
             }
@@ -186,7 +188,7 @@ impl Asking {
         let Laid {
             trunk, branches, ..
         } = laid;
-        if trunk.len() <= laid.room || !way.task.is_multiple_choice() {
+        if trunk.len() <= laid.room || !way.task.is_scored() {
             let mut builder = Row::builder(&trunk[trunk.len().saturating_sub(laid.room)..]);
             let asked = branches
                 .iter()
@@ -262,7 +264,7 @@ impl Asking {
 
     /// A chat template writes the special tokens itself.
     fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
-        match self.chat {
+        match self.chat || self.no_bos {
             true => self.tokenizer.encode_with(text, false),
             false => self.tokenizer.encode(text),
         }

@@ -2,8 +2,10 @@
 
 use super::answer::{extract_answer, first_boxed};
 use super::letters;
+use super::listed_choice::ListedChoice;
 use super::python;
 use super::regex::PythonRegex;
+use super::template::Columns;
 
 /// A named pipeline of filters; its name is the second half of a metric's key (`exact_match,strict-match`).
 #[derive(Debug, Clone)]
@@ -22,10 +24,19 @@ impl Pipeline {
         }
     }
 
-    /// What is left of `text`.
-    pub fn apply(&self, text: &str) -> String {
+    /// What is left of `text`, an answer to the row `doc`.
+    pub fn apply(&self, text: &str, doc: &Columns) -> String {
         let first = text.to_owned();
-        self.steps.iter().fold(first, |text, step| step.apply(text))
+        let steps = self.steps.iter();
+        steps.fold(first, |text, step| step.apply(text, doc))
+    }
+
+    /// Why a row cannot be answered, where a filter needs a column that it lacks.
+    pub(super) fn check(&self, doc: &Columns) -> Result<(), String> {
+        self.steps.iter().try_for_each(|step| match step {
+            Filter::ListedChoice(_) => ListedChoice::check(doc),
+            _ => Ok(()),
+        })
     }
 
     /// Whether the first thing this pipeline does is to look for a box, so that text after it is of no account.
@@ -48,6 +59,8 @@ pub(super) enum Filter {
         select: i64,
         fallback: String,
     },
+    /// The letter of the option in the row's `choices` that is answered, or a fallback.
+    ListedChoice(ListedChoice),
     /// Leading white space goes; trailing stays, as in lm-evaluation-harness.
     RemoveWhitespace,
     Lowercase,
@@ -70,8 +83,9 @@ pub(super) enum Filter {
 pub(super) const FALLBACK: &str = "[invalid]";
 
 impl Filter {
-    fn apply(&self, text: String) -> String {
+    fn apply(&self, text: String, doc: &Columns) -> String {
         match self {
+            Filter::ListedChoice(filter) => filter.apply(&text, doc),
             Filter::Regex {
                 regex,
                 select,

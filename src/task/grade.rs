@@ -13,6 +13,8 @@ pub struct ChoiceVerdict {
     pub picked: usize,
     /// The option with the highest sum per character.
     pub picked_norm: usize,
+    /// The option with the highest sum per byte.
+    pub picked_bytes: usize,
     /// Right under the deciding metric.
     pub correct: bool,
     /// The gold option's score under the deciding metric minus the best other option's.
@@ -64,8 +66,19 @@ impl Sample {
             best - second
         };
         let characters = |option: &String| option.chars().count().max(1) as f64;
+        let bytes = |option: &String| option.len().max(1) as f64;
         let mut normed = logprobs.iter().zip(options).map(|(p, o)| p / characters(o));
-        lead(&mut logprobs.iter().copied()).min(lead(&mut normed))
+        let mut by_bytes = logprobs.iter().zip(options).map(|(p, o)| p / bytes(o));
+        let leads = lead(&mut logprobs.iter().copied()).min(lead(&mut normed));
+        match self
+            .task
+            .metrics
+            .iter()
+            .any(|metric| matches!(metric, Metric::AccBytes))
+        {
+            true => leads.min(lead(&mut by_bytes)),
+            false => leads,
+        }
     }
 
     /// The same with another option as the right one: the control that searches for a wrong answer.
@@ -88,6 +101,11 @@ impl Sample {
             .zip(options)
             .map(|(sum, option)| sum / option.chars().count().max(1) as f64)
             .collect();
+        let by_bytes = sums.iter().zip(options);
+        let by_bytes: Vec<f64> = by_bytes
+            .map(|(sum, option)| sum / option.len().max(1) as f64)
+            .collect();
+        let picked_bytes = first_highest(&by_bytes);
         let (picked, picked_norm) = (first_highest(&sums), first_highest(&normed));
         let right = |scores: &[f64], picked: usize| {
             picked == target && scores.get(picked).is_some_and(|s| s.is_finite())
@@ -95,7 +113,10 @@ impl Sample {
         let value = |metric: &Metric| match metric {
             Metric::Acc => f64::from(right(&sums, picked)),
             Metric::AccNorm => f64::from(right(&normed, picked_norm)),
-            Metric::ExactMatch(_)
+            Metric::AccBytes => f64::from(right(&by_bytes, picked_bytes)),
+            Metric::Greedy
+            | Metric::Perplexity
+            | Metric::ExactMatch(_)
             | Metric::MathMatch
             | Metric::Compared(_)
             | Metric::AnswerMatch => 0.0,
@@ -106,14 +127,35 @@ impl Sample {
             .collect();
         let deciding = match self.task.metrics.first() {
             Some(Metric::AccNorm) => &normed,
+            Some(Metric::AccBytes) => &by_bytes,
             _ => &sums,
         };
         ChoiceVerdict {
             picked,
             picked_norm,
+            picked_bytes,
             correct: values.first() == Some(&1.0),
             margin: margin(deciding, target),
             values,
+        }
+    }
+
+    /// Grades the log-probability of the one text that is scored: right where greedy decoding writes it, which is where
+    /// the least lead of its tokens over the most likely others is above 0.
+    pub fn grade_log_likelihood(&self, log_prob: f64, greedy: bool, lead: f64) -> ChoiceVerdict {
+        let value = |metric: &Metric| match metric {
+            Metric::Perplexity => log_prob,
+            _ => f64::from(greedy),
+        };
+        let values = self.task.filters.iter();
+        let values = values.flat_map(|_| self.task.metrics.iter().map(value));
+        ChoiceVerdict {
+            picked: 0,
+            picked_norm: 0,
+            picked_bytes: 0,
+            correct: greedy,
+            margin: margin(&[lead, 0.0], 0),
+            values: values.collect(),
         }
     }
 
@@ -130,7 +172,7 @@ impl Sample {
             .task
             .filters
             .iter()
-            .map(|filter| filter.apply(text))
+            .map(|filter| filter.apply(text, &self.doc))
             .collect();
         let values: Vec<f64> = answers
             .iter()

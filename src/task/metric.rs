@@ -11,6 +11,12 @@ pub enum Metric {
     Acc,
     /// The same, each sum divided by the number of characters of its option.
     AccNorm,
+    /// The same, each sum divided by the number of bytes of its option.
+    AccBytes,
+    /// Greedy decoding writes the target (`acc` of `output_type: loglikelihood`).
+    Greedy,
+    /// Over samples exp(-mean of the targets' log-probabilities); of a sample its log-probability.
+    Perplexity,
     /// Answer and gold are the same text after normalisation.
     ExactMatch(ExactMatch),
     /// Answer and gold are the same mathematically, see [`math_equal`]. Ours.
@@ -25,8 +31,10 @@ impl Metric {
     /// The name in task files and in results.
     pub fn name(&self) -> &'static str {
         match self {
-            Metric::Acc => "acc",
+            Metric::Acc | Metric::Greedy => "acc",
+            Metric::Perplexity => "perplexity",
             Metric::AccNorm => "acc_norm",
+            Metric::AccBytes => "acc_bytes",
             Metric::ExactMatch(_) | Metric::Compared(_) => "exact_match",
             Metric::MathMatch | Metric::AnswerMatch => "math_match",
         }
@@ -35,7 +43,11 @@ impl Metric {
     /// Whether an answer is right under this metric. Those of multiple choice compare options, not texts: never.
     pub(super) fn matches(&self, answer: &str, gold: &str) -> bool {
         match self {
-            Metric::Acc | Metric::AccNorm => false,
+            Metric::Acc
+            | Metric::AccNorm
+            | Metric::AccBytes
+            | Metric::Greedy
+            | Metric::Perplexity => false,
             Metric::ExactMatch(options) => options.normalise(answer) == options.normalise(gold),
             Metric::MathMatch => math_equal(answer, gold),
             Metric::Compared(comparison) => comparison.matches(answer, gold),
@@ -43,6 +55,35 @@ impl Metric {
                 extract_answer(answer).is_some_and(|answer| math_equal(answer, gold))
             }
         }
+    }
+
+    /// Whether more of it is better.
+    pub fn higher_is_better(&self) -> bool {
+        !matches!(self, Metric::Perplexity)
+    }
+
+    /// The value for a sample that was not answered; NaN where such samples are left out of the mean.
+    pub fn of_nothing(&self) -> f64 {
+        match self {
+            Metric::Perplexity => f64::NAN,
+            _ => 0.0,
+        }
+    }
+
+    /// What is reported of the values of all samples; None of none.
+    pub fn over_samples(&self, values: &[f64]) -> Option<Mean> {
+        let Metric::Perplexity = self else {
+            return Mean::of(values);
+        };
+        let known: Vec<f64> = values.iter().copied().filter(|x| x.is_finite()).collect();
+        let mean = Mean::of(&known)?;
+        let value = (-mean.value).exp();
+        Some(Mean {
+            value,
+            // To first order: lm-evaluation-harness draws samples anew instead.
+            standard_error: mean.standard_error.map(|error| error * value),
+            ..mean
+        })
     }
 
     /// The gold answer as the metric reads it.

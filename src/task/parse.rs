@@ -74,9 +74,9 @@ pub(super) fn task(mut keys: Keys, directory: Option<PathBuf>) -> Result<TaskSpe
             RowProcess::named,
         )?,
         config,
-        metrics: metrics(&mut keys, multiple_choice, comparison)?,
+        metrics: metrics(&mut keys, &output, comparison)?,
         filters: match keys.take("filter_list") {
-            Some(entry) => filters(&entry, multiple_choice)?,
+            Some(entry) => filters(&entry, &output)?,
             None => vec![Pipeline::unnamed()],
         },
         prompt: required(&mut keys, "doc_to_text")?,
@@ -139,10 +139,12 @@ fn output(keys: &mut Keys, fewshot_delimiter: &str) -> Result<Output, TaskError>
     match kind.as_ref().map(Entry::text).transpose()?.as_deref() {
         // Generation options of a task that generates nothing are of no account to lm-evaluation-harness either.
         Some("multiple_choice") => Ok(Output::MultipleChoice),
+        Some("loglikelihood") => Ok(Output::LogLikelihood),
         Some("generate_until") | None => generate(generation.as_ref(), fewshot_delimiter),
         Some(other) => {
-            let message =
-                format!("`{other}` is not supported: only multiple_choice and generate_until");
+            let message = format!(
+                "`{other}` is not supported: only multiple_choice, loglikelihood and generate_until"
+            );
             Err(kind.map_or_else(
                 || keys.missing("output_type", &message),
                 |entry| entry.error(&message),

@@ -4,9 +4,11 @@ use serde_yaml_ng::{Mapping, Value};
 
 use super::error::TaskError;
 use super::filter::{FALLBACK, Filter, Pipeline};
+use super::listed_choice::ListedChoice;
 use super::metric::{ExactMatch, Metric};
 use super::process::Comparison;
 use super::regex::PythonRegex;
+use super::spec::Output;
 use super::yaml::{Entry, Keys, scalar};
 
 /// One mapping inside a key, whose options are taken one by one; what is left is unknown.
@@ -82,20 +84,21 @@ fn list(entry: &Entry) -> Result<&[Value], TaskError> {
 /// `metric_list`, or what lm-evaluation-harness takes without one.
 pub(super) fn metrics(
     keys: &mut Keys,
-    multiple_choice: bool,
+    output: &Output,
     comparison: Option<Comparison>,
 ) -> Result<Vec<Metric>, TaskError> {
     let Some(entry) = keys.take("metric_list") else {
-        return Ok(match (multiple_choice, comparison) {
-            (true, _) => vec![Metric::Acc, Metric::AccNorm],
-            (false, Some(comparison)) => vec![Metric::Compared(comparison)],
-            (false, None) => vec![Metric::ExactMatch(ExactMatch::default())],
+        return Ok(match (output, comparison) {
+            (Output::MultipleChoice, _) => vec![Metric::Acc, Metric::AccNorm],
+            (Output::LogLikelihood, _) => vec![Metric::Perplexity, Metric::Greedy],
+            (_, Some(comparison)) => vec![Metric::Compared(comparison)],
+            (_, None) => vec![Metric::ExactMatch(ExactMatch::default())],
         });
     };
     let mut metrics: Vec<Metric> = Vec::new();
     for (at, value) in list(&entry)?.iter().enumerate() {
         let mut options = Options::of(&entry, format!("[{at}]"), value)?;
-        let metric = metric(&mut options, multiple_choice, comparison)?;
+        let metric = metric(&mut options, output, comparison)?;
         if metrics.iter().any(|known| known.name() == metric.name()) {
             return Err(options.error("metric", format!("`{}` is listed twice", metric.name())));
         }
@@ -107,18 +110,22 @@ pub(super) fn metrics(
 
 fn metric(
     options: &mut Options<'_>,
-    multiple_choice: bool,
+    output: &Output,
     comparison: Option<Comparison>,
 ) -> Result<Metric, TaskError> {
     let name = options
         .text("metric")?
         .ok_or_else(|| options.error("metric", "missing"))?;
+    let usual = match name.as_str() {
+        "perplexity" => "perplexity",
+        _ => "mean",
+    };
     if let Some(aggregation) = options.text("aggregation")?
-        && aggregation != "mean"
+        && aggregation != usual
     {
         return Err(options.error(
             "aggregation",
-            format!("`{aggregation}` is not supported: only mean"),
+            format!("`{aggregation}` is not supported: only {usual}"),
         ));
     }
     // Neither changes a mean over samples.
@@ -128,37 +135,44 @@ fn metric(
     if options.flag("hf_evaluate")? {
         return Err(options.error("hf_evaluate", "only false is supported"));
     }
-    match (name.as_str(), multiple_choice) {
-        ("exact_match", false) => match comparison {
+    match (name.as_str(), output) {
+        ("acc", Output::MultipleChoice) => Ok(Metric::Acc),
+        ("acc_norm", Output::MultipleChoice) => Ok(Metric::AccNorm),
+        ("acc_bytes", Output::MultipleChoice) => Ok(Metric::AccBytes),
+        ("acc", Output::LogLikelihood) => Ok(Metric::Greedy),
+        ("perplexity", Output::LogLikelihood) => Ok(Metric::Perplexity),
+        ("exact_match", Output::Generate { .. }) => match comparison {
             Some(comparison) => Ok(Metric::Compared(comparison)),
             None => exact_match(options),
         },
-        ("math_match", false) if comparison.is_some() => Ok(Metric::AnswerMatch),
-        ("acc", true) => Ok(Metric::Acc),
-        ("acc_norm", true) => Ok(Metric::AccNorm),
-        ("math_match", false) => Ok(Metric::MathMatch),
-        (_, true) => Err(options.error(
-            "metric",
-            format!("`{name}` is not supported: acc and acc_norm are"),
-        )),
-        (_, false) => Err(options.error(
-            "metric",
-            format!("`{name}` is not supported: exact_match and math_match are"),
-        )),
+        ("math_match", Output::Generate { .. }) if comparison.is_some() => Ok(Metric::AnswerMatch),
+        ("math_match", Output::Generate { .. }) => Ok(Metric::MathMatch),
+        _ => {
+            let known = match output {
+                Output::MultipleChoice => "acc, acc_norm and acc_bytes are",
+                Output::LogLikelihood => "acc and perplexity are",
+                Output::Generate { .. } => "exact_match and math_match are",
+            };
+            Err(options.error("metric", format!("`{name}` is not supported: {known}")))
+        }
     }
 }
 
-fn exact_match(options: &mut Options<'_>) -> Result<Metric, TaskError> {
+fn regexes_to_ignore(options: &mut Options<'_>) -> Result<Vec<PythonRegex>, TaskError> {
     const PATTERNS: &str = "regexes_to_ignore";
-    let mut regexes_to_ignore = Vec::new();
-    if let Some(patterns) = options.take(PATTERNS) {
+    let mut regexes = Vec::new();
+    if let Some(patterns) = options.take(PATTERNS).filter(|value| !value.is_null()) {
         let inside = format!("{}.{PATTERNS}", options.place);
         for pattern in options.entry.texts_in(&inside, &patterns)? {
-            regexes_to_ignore.push(options.regex(PATTERNS, &pattern)?);
+            regexes.push(options.regex(PATTERNS, &pattern)?);
         }
     }
+    Ok(regexes)
+}
+
+fn exact_match(options: &mut Options<'_>) -> Result<Metric, TaskError> {
     Ok(Metric::ExactMatch(ExactMatch {
-        regexes_to_ignore,
+        regexes_to_ignore: regexes_to_ignore(options)?,
         ignore_case: options.flag("ignore_case")?,
         ignore_punctuation: options.flag("ignore_punctuation")?,
         ignore_numbers: options.flag("ignore_numbers")?,
@@ -166,7 +180,7 @@ fn exact_match(options: &mut Options<'_>) -> Result<Metric, TaskError> {
 }
 
 /// `filter_list`.
-pub(super) fn filters(entry: &Entry, multiple_choice: bool) -> Result<Vec<Pipeline>, TaskError> {
+pub(super) fn filters(entry: &Entry, output: &Output) -> Result<Vec<Pipeline>, TaskError> {
     let mut pipelines: Vec<Pipeline> = Vec::new();
     for (at, value) in list(entry)?.iter().enumerate() {
         let mut options = Options::of(entry, format!("[{at}]"), value)?;
@@ -187,9 +201,9 @@ pub(super) fn filters(entry: &Entry, multiple_choice: bool) -> Result<Vec<Pipeli
         let steps: Vec<Filter> = steps
             .filter_map(Result::transpose)
             .collect::<Result<_, _>>()?;
-        if multiple_choice && !steps.is_empty() {
+        if !matches!(output, Output::Generate { .. }) && !steps.is_empty() {
             return Err(entry.error(
-                "a multiple_choice task has no text to filter: only take_first is supported",
+                "a multiple_choice or loglikelihood task has no text to filter: only take_first is supported",
             ));
         }
         pipelines.push(Pipeline { name, steps });
@@ -218,26 +232,26 @@ fn filter(mut options: Options<'_>) -> Result<Option<Filter>, TaskError> {
                 .unwrap_or_else(|| FALLBACK.to_owned()),
         }),
         "regex" => {
-            let pattern = options
-                .text("regex_pattern")?
-                .unwrap_or_else(|| r"#### (\-?[0-9\.\,]+)".to_owned());
-            let select = match options.take("group_select") {
-                Some(value) => value
-                    .as_i64()
-                    .ok_or_else(|| options.error("group_select", "expected a whole number"))?,
-                None => 0,
-            };
-            let fallback = options
-                .text("fallback")?
-                .unwrap_or_else(|| FALLBACK.to_owned());
+            let (regex, select, fallback) = regex_options(&mut options)?;
             Some(Filter::Regex {
-                regex: options.regex("regex_pattern", &pattern)?,
+                regex,
                 select,
                 fallback,
             })
         }
+        "multi_choice_regex" => {
+            let (regex, select, fallback) = regex_options(&mut options)?;
+            Some(Filter::ListedChoice(ListedChoice {
+                regex,
+                select,
+                fallback,
+                regexes_to_ignore: regexes_to_ignore(&mut options)?,
+                ignore_case: options.flag("ignore_case")?,
+                ignore_punctuation: options.flag("ignore_punctuation")?,
+            }))
+        }
         _ => {
-            let known = "regex, take_first, remove_whitespace, lowercase, uppercase, majority_vote, boxed and answer are";
+            let known = "regex, multi_choice_regex, take_first, remove_whitespace, lowercase, uppercase, majority_vote, boxed and answer are";
             return Err(options.error(
                 "function",
                 format!("`{function}` is not supported: {known}"),
@@ -246,4 +260,23 @@ fn filter(mut options: Options<'_>) -> Result<Option<Filter>, TaskError> {
     };
     options.finish()?;
     Ok(filter)
+}
+
+/// `regex_pattern`, `group_select` and `fallback`.
+fn regex_options(options: &mut Options<'_>) -> Result<(PythonRegex, i64, String), TaskError> {
+    let pattern = options.text("regex_pattern")?;
+    let pattern = pattern.unwrap_or_else(|| r"#### (\-?[0-9\.\,]+)".to_owned());
+    let select = match options.take("group_select") {
+        Some(value) => value
+            .as_i64()
+            .ok_or_else(|| options.error("group_select", "expected a whole number"))?,
+        None => 0,
+    };
+    let fallback = options.text("fallback")?;
+    let regex = options.regex("regex_pattern", &pattern)?;
+    Ok((
+        regex,
+        select,
+        fallback.unwrap_or_else(|| FALLBACK.to_owned()),
+    ))
 }

@@ -36,6 +36,9 @@ pub enum Answer {
         log_probs: Vec<f64>,
         /// Whether every token of the continuation is the most likely one.
         greedy: Vec<bool>,
+        /// By how much the least certain token of each leads the most likely other one, nats; below 0 where it
+        /// does not.
+        leads: Vec<f64>,
     },
     /// The generated text, and the greedy margin of each target's continuation: gold, then the
     /// wrong ones.
@@ -151,9 +154,12 @@ impl Probe {
         }
         let log_probs = way.continuations.iter().map(|c| c.log_prob(row, readings));
         let greedy = way.continuations.iter().map(|c| c.is_greedy(row, readings));
+        let leads = way.continuations.iter();
+        let leads = leads.map(|c| c.greedy_margin(row, readings));
         Ok(Answer::Choice {
             log_probs: log_probs.collect(),
             greedy: greedy.collect(),
+            leads: leads.collect(),
         })
     }
 
@@ -165,6 +171,9 @@ impl Probe {
         asked.any(|((way, outcome), answer)| match answer {
             Answer::NotFinite => false,
             Answer::Text { .. } => outcome.lead < self.spread,
+            Answer::Choice { leads, .. } if way.task.is_log_likelihood() => {
+                leads.iter().any(|lead| lead.abs() < self.spread)
+            }
             Answer::Choice { log_probs, .. } => way.choice_lead(log_probs) < self.spread,
         })
     }
@@ -230,13 +239,22 @@ impl Probe {
             correct: false,
             margin: None,
             answer: String::new(),
-            values: vec![0.0; self.sample.task.metric_keys().len()],
+            values: {
+                let task = &self.sample.task;
+                let values = task.metrics.iter().map(Metric::of_nothing);
+                task.filters.iter().flat_map(|_| values.clone()).collect()
+            },
         }
     }
 
     fn verdict_of(&self, turn: usize, way: &Sample, answer: &Answer, target: &Target) -> Verdict {
         match answer {
             Answer::NotFinite => self.nothing(),
+            Answer::Choice {
+                log_probs,
+                greedy,
+                leads,
+            } if way.task.is_log_likelihood() => one_text(way, log_probs, greedy, leads),
             Answer::Choice { log_probs, .. } => self.choice_verdict(turn, way, log_probs, target),
             Answer::Text { text, margins } => {
                 let wanted = match self.wrong_target(target) {
@@ -277,9 +295,10 @@ impl Probe {
             }
             _ => way.grade_choice(log_probs),
         };
-        let picked = match matches!(way.task.metrics.first(), Some(Metric::AccNorm)) {
-            true => graded.picked_norm,
-            false => graded.picked,
+        let picked = match way.task.metrics.first() {
+            Some(Metric::AccNorm) => graded.picked_norm,
+            Some(Metric::AccBytes) => graded.picked_bytes,
+            _ => graded.picked,
         };
         let options = self.sample.question.choice();
         let answer = options.and_then(|(options, _)| options.get(self.here(turn, picked)));
@@ -304,5 +323,19 @@ impl Probe {
     /// Where the option `at` of the task's own order is after `turn` rotations.
     fn there(&self, turn: usize, at: usize) -> usize {
         (at + self.count() - turn) % self.count()
+    }
+}
+
+/// The verdict on the one text of a task that scores no others.
+fn one_text(way: &Sample, log_probs: &[f64], greedy: &[bool], leads: &[f64]) -> Verdict {
+    let first = |values: &[f64]| values.first().copied().unwrap_or(f64::NEG_INFINITY);
+    let greedy = greedy.first().copied().unwrap_or(false);
+    let graded = way.grade_log_likelihood(first(log_probs), greedy, first(leads));
+    let answer = if greedy { way.gold_text() } else { "" };
+    Verdict {
+        correct: graded.correct,
+        margin: Some(graded.margin),
+        answer: answer.to_owned(),
+        values: graded.values,
     }
 }

@@ -98,9 +98,19 @@ impl TaskSpec {
         self.is_multiple_choice() || self.letters
     }
 
-    /// Whether options are scored, rather than text generated.
+    /// Whether options are scored against each other.
     pub fn is_multiple_choice(&self) -> bool {
         self.output == Output::MultipleChoice
+    }
+
+    /// Whether one text is scored: right where greedy decoding would write it.
+    pub fn is_log_likelihood(&self) -> bool {
+        self.output == Output::LogLikelihood
+    }
+
+    /// Whether texts are scored, rather than generated.
+    pub fn is_scored(&self) -> bool {
+        self.is_multiple_choice() || self.is_log_likelihood()
     }
 }
 
@@ -109,6 +119,8 @@ impl TaskSpec {
 pub enum Output {
     /// The log-probability of every option is asked.
     MultipleChoice,
+    /// The log-probability of the target is asked, and whether greedy decoding would write it.
+    LogLikelihood,
     /// Text is generated greedily.
     Generate {
         /// Texts that end an answer and are not part of it.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_yaml_ng::Value;
 
 use super::error::TaskError;
+use super::last_wins::LastWins;
 use super::process::{Comparison, RowProcess};
 use super::resolve::built_in;
 
@@ -204,7 +205,7 @@ fn read_merged(source: &Source, depth: usize) -> Result<Vec<Entry>, TaskError> {
         file: file.clone(),
         message,
     };
-    let value: Value = serde_yaml_ng::from_str(&source.text()?)
+    let LastWins(value) = serde_yaml_ng::from_str(&source.text()?)
         .map_err(|error| yaml_error(format!("not YAML: {error}")))?;
     let Value::Mapping(mapping) = value else {
         return Err(yaml_error(

@@ -1,15 +1,18 @@
-"""Compares `cola eval` with lm-evaluation-harness 0.4.9 on the same models and rows, sample by sample.
+"""Compares `cola eval` with lm-evaluation-harness, 0.4.9 or 0.4.13, on the same models and rows, sample by sample.
 
     python tests/parity/parity.py --work DIR --data SHARED_DATA --out parity.json     everything; what is in --out is kept
     python tests/parity/parity.py --work DIR --models demo --tasks piqa boolq --out parity.json
     python tests/parity/parity.py --work DIR --recorded tests/fixtures/lm_eval        the recorded core of `make test`
 
 Needs lm_eval, torch and transformers; minerva_math also sympy, math-verify and antlr4-python3-runtime 4.11.
-lm-evaluation-harness runs its own task files and Python functions, its model in float32, one request at a time, with
-`add_bos_token=True`: it leaves that token out by default, cola puts it where the tokenizer says.
+lm-evaluation-harness runs its own task files and Python functions, its model in float32, one request at a time, and 0.4.9 with
+`add_bos_token=True`: it leaves that token out by default; from 0.4.10 on it does as the tokenizer says, as cola does. With --no-bos
+it is asked `add_bos_token=False`.
 """
 
 import argparse
+import importlib.metadata
+import inspect
 import json
 import os
 import re
@@ -41,7 +44,7 @@ def main():
             key = f"{case.name}/{name}"
             if (args.tasks and case.name not in args.tasks) or (key in outcomes and not args.recorded):
                 continue
-            theirs = theirs or Theirs(model_directory(name, args))
+            theirs = theirs or Theirs(model_directory(name, args), args)
             outcomes[key] = outcome(case, name, theirs, args)
             print(key, compare.in_words(outcomes[key]), flush=True)
             if args.out:
@@ -62,6 +65,7 @@ def arguments():
     parser.add_argument("--tasks", nargs="+", help="names of the cases in tasks.py (default: all)")
     parser.add_argument("--count", type=int, default=400, help="rows a task")
     parser.add_argument("--max-gen-toks", type=int, default=32)
+    parser.add_argument("--no-bos", action="store_true", help="both leave out the tokens that the tokenizer would add")
     parser.add_argument("--cola", type=Path, default=REPOSITORY / "target/release/cola")
     parser.add_argument("--out", type=Path, help="JSON of outcomes, to continue and to keep; a table beside it")
     parser.add_argument("--recorded", type=Path, help="write what lm-evaluation-harness says of a few rows there")
@@ -99,13 +103,13 @@ def outcome(case, model, theirs, args):
         record(case, expected, files, args)
     found = compare.case(case, expected, ours, theirs.least_lead)
     seconds = {"lm_eval": round(middle - began, 1), "cola": round(time.perf_counter() - middle, 1)}
-    return found | {"seconds": seconds}
+    return found | {"lm_eval": theirs.version, "seconds": seconds}
 
 
 class Theirs:
     """lm-evaluation-harness with one model."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, args):
         import accelerate  # noqa: F401
         import datasets  # noqa: F401
         import peft  # noqa: F401
@@ -114,20 +118,33 @@ class Theirs:
         # One of these loads transformers anew.
         transformers = sys.modules["transformers"]
         if not hasattr(transformers, "AutoModelForVision2Seq"):
-            # lm_eval 0.4.9 names it; transformers 5 calls it otherwise, and nothing here uses it.
+            # 0.4.9 names it; transformers 5 calls it otherwise, and nothing here uses it.
             transformers.AutoModelForVision2Seq = transformers.AutoModelForImageTextToText
         from lm_eval.models.huggingface import HFLM
+        from lm_eval.tasks import TaskManager
 
         self.directory = directory
+        self.version = importlib.metadata.version("lm_eval")
+        # By default 0.4.9 leaves the token out and later versions do as the tokenizer says: left out of the settings there.
+        by_default = inspect.signature(HFLM.__init__).parameters["add_bos_token"].default is None
+        bos = {"add_bos_token": False} if args.no_bos else {} if by_default else {"add_bos_token": True}
         tokenizer = None
         if directory.name in FAMILIES:
             # The bundled model's tokenizer as its file says: by the model's type transformers 5 would put Qwen's way of
             # splitting words into it.
             tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(directory)
         self.model = HFLM(
-            pretrained=str(directory), tokenizer=tokenizer, dtype="float32", batch_size=1, device="cpu", add_bos_token=True, trust_remote_code=False
+            pretrained=str(directory), tokenizer=tokenizer, dtype="float32", batch_size=1, device="cpu", trust_remote_code=False, **bos
         )
         self.torch = torch
+        self.manager = TaskManager()
+
+    def task(self, config):
+        """Their own task over our rows. Later versions take a mapping for all of a task: built as they build one by its name."""
+        if not hasattr(self.manager, "load"):
+            return config
+        entry = self.manager._entry(config["task"])
+        return self.manager._factory.build(entry, overrides=config, registry=self.manager._index)
 
     def run(self, case, at, directory, args):
         from lm_eval import simple_evaluate
@@ -135,7 +152,7 @@ class Theirs:
         config = their_config(case, at, directory)
         generates = case.kind in ("gsm8k", "mmlu_pro", "math")
         return simple_evaluate(
-            self.model, tasks=[config], num_fewshot=case.num_fewshot, verbosity="ERROR",
+            self.model, tasks=[self.task(config)], num_fewshot=case.num_fewshot, verbosity="ERROR",
             gen_kwargs={"max_gen_toks": args.max_gen_toks} if generates else None,
         )
 
@@ -157,8 +174,11 @@ def run_ours(case, model, files, args):
     """Results and samples of `cola eval`."""
     with tempfile.TemporaryDirectory() as place:
         task = Path(place) / "task.yaml"
-        base = (REPOSITORY / "datasets" / f"{case.ours}.yaml").read_text(encoding="utf-8")
-        lines = [f"include: {case.ours}.yaml", f"task: {case.ours}"]
+        file = REPOSITORY / "datasets" / f"{case.ours}.yaml"
+        if case.file:
+            file = Path(sys.modules["lm_eval"].__file__).parent / "tasks" / case.file
+        base = file.read_text(encoding="utf-8")
+        lines = [f"include: {file if case.file else file.name}", f"task: {case.ours}"]
         until = re.search(r"^  until: (\[.*\])$", base, re.MULTILINE)
         if until:
             lines.append(f"generation_kwargs: {{until: {until[1]}, max_gen_toks: {args.max_gen_toks}, do_sample: false}}")
@@ -166,6 +186,8 @@ def run_ours(case, model, files, args):
         command = [args.cola, "eval", "--model", model, "--task", task, "--data", files["asked"], "--out", f"{place}/out"]
         if case.num_fewshot is not None:
             command += ["--num-fewshot", case.num_fewshot]
+        if args.no_bos:
+            command += ["--no-bos"]
         if "shots" in files:
             command += ["--fewshot-data", files["shots"]]
         ran = subprocess.run([str(word) for word in command], capture_output=True, text=True)

@@ -130,7 +130,12 @@ def gsm8k(words, at):
     return {"question": words.sentence(), "answer": f"{words.sentence()} So {n} - 1 = <<{n}-1={n - 1}>>{n - 1}.\n#### {n - 1:,}"}
 
 
+def lambada(words, at):
+    return {"text": f"{words.sentence()} {words.phrase(2, 4)}"}
+
+
 MAKERS = {
+    "lambada": lambada,
     "arc": arc, "openbookqa": openbookqa, "commonsense_qa": commonsense_qa, "piqa": piqa, "hellaswag": hellaswag,
     "winogrande": winogrande, "boolq": boolq, "social_iqa": social_iqa, "mmlu": mmlu, "mmlu_pro": mmlu_pro, "math": math, "gsm8k": gsm8k,
 }

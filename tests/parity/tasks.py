@@ -21,6 +21,7 @@ class Case:
     shots: str = ""  # split of the examples
     num_fewshot: int = None
     dataset_name: str = None
+    file: str = ""  # their own task file, which `cola eval` is given too, instead of one of ours
 
 
 CASES = [
@@ -43,6 +44,7 @@ CASES = [
         column="category", values=rows.MMLU_PRO_CATEGORIES, shots="validation",
     ),
     Case("hendrycks_math", ["hendrycks_math_algebra"], "hendrycks_math", "math"),
+    Case("lambada", ["lambada_openai"], "lambada_openai", "lambada", file="lambada/lambada_openai.yaml"),
     Case("minerva_math", ["minerva_math_algebra"], "minerva_math", "math"),
 ]
 

@@ -279,3 +279,47 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_target_is_right_where_greedy_decoding_writes_it() {
+    let yaml = "task: t\noutput_type: loglikelihood\n\
+                doc_to_text: \"{{text.split(' ')[:-1]|join(' ')}}\"\n\
+                doc_to_target: \"{{' '+text.split(' ')[-1]}}\"\n";
+    let sample = sample(yaml, r#"{"text": "the cat sat"}"#).unwrap();
+    assert_eq!(sample.context, "the cat");
+    let Question::MultipleChoice { continuations, .. } = &sample.question else {
+        panic!("{:?}", sample.question);
+    };
+    // No delimiter stands before it.
+    assert_eq!(continuations, &[" sat"]);
+    assert_eq!(sample.task.metric_keys(), ["perplexity,none", "acc,none"]);
+    for (greedy, lead) in [(true, 0.5), (false, -2.0)] {
+        let verdict = sample.grade_log_likelihood(-1.5, greedy, lead);
+        assert_eq!((verdict.correct, verdict.margin), (greedy, lead));
+        assert_eq!(verdict.values, [-1.5, f64::from(greedy)]);
+    }
+    let perplexity = &sample.task.metrics[0];
+    let known = [-1.0, -3.0, f64::NAN];
+    let reported = perplexity.over_samples(&known).unwrap();
+    assert_eq!(reported.value, 2.0_f64.exp());
+    assert_eq!(reported.standard_error, Some(2.0_f64.exp()));
+    assert!(!perplexity.higher_is_better());
+}
+
+#[test]
+fn acc_bytes_divides_by_bytes_and_a_key_written_twice_counts_once() {
+    let yaml = format!("{CHOICE}description: first\nmetric_list: [{{metric: acc}}]\n");
+    let twice =
+        format!("{yaml}description: second\nmetric_list: [{{metric: acc, metric: acc_bytes}}]\n");
+    let row = r#"{"q": "Q", "options": ["ab", "\u00e9\u00e9"], "gold": 1}"#;
+    let sample = sample(&twice, row).unwrap();
+    assert_eq!(sample.task.description, "second");
+    assert_eq!(sample.task.metric_keys(), ["acc_bytes,none"]);
+    // Per character the first option wins, per byte the second.
+    let verdict = sample.grade_choice(&[-3.0, -4.0]);
+    assert_eq!(
+        (verdict.picked, verdict.picked_norm, verdict.picked_bytes),
+        (0, 0, 1)
+    );
+    assert_eq!((verdict.correct, verdict.margin), (true, 0.5));
+}

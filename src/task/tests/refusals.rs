@@ -100,8 +100,8 @@ fn unknown_keys_and_options_are_refused_by_name() {
 fn what_would_change_the_numbers_is_refused() {
     check(
         GENERATE,
-        "output_type: loglikelihood",
-        "output_type: `loglikelihood` is not supported",
+        "output_type: loglikelihood_rolling",
+        "output_type: `loglikelihood_rolling` is not supported",
     );
     check(
         GENERATE,
@@ -142,7 +142,7 @@ fn what_would_change_the_numbers_is_refused() {
     check(
         CHOICE,
         "filter_list: [{name: a, filter: [{function: lowercase}]}]",
-        "filter_list: a multiple_choice task has no text",
+        "filter_list: a multiple_choice or loglikelihood task has no text",
     );
 }
 
