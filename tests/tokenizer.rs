@@ -138,21 +138,6 @@ fn a_text_that_begins_with_bos_gets_no_second_one() {
 }
 
 #[test]
-fn a_continuation_takes_the_white_space_before_it_and_the_parts_make_the_whole() {
-    for model in [
-        "tokenizers/llama3-byte-level",
-        "tokenizers/llama2-metaspace",
-    ] {
-        let mut tokenizers = Tokenizers::default();
-        let tokenizer = tokenizers.of(model);
-        let (context, continuation) = tokenizer.encode_pair("The answer is ", "forty").unwrap();
-        assert_eq!(context, tokenizer.encode("The answer is").unwrap());
-        let whole = tokenizer.encode("The answer is forty").unwrap();
-        assert_eq!([context, continuation].concat(), whole);
-    }
-}
-
-#[test]
 fn a_model_without_a_template_says_so() {
     let tokenizer = Tokenizer::load(&fixtures().join("tokenizers/add-bos-true")).unwrap();
     let error = tokenizer.chat().unwrap_err().to_string();

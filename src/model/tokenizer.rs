@@ -82,21 +82,6 @@ impl Tokenizer {
         }
     }
 
-    /// Splits as lm-evaluation-harness does: tokens of the context, and what the tokens of context
-    /// plus continuation have beyond that many. Trailing white space of the context moves over.
-    pub fn encode_pair(
-        &self,
-        context: &str,
-        continuation: &str,
-    ) -> Result<(Vec<u32>, Vec<u32>), ModelError> {
-        let head = context.trim_end();
-        let moved = &context[head.len()..];
-        let context = self.encode(head)?;
-        let mut whole = self.encode(&format!("{head}{moved}{continuation}"))?;
-        let continuation = whole.split_off(context.len().min(whole.len()));
-        Ok((context, continuation))
-    }
-
     /// Text of tokens, special tokens left out.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, ModelError> {
         self.inner
