@@ -187,6 +187,20 @@ impl Algebra {
         self.quotient(above, below)
     }
 
+    /// As [`add`](Self::add), in the place of the first where there is nothing below.
+    pub(super) fn add_to(&mut self, sum: Value, term: &Value) -> Result<Value, Unsure> {
+        let one = Poly::one();
+        if sum.below != one || term.below != one {
+            return self.add(&sum, term);
+        }
+        let mut above = sum.above;
+        for (monomial, coefficient) in &term.above.0 {
+            self.budget.admit(coefficient)?;
+            above.add_term(monomial.clone(), coefficient.clone());
+        }
+        Ok(Value::from(above))
+    }
+
     pub(super) fn subtract(&mut self, left: &Value, right: &Value) -> Result<Value, Unsure> {
         self.add(left, &right.negated())
     }

@@ -1,4 +1,4 @@
-//! `\boxed{...}`, the way math answers are marked.
+//! `\boxed{...}`, the way math answers are marked; `\fbox{...}` is the same.
 
 /// The content of the first complete `\boxed{...}` in `text`.
 ///
@@ -15,19 +15,24 @@ pub fn first_boxed(text: &str) -> Option<&str> {
 }
 
 /// The content of the complete `\boxed{...}` in `text` whose closing brace comes last: where the solutions of MATH have
-/// their answer.
+/// their answer. Where there is none, what follows the last `\boxed ` to the next `$`, as some solutions have it.
 pub fn last_boxed(text: &str) -> Option<&str> {
     let mut last = None;
     each_boxed(text, |content| {
         last = Some(content);
         true
     });
-    last
+    last.or_else(|| {
+        let (_, after) = text.rsplit_once("\\boxed ")?;
+        let (content, _) = after.split_once('$')?;
+        let content = content.trim();
+        (!content.is_empty() && !content.starts_with('{')).then_some(content)
+    })
 }
 
 /// Calls `found` with the content of every complete box, by closing brace, until it says false.
 fn each_boxed<'t>(text: &'t str, mut found: impl FnMut(&'t str) -> bool) {
-    const COMMAND: &str = "boxed";
+    const COMMANDS: [&[u8]; 2] = [b"boxed", b"fbox"];
     let bytes = text.as_bytes();
     // For every open brace: where the content of the box it opened begins, or None for a brace of another kind.
     let mut open: Vec<Option<usize>> = Vec::new();
@@ -35,9 +40,12 @@ fn each_boxed<'t>(text: &'t str, mut found: impl FnMut(&'t str) -> bool) {
     while at < bytes.len() {
         match bytes[at] {
             b'\\' => {
-                let after = at + 1 + COMMAND.len();
-                let brace = bytes.get(at + 1..after) == Some(COMMAND.as_bytes());
-                let brace = brace.then(|| after + spaces(&bytes[after..]));
+                let rest = &bytes[at + 1..];
+                let command = COMMANDS.iter().find(|name| rest.starts_with(name));
+                let brace = command.map(|name| {
+                    let after = at + 1 + name.len();
+                    after + spaces(&bytes[after..])
+                });
                 match brace {
                     Some(brace) if bytes.get(brace) == Some(&b'{') => {
                         open.push(Some(brace + 1));
@@ -62,7 +70,7 @@ fn each_boxed<'t>(text: &'t str, mut found: impl FnMut(&'t str) -> bool) {
 }
 
 fn spaces(bytes: &[u8]) -> usize {
-    bytes.iter().take_while(|&&b| b == b' ').count()
+    bytes.iter().take_while(|b| b.is_ascii_whitespace()).count()
 }
 
 #[cfg(test)]
@@ -79,6 +87,9 @@ mod tests {
         assert_eq!(last_boxed(r"\boxed{2} and \boxed{3"), Some("2"));
         assert_eq!(last_boxed(r"\boxed{a \boxed{b} c}"), Some(r"a \boxed{b} c"));
         assert_eq!(last_boxed("none"), None);
+        assert_eq!(last_boxed(r"so $x = \boxed 2$."), Some("2"));
+        assert_eq!(last_boxed(r"$\boxed{1}$ or $\boxed 2$"), Some("1"));
+        assert_eq!(last_boxed(r"\boxed {"), None);
     }
 
     #[test]
@@ -86,6 +97,8 @@ mod tests {
         assert_eq!(first_boxed(r"so \boxed{42} or \boxed{ANSWER}"), Some("42"));
         assert_eq!(first_boxed(r" \boxed{\frac{1}{2}}."), Some(r"\frac{1}{2}"));
         assert_eq!(first_boxed(r"\boxed {7}"), Some("7"));
+        assert_eq!(first_boxed("\\boxed\n{7}"), Some("7"));
+        assert_eq!(first_boxed(r"\fbox{7}"), Some("7"));
         assert_eq!(first_boxed(r"\boxed{}"), Some(""));
         assert_eq!(first_boxed(r"\boxed{\{1,2\}}"), Some(r"\{1,2\}"));
         assert_eq!(first_boxed(r"} {\boxed{5}"), Some("5"));

@@ -5,9 +5,12 @@ use num_traits::Signed;
 use super::algebra::{Algebra, Value};
 use super::limits::Unsure;
 use super::poly::Poly;
+use super::real_set::real_set;
 use super::relation;
-use super::syntax::{Node, Relation, SetOperation, Sign};
+use super::signs::{entries, has_choice};
+use super::syntax::{Joined, Node, Relation, SetOperation};
 use super::units::Unit;
+use super::words::same_words;
 
 /// Most entries of a set or list: they are compared pair by pair.
 const MAX_ENTRIES: usize = 30;
@@ -20,7 +23,40 @@ impl Algebra {
             return Ok(true);
         }
         let (answer_sides, gold_sides) = (is_relation(answer), is_relation(gold));
+        if let (Some(a), Some(g)) = (real_set(answer), real_set(gold))
+            && !(a.plain && g.plain)
+            && (a.variable == g.variable || a.variable.is_none() || g.variable.is_none())
+            && self.same_entries(&a.intervals, &g.intervals, false)?
+        {
+            return Ok(true);
+        }
         match (answer, gold) {
+            (
+                Node::List(_, entries),
+                Node::Ordered {
+                    open: '(',
+                    items,
+                    close: ')',
+                },
+            ) => match relation::point(self, entries)? {
+                Some(point) => self.same_in_order(&point, items),
+                None => Ok(false),
+            },
+            (
+                Node::Ordered {
+                    open: '(',
+                    items,
+                    close: ')',
+                },
+                Node::List(_, entries),
+            ) => match relation::point(self, entries)? {
+                Some(point) => self.same_in_order(items, &point),
+                None => Ok(false),
+            },
+            _ if answer_sides && gold_sides && (has_choice(answer) || has_choice(gold)) => {
+                let (a, g) = (entries(answer)?, entries(gold)?);
+                self.same_entries(&a, &g, false)
+            }
             _ if answer_sides && gold_sides => self.same_relation(answer, gold),
             _ if answer_sides => match relation::named_value(self, answer)? {
                 Some(value) => self.same(&value, gold),
@@ -30,7 +66,10 @@ impl Algebra {
                 Some(value) => self.same(answer, &value),
                 None => Ok(false),
             },
-            (Node::Text(a), Node::Text(g)) => Ok(plain(a) == plain(g)),
+            (Node::List(..) | Node::Set(_), _) | (_, Node::List(..) | Node::Set(_)) => {
+                self.same_list(answer, gold)
+            }
+            (Node::Text(a), Node::Text(g)) => Ok(same_words(a, g)),
             (Node::Text(_), _) | (_, Node::Text(_)) => Ok(false),
             (
                 Node::Ordered { open, items, close },
@@ -57,18 +96,15 @@ impl Algebra {
             {
                 match operation {
                     SetOperation::Difference => self.same_in_order(a, g),
-                    _ => self.same_entries(a, g),
+                    _ => self.same_entries(a, g, true),
                 }
             }
             (Node::Ordered { .. } | Node::Matrix(_) | Node::Sets(..), _)
             | (_, Node::Ordered { .. } | Node::Matrix(_) | Node::Sets(..)) => Ok(false),
-            (Node::Unordered(_), _) | (_, Node::Unordered(_)) => {
-                let (a, g) = (entries(answer), entries(gold));
-                self.same_entries(&a, &g)
-            }
+            (Node::Ratio(a), Node::Ratio(g)) => self.same_ratio(a, g),
             _ if has_choice(answer) || has_choice(gold) => {
-                let (a, g) = (entries(answer), entries(gold));
-                self.same_entries(&a, &g)
+                let (a, g) = (entries(answer)?, entries(gold)?);
+                self.same_entries(&a, &g, false)
             }
             _ => self.same_quantity(answer, gold),
         }
@@ -86,8 +122,56 @@ impl Algebra {
         Ok(true)
     }
 
-    /// Every entry of one is in the other, whatever the order.
-    fn same_entries(&mut self, answer: &[Node], gold: &[Node]) -> Result<bool, Unsure> {
+    /// At least one is a list or a set: the same entries, whatever their order.
+    fn same_list(&mut self, answer: &Node, gold: &Node) -> Result<bool, Unsure> {
+        if let (Node::List(a, entries), Node::List(g, _)) = (answer, gold) {
+            // What is joined by "and" is another thing than what is joined by "or", but where it is a list of values.
+            let joined = [a, g];
+            let opposed = joined.contains(&&Joined::And) && joined.contains(&&Joined::Or);
+            if opposed && !one_name(entries) {
+                return Ok(false);
+            }
+        }
+        let set = [answer, gold]
+            .iter()
+            .any(|node| matches!(node, Node::Set(_)));
+        let (a, g) = (entries(answer)?, entries(gold)?);
+        // The values of several names are no list of values.
+        let named = |entries: &[Node]| entries.iter().any(|entry| relation::name(entry).is_some());
+        if named(&a) != named(&g) && !(one_name(&a) && one_name(&g)) {
+            return Ok(false);
+        }
+        self.same_entries(&a, &g, set)
+    }
+
+    /// Proportional, term by term.
+    fn same_ratio(&mut self, answer: &[Node], gold: &[Node]) -> Result<bool, Unsure> {
+        let ([first, rest @ ..], [gold_first, gold_rest @ ..]) = (answer, gold) else {
+            return Ok(false);
+        };
+        if rest.len() != gold_rest.len() {
+            return Ok(false);
+        }
+        let (first, gold_first) = (self.value(first, true)?, self.value(gold_first, true)?);
+        if first.is_zero() || gold_first.is_zero() {
+            return Err(Unsure::NoValue);
+        }
+        for (term, gold) in rest.iter().zip(gold_rest) {
+            let (term, gold) = (self.value(term, true)?, self.value(gold, true)?);
+            let across = self.multiply(&term, &gold_first)?;
+            let gold_across = self.multiply(&gold, &first)?;
+            if !self.same_value(&across, &gold_across)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Every entry of one is in the other, whatever the order; outside of sets as often.
+    fn same_entries(&mut self, answer: &[Node], gold: &[Node], set: bool) -> Result<bool, Unsure> {
+        if !set && answer.len() != gold.len() {
+            return Ok(false);
+        }
         if answer.len().max(gold.len()) > MAX_ENTRIES {
             return Err(Unsure::TooMuchWork);
         }
@@ -95,7 +179,10 @@ impl Algebra {
         for entry in answer {
             let mut found = false;
             for (place, gold) in gold.iter().enumerate() {
-                if self.same(entry, gold)? {
+                let free = set || !(found || met[place]);
+                // A set is no member of a set because its only member is.
+                let alike = matches!(entry, Node::Set(_)) == matches!(gold, Node::Set(_));
+                if free && alike && self.same(entry, gold)? {
                     (met[place], found) = (true, true);
                 }
             }
@@ -110,7 +197,9 @@ impl Algebra {
     fn same_quantity(&mut self, answer: &Node, gold: &Node) -> Result<bool, Unsure> {
         let (a, g) = (Quantity::of(answer), Quantity::of(gold));
         match (a.unit, g.unit) {
-            (Some(unit), Some(gold)) if unit != gold => return Ok(false),
+            (Some(unit), Some(gold)) if unit != gold && !both_degrees(unit, gold) => {
+                return Ok(false);
+            }
             _ => {}
         }
         let (number, gold_number) = (self.value(a.number, true)?, self.value(g.number, true)?);
@@ -226,72 +315,20 @@ fn is_relation(node: &Node) -> bool {
     matches!(node, Node::Relation { .. })
 }
 
-/// What a list says: its entries, each choice of sign an entry of its own.
-fn entries(node: &Node) -> Vec<Node> {
-    let nodes = match node {
-        Node::Unordered(nodes) => nodes.as_slice(),
-        node => std::slice::from_ref(node),
-    };
-    let both = |node: &Node| match has_choice(node) {
-        true => vec![chosen(node, true), chosen(node, false)],
-        false => vec![node.clone()],
-    };
-    nodes.iter().flat_map(both).collect()
+/// `20^\circ` and `20^\circ C`, but not Celsius and Fahrenheit.
+fn both_degrees(left: &Unit, right: &Unit) -> bool {
+    let scale = |unit: &Unit| unit.is("celsius") || unit.is("fahrenheit");
+    (left.is("degree") && scale(right)) || (scale(left) && right.is("degree"))
 }
 
-/// Whether a `\pm` is inside.
-fn has_choice(node: &Node) -> bool {
-    match node {
-        Node::Sum(terms) => terms.iter().any(|(sign, term)| {
-            matches!(sign, Sign::PlusMinus | Sign::MinusPlus) || has_choice(term)
-        }),
-        Node::Product(nodes) | Node::Call(_, nodes) => nodes.iter().any(has_choice),
-        Node::Quotient(a, b) | Node::Power(a, b) => has_choice(a) || has_choice(b),
-        Node::Root(_, inside) | Node::Percent(inside) | Node::Measured(inside, _) => {
-            has_choice(inside)
-        }
-        Node::Relation { sides, .. } => sides.iter().any(has_choice),
-        _ => false,
-    }
-}
-
-/// The upper or the lower signs of all `\pm` and `\mp` inside.
-fn chosen(node: &Node, upper: bool) -> Node {
-    let all = |nodes: &[Node]| nodes.iter().map(|node| chosen(node, upper)).collect();
-    let one = |node: &Node| Box::new(chosen(node, upper));
-    match node {
-        Node::Sum(terms) => {
-            let term = |(sign, term): &(Sign, Node)| {
-                let sign = match (sign, upper) {
-                    (Sign::PlusMinus, true) | (Sign::MinusPlus, false) => Sign::Plus,
-                    (Sign::PlusMinus, false) | (Sign::MinusPlus, true) => Sign::Minus,
-                    (sign, _) => *sign,
-                };
-                (sign, chosen(term, upper))
-            };
-            Node::Sum(terms.iter().map(term).collect())
-        }
-        Node::Product(nodes) => Node::Product(all(nodes)),
-        Node::Call(function, nodes) => Node::Call(*function, all(nodes)),
-        Node::Quotient(a, b) => Node::Quotient(one(a), one(b)),
-        Node::Power(a, b) => Node::Power(one(a), one(b)),
-        Node::Root(degree, inside) => Node::Root(*degree, one(inside)),
-        Node::Percent(inside) => Node::Percent(one(inside)),
-        Node::Measured(inside, unit) => Node::Measured(one(inside), unit.clone()),
-        Node::Relation { sides, relations } => Node::Relation {
-            sides: all(sides),
-            relations: relations.clone(),
-        },
-        other => other.clone(),
-    }
-}
-
-/// Text without the article before it, hyphens and apostrophes.
-fn plain(text: &str) -> String {
-    let text = text.replace(['-', '\''], " ");
-    let text = ["the ", "a ", "an "]
+/// Whether the entries are values of at most one thing.
+fn one_name(entries: &[Node]) -> bool {
+    let mut names = entries.iter().filter_map(relation::name);
+    let equations = entries
         .iter()
-        .find_map(|article| text.strip_prefix(article))
-        .unwrap_or(&text);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+        .all(|entry| !is_relation(entry) || relation::name(entry).is_some());
+    match names.next() {
+        Some(first) => equations && names.all(|name| name == first),
+        None => equations,
+    }
 }

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use super::algebra::Algebra;
+use super::clock;
 use super::limits::{MAX_BYTES, Unsure};
 use super::parse::parse;
 use super::token::{Token, tokens};
+use super::words::{same_words, words};
 
 /// What comparing two answers found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,9 +46,9 @@ pub fn math_equal(answer: &str, gold: &str) -> bool {
 /// or words.
 ///
 /// What one side leaves out is understood where it can only be one thing: `x = 5` is 5, and a number with a unit is that
-/// number where the other has none. Percent: `50%` is `0.5`; a gold answer of `50%` also takes `50`, since the question then
-/// asked for percent. An answer in percent where the gold answer has none is a hundredth. Decimals are exact: 0.33 is not a
-/// third.
+/// number where the other has none, as is one with what it counts (`18 red apples`). Percent: `50%` is `0.5`; a gold answer of
+/// `50%` also takes `50`, since the question then asked for percent. An answer in percent where the gold answer has none is a
+/// hundredth. Decimals are exact: 0.33 is not a third.
 ///
 /// The verdict is a function of the two texts alone. Its work is bounded, whatever they are.
 pub fn math_verdict(answer: &str, gold: &str) -> MathVerdict {
@@ -67,9 +69,21 @@ fn compared(answer: &str, gold: &str) -> Result<bool, Unsure> {
     if answer.len().max(gold.len()) > MAX_BYTES {
         return Err(Unsure::TooLong);
     }
+    if let Some(known) = clock::time(gold).filter(|time| !time.may_be_ratio()) {
+        let time = clock::time(answer);
+        if time.is_some() || known.is_certain() || !answer.contains(':') {
+            return Ok(time.is_some_and(|time| time.is(known)));
+        }
+    }
     let (answer, gold) = (tokens(answer)?, tokens(gold)?);
     // What has no reading, or no value, is still the same as itself.
     if !answer.is_empty() && folded(&answer) == folded(&gold) {
+        return Ok(true);
+    }
+    if let (Some(answer), Some(gold)) = (words(&answer), words(&gold))
+        && (answer.sure || gold.sure)
+        && same_words(&answer.text, &gold.text)
+    {
         return Ok(true);
     }
     let (answer, gold) = (parse(&answer)?, parse(&gold)?);

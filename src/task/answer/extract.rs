@@ -22,21 +22,41 @@ pub fn after_hashes(text: &str) -> Option<&str> {
     (!line.is_empty()).then_some(line)
 }
 
-/// What follows the first "answer is", to the end of the sentence.
+/// What follows the first "answer is", to the end of the sentence or to where it gives a reason; after a colon also on the
+/// next line.
 pub fn after_answer_is(text: &str) -> Option<&str> {
     const MARK: &[u8] = b"answer is";
+    const REASONS: [&str; 4] = [" because ", " since ", ", not ", ", because "];
+    let word = |at: usize| {
+        text.as_bytes()
+            .get(at)
+            .is_some_and(|b| b.is_ascii_alphanumeric())
+    };
     let place = text
         .as_bytes()
         .windows(MARK.len())
-        .position(|window| window.eq_ignore_ascii_case(MARK))?;
+        .enumerate()
+        .position(|(at, window)| window.eq_ignore_ascii_case(MARK) && !word(at + MARK.len()))?;
     let after = text.get(place + MARK.len()..)?;
-    let after = after.trim_start_matches([':', ' ', '*']);
+    let after = after.trim_start_matches([' ', '*']);
+    let after = match after.strip_prefix(':') {
+        Some(after) => {
+            after.trim_start_matches(|c: char| c == ':' || c == '*' || c.is_whitespace())
+        }
+        None => after,
+    };
+    let after = after.strip_prefix("therefore ").unwrap_or(after);
     let line = after.lines().next()?;
     let sentence = line.match_indices(['.', '!', '?']).find(|(at, _)| {
         let rest = &line[at + 1..];
         rest.is_empty() || rest.starts_with([' ', '*'])
     });
     let end = sentence.map_or(line.len(), |(at, _)| at);
+    let reason = REASONS
+        .iter()
+        .filter_map(|reason| line[..end].find(reason))
+        .min();
+    let end = reason.unwrap_or(end);
     let answer = line[..end].trim().trim_end_matches('*').trim();
     answer.contains(char::is_alphanumeric).then_some(answer)
 }
@@ -47,7 +67,7 @@ pub fn last_number(text: &str) -> Option<&str> {
     let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
     let last = (0..bytes.len()).rev().find(|at| digit(*at))?;
     let inside = |at: usize| {
-        let joins = matches!(bytes[at], b',' | b'.' | b'/');
+        let joins = matches!(bytes[at], b',' | b'.' | b'/' | b'e' | b'E');
         digit(at) || (joins && digit(at + 1) && (at > 0 && digit(at - 1) || bytes[at] == b'.'))
     };
     let mut start = last;
@@ -55,11 +75,14 @@ pub fn last_number(text: &str) -> Option<&str> {
         start -= 1;
     }
     for _ in 0..2 {
-        let before = start.checked_sub(1).map(|at| bytes[at]);
+        let before = &text[..start];
+        let unsigned = before
+            .strip_suffix('-')
+            .or_else(|| before.strip_suffix('\u{2212}'));
         // In `7-3` the sign is a difference.
-        let sign = before == Some(b'-') && !(start > 1 && bytes[start - 2].is_ascii_alphanumeric());
-        if before == Some(b'$') || sign {
-            start -= 1;
+        let signed = unsigned.filter(|rest| !rest.ends_with(|c: char| c.is_ascii_alphanumeric()));
+        if let Some(rest) = before.strip_suffix('$').or(signed) {
+            start = rest.len();
         }
     }
     let end = last + 1 + usize::from(bytes.get(last + 1) == Some(&b'%'));
@@ -87,6 +110,13 @@ mod tests {
             ("at .5", ".5"),
             ("é7é", "7"),
             (r"\boxed{} 12", "12"),
+            ("it is \u{2212}7", "\u{2212}7"),
+            ("total 1.5e3", "1.5e3"),
+            ("the answer isn't 3; the answer is 5", "5"),
+            ("The answer is:\n5\nQ: 8", "5"),
+            ("The answer is 5 because 2+3=5.", "5"),
+            ("The answer is 18, not 20.", "18"),
+            ("The answer is therefore 5.", "5"),
         ] {
             assert_eq!(extract_answer(text), Some(answer), "{text}");
         }

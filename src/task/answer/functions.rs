@@ -36,7 +36,7 @@ impl Algebra {
     }
 
     /// How many twelfths of pi an angle is, below a full turn.
-    fn twelfths_of_pi(&mut self, angle: &Value) -> Result<Option<i64>, Unsure> {
+    pub(super) fn twelfths_of_pi(&mut self, angle: &Value) -> Result<Option<i64>, Unsure> {
         let pi = self.variable(Atom::Pi)?;
         let turns = self.divide(angle, &pi)?;
         let turns = self.multiply(&turns, &Value::integer(12))?;
@@ -44,7 +44,7 @@ impl Algebra {
         Ok(whole.and_then(|whole| whole.mod_floor(&BigInt::from(24)).to_i64()))
     }
 
-    fn sine_of_twelfths(&mut self, twelfths: i64) -> Result<Value, Unsure> {
+    pub(super) fn sine_of_twelfths(&mut self, twelfths: i64) -> Result<Value, Unsure> {
         let twelfths = twelfths.rem_euclid(24);
         if twelfths >= 12 {
             return Ok(self.sine_of_twelfths(twelfths - 12)?.negated());
@@ -182,10 +182,41 @@ impl Algebra {
                 argument.clone()
             });
         }
+        if let Some((real, imaginary)) = self.parts(argument)? {
+            let (real, imaginary) = (
+                self.multiply(&real, &real)?,
+                self.multiply(&imaginary, &imaginary)?,
+            );
+            let square = self.add(&real, &imaginary)?;
+            return self.root(&square, Exponent::new(1, 2));
+        }
         match argument.above.leads_negative() {
             true => self.opaque(Function::Absolute, &argument.negated()),
             false => self.opaque(Function::Absolute, argument),
         }
+    }
+
+    /// Real and imaginary part of a complex number without variables.
+    fn parts(&mut self, value: &Value) -> Result<Option<(Value, Value)>, Unsure> {
+        let i = self.place(Atom::I)?;
+        let Some(poly) = value.as_poly() else {
+            return Ok(None);
+        };
+        let constant = poly.atoms().all(|id| id == i || self.is_positive(id));
+        if !constant || !poly.atoms().any(|id| id == i) {
+            return Ok(None);
+        }
+        let (mut real, mut imaginary) = (Poly::default(), Poly::default());
+        for (monomial, coefficient) in &poly.0 {
+            let mut rest = monomial.clone();
+            rest.0.retain(|(id, _)| *id != i);
+            let part = match rest == *monomial {
+                true => &mut real,
+                false => &mut imaginary,
+            };
+            part.add_term(rest, coefficient.clone());
+        }
+        Ok(Some((Value::from(real), Value::from(imaginary))))
     }
 
     pub(super) fn factorial(&mut self, argument: &Value) -> Result<Value, Unsure> {

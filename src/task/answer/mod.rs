@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! text ── boxed, extract ──> answer ── token, token_number ──> parse*, units ──> syntax::Node
-//! Node ── normal, functions ──> algebra (poly, power): exact values ── compare, relation, evaluate ──> MathVerdict
+//! Node ── normal, functions ──> algebra (poly, power): exact values ── compare, relation, real_set, evaluate ──> MathVerdict
 //! ```
 //!
 //! Everything here is total: any string in, bounded time, memory and depth ([`limits`]). Unsure is "not equal".
 
 mod algebra;
 mod boxed;
+mod clock;
 mod compare;
 mod equal;
 mod evaluate;
@@ -21,13 +22,18 @@ mod parse;
 mod parse_bracket;
 mod parse_call;
 mod parse_factor;
+mod parse_fraction;
+mod parse_symbol;
 mod poly;
 mod power;
+mod real_set;
 mod relation;
+mod signs;
 mod syntax;
 mod token;
 mod token_number;
 mod units;
+mod words;
 
 #[cfg(test)]
 mod tests;

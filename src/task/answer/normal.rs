@@ -11,6 +11,9 @@ impl Algebra {
     /// `upper`: which sign `\pm` stands for.
     pub(super) fn value(&mut self, node: &Node, upper: bool) -> Result<Value, Unsure> {
         self.budget.spend(1)?;
+        if computes_with_infinity(node) {
+            return Err(Unsure::NoValue);
+        }
         match node {
             Node::Number(value) => {
                 self.budget.admit(value)?;
@@ -27,10 +30,8 @@ impl Algebra {
                         Sign::PlusMinus => !upper,
                         Sign::MinusPlus => upper,
                     };
-                    sum = match minus {
-                        true => self.subtract(&sum, &term)?,
-                        false => self.add(&sum, &term)?,
-                    };
+                    let term = if minus { term.negated() } else { term };
+                    sum = self.add_to(sum, &term)?;
                 }
                 Ok(sum)
             }
@@ -74,7 +75,9 @@ impl Algebra {
             Node::Text(_)
             | Node::Measured(..)
             | Node::Ordered { .. }
-            | Node::Unordered(_)
+            | Node::Set(_)
+            | Node::List(..)
+            | Node::Ratio(_)
             | Node::Matrix(_)
             | Node::Relation { .. }
             | Node::Sets(..) => Err(Unsure::NotArithmetic),
@@ -153,5 +156,25 @@ impl Algebra {
             self.sine_or_cosine(below, argument)?,
         );
         self.divide(&above, &below)
+    }
+}
+
+/// Whether an infinity is a part of a node: `\infty - \infty` has no value, `-\infty` is read as a name.
+fn computes_with_infinity(node: &Node) -> bool {
+    match node {
+        Node::Sum(terms) if terms.len() == 1 => false,
+        Node::Sum(terms) => terms.iter().any(|(_, term)| is_infinity(term)),
+        Node::Product(parts) | Node::Call(_, parts) => parts.iter().any(is_infinity),
+        Node::Quotient(a, b) | Node::Power(a, b) => is_infinity(a) || is_infinity(b),
+        Node::Root(_, inside) | Node::Percent(inside) => is_infinity(inside),
+        _ => false,
+    }
+}
+
+fn is_infinity(node: &Node) -> bool {
+    match node {
+        Node::Symbol(name) => name == "infty",
+        Node::Sum(terms) => matches!(terms.as_slice(), [(_, term)] if is_infinity(term)),
+        _ => false,
     }
 }

@@ -1,23 +1,26 @@
 //! Tokens to a tree: lists, relations, sets, sums. [`parse_factor`](super::parse_factor) has what is inside a term.
 
 use super::limits::{MAX_DEPTH, Unsure};
-use super::syntax::{Function, Node, Relation, SetOperation, Sign};
+use super::syntax::{Joined, Node, Relation, SetOperation, Sign};
 use super::token::Token;
+use super::words::{joins, words};
 
-/// Words that separate the entries of a list.
-const JOINING: [&str; 2] = ["or", "and"];
+/// Sides of a chain of relations.
+const MAX_SIDES: usize = 12;
 
 /// The tree of an answer.
 pub(super) fn parse(tokens: &[Token]) -> Result<Node, Unsure> {
     if tokens.is_empty() {
         return Err(Unsure::Empty);
     }
-    if let Some(text) = words(tokens) {
-        return Ok(Node::Text(text));
-    }
-    if let [Token::Letter(letter), Token::Sign(')')] = tokens {
+    if let Some(letter) = option(tokens) {
         return Ok(Node::Symbol(letter.to_string()));
     }
+    // What is computed, without its name.
+    let tokens = match tokens {
+        [Token::Sign('='), rest @ ..] if !rest.is_empty() => rest,
+        tokens => tokens,
+    };
     let mut parser = Parser {
         tokens,
         at: 0,
@@ -31,29 +34,21 @@ pub(super) fn parse(tokens: &[Token]) -> Result<Node, Unsure> {
     }
 }
 
-/// The text of tokens that are words and nothing else, lower case: an answer like `yes`, `no solution` or `Evelyn`.
-fn words(tokens: &[Token]) -> Option<String> {
-    let mut text = Vec::new();
-    let mut real = false;
-    for token in tokens {
-        match token {
-            Token::Word(word)
-                if Function::named(word).is_some() || matches!(word.as_str(), "pi" | "infty") =>
-            {
-                return None;
-            }
-            Token::Word(word) if JOINING.contains(&word.as_str()) => text.push(word.clone()),
-            Token::Text(word) if JOINING.contains(&word.as_str()) => text.push(word.clone()),
-            Token::Word(word) | Token::Text(word) => {
-                real |= word.chars().count() > 1;
-                text.push(word.clone());
-            }
-            Token::Letter(letter) => text.push(letter.to_string()),
-            Token::Sign('{' | '}') => {}
-            _ => return None,
+/// The letter of `B)` and `Option B`.
+fn option(tokens: &[Token]) -> Option<char> {
+    let (word, rest) = match tokens {
+        [Token::Word(word), rest @ ..] => (Some(word.to_lowercase()), rest),
+        tokens => (None, tokens),
+    };
+    let named = word.map(|word| matches!(word.as_str(), "option" | "choice" | "answer"));
+    match (named, rest) {
+        (None | Some(true), [Token::Letter(letter), Token::Sign(')')]) => Some(*letter),
+        (Some(true), [Token::Letter(letter)])
+        | (Some(true), [Token::Sign('('), Token::Letter(letter), Token::Sign(')')]) => {
+            Some(*letter)
         }
+        _ => None,
     }
-    real.then(|| text.join(" ").to_lowercase())
 }
 
 pub(super) struct Parser<'t> {
@@ -129,43 +124,78 @@ impl<'t> Parser<'t> {
 
     /// One entry, or several without brackets.
     pub(super) fn list(&mut self) -> Result<Node, Unsure> {
-        let mut items = self.items()?;
+        let (joined, mut items) = self.items()?;
         if items.len() > 1 {
-            return Ok(Node::Unordered(items));
+            return Ok(Node::List(joined, items));
         }
         items.pop().ok_or(Unsure::Empty)
     }
 
     /// Entries between `,`, `;`, `or` and `and`.
-    pub(super) fn items(&mut self) -> Result<Vec<Node>, Unsure> {
+    pub(super) fn items(&mut self) -> Result<(Joined, Vec<Node>), Unsure> {
         let mut items = Vec::new();
+        let mut joined = Joined::Comma;
         loop {
             items.push(self.deeper(Self::relation)?);
             let mut separated = self.take_sign(',') || self.take_sign(';');
-            while self.joins() {
+            while let Some(joining) = self.peek().filter(|token| joins(token)) {
+                let by = match joining.spelled().as_str() {
+                    "and" => Joined::And,
+                    _ => Joined::Or,
+                };
+                if joined != Joined::Comma && joined != by {
+                    return Err(Unsure::Ambiguous(joining.spelled()));
+                }
+                joined = by;
                 self.at += 1;
                 separated = true;
             }
             if !separated {
-                return Ok(items);
+                return Ok((joined, items));
             }
         }
     }
 
-    fn joins(&self) -> bool {
-        match self.peek() {
-            Some(Token::Word(word) | Token::Text(word)) => JOINING.contains(&word.as_str()),
-            _ => false,
-        }
+    /// Words up to a sign or the end: an entry, or the name of what is computed.
+    fn words(&mut self) -> Option<Node> {
+        let wordy = |token: &Token| {
+            matches!(token, Token::Word(_) | Token::Text(_) | Token::Letter(_)) && !joins(token)
+        };
+        let rest = self.rest();
+        let length = rest
+            .iter()
+            .position(|token| !wordy(token))
+            .unwrap_or(rest.len());
+        let ends = match rest.get(length) {
+            None => true,
+            Some(Token::Sign(sign)) => matches!(sign, ',' | ';' | ')' | ']' | '}' | '='),
+            Some(token) => joins(token),
+        };
+        let words = words(&rest[..length]).filter(|words| ends && words.sure)?;
+        self.at += length;
+        Some(match words.text.as_str() {
+            "all real numbers" | "all reals" => Node::Symbol("ℝ".to_owned()),
+            "empty set" | "the empty set" => Node::Set(Vec::new()),
+            _ => Node::Text(words.text),
+        })
     }
 
     fn relation(&mut self) -> Result<Node, Unsure> {
-        let first = self.sets()?;
+        let first = match self.words() {
+            Some(words) => words,
+            None => self.sets()?,
+        };
         let mut sides = vec![first];
         let mut relations = Vec::new();
         while let Some(relation) = self.relation_sign() {
             relations.push(relation);
-            sides.push(self.sets()?);
+            if sides.len() == MAX_SIDES {
+                return Err(Unsure::TooMuchWork);
+            }
+            sides.push(match self.words() {
+                Some(words) => words,
+                None => self.sets()?,
+            });
         }
         if relations.is_empty() {
             return sides.pop().ok_or(Unsure::Empty);

@@ -2,7 +2,7 @@
 
 use super::limits::Unsure;
 use super::parse::Parser;
-use super::parse_factor::is_symbol;
+use super::parse_symbol::is_symbol;
 use super::syntax::{Function, Node};
 use super::token::Token;
 
@@ -10,12 +10,17 @@ impl Parser<'_> {
     /// `(` or `[` is read. One entry in brackets of a kind is a group; several are a pair, a vector or an interval.
     pub(super) fn bracketed(&mut self, open: char) -> Result<Node, Unsure> {
         let bars = std::mem::take(&mut self.bars);
-        let mut items = self.deeper(Self::items)?;
+        let (_, mut items) = self.deeper(Self::items)?;
         self.bars = bars;
         let close = match self.take()? {
             Token::Sign(close @ (')' | ']')) => *close,
             other => return Err(Unsure::NotUnderstood(other.spelled())),
         };
+        if let [Node::Number(value)] = items.as_slice()
+            && self.is_sign('_')
+        {
+            return self.symbol(value.to_string());
+        }
         match items.len() {
             1 if (open, close) == ('(', ')') || (open, close) == ('[', ']') => {
                 items.pop().ok_or(Unsure::Empty)
@@ -28,7 +33,14 @@ impl Parser<'_> {
     /// `{` is read: a group of LaTeX, or a set typed without backslashes.
     pub(super) fn braced(&mut self) -> Result<Node, Unsure> {
         let bars = std::mem::take(&mut self.bars);
-        let node = self.deeper(Self::list)?;
+        let mut node = self.deeper(Self::list)?;
+        if self.take_command("over") {
+            let below = self.deeper(Self::list)?;
+            node = Node::Quotient(Box::new(node), Box::new(below));
+        } else if self.take_command("choose") {
+            let below = self.deeper(Self::list)?;
+            node = Node::Call(Function::Binomial, vec![node, below]);
+        }
         self.bars = bars;
         match self.take_sign('}') {
             true => Ok(node),
@@ -59,7 +71,7 @@ impl Parser<'_> {
             "frac" => self.fraction(),
             "sqrt" => self.root(),
             "binom" => {
-                let (above, below) = (self.argument()?, self.argument()?);
+                let (above, below) = self.two_arguments()?;
                 Ok(Node::Call(Function::Binomial, vec![above, below]))
             }
             "|" => self.absolute(|parser| parser.take_command("|")),
@@ -67,16 +79,22 @@ impl Parser<'_> {
             "lceil" => self.closed_by("rceil", Function::Ceiling),
             "{" => {
                 if self.take_command("}") {
-                    return Ok(Node::Unordered(Vec::new()));
+                    return Ok(Node::Set(Vec::new()));
                 }
-                let items = self.deeper(Self::items)?;
-                match self.take_command("}") {
-                    true => Ok(Node::Unordered(items)),
-                    false => self.unexpected(),
+                // `\{x \mid x < 2\}` says what its condition says.
+                let builds = self.builds_set();
+                let (joined, mut items) = self.deeper(Self::items)?;
+                if !self.take_command("}") {
+                    return self.unexpected();
                 }
+                Ok(match (builds, items.len()) {
+                    (false, _) => Node::Set(items),
+                    (true, 1) => items.pop().ok_or(Unsure::Empty)?,
+                    (true, _) => Node::List(joined, items),
+                })
             }
             "langle" => {
-                let items = self.deeper(Self::items)?;
+                let (_, items) = self.deeper(Self::items)?;
                 match self.take_command("rangle") {
                     true => Ok(Node::Ordered {
                         open: '(',
@@ -87,10 +105,49 @@ impl Parser<'_> {
                 }
             }
             "begin" => self.matrix(),
-            "emptyset" => Ok(Node::Unordered(Vec::new())),
+            "emptyset" => Ok(Node::Set(Vec::new())),
+            "textcolor" | "color" => {
+                self.argument_text()?;
+                self.deeper(Self::atom)
+            }
+            "angle" | "triangle" => match self.take()? {
+                Token::Letter(letter) => self.symbol(format!("{name} {letter}")),
+                Token::Word(word) | Token::Text(word) => self.symbol(format!("{name} {word}")),
+                other => Err(Unsure::NotUnderstood(other.spelled())),
+            },
             name if is_symbol(name) => self.symbol(name.to_owned()),
             name => Err(Unsure::NotUnderstood(format!("\\{name}"))),
         }
+    }
+
+    /// Reads the variable of a set and the sign after it, where these come next.
+    fn builds_set(&mut self) -> bool {
+        let such_that = |token: Option<&Token>| match token {
+            Some(Token::Command(name)) => name == "mid",
+            Some(Token::Sign(sign)) => matches!(sign, '|' | ':'),
+            _ => false,
+        };
+        let builds = matches!(self.peek(), Some(Token::Letter(_))) && such_that(self.peek_at(1));
+        let real = matches!(self.peek_at(1), Some(Token::Command(name)) if name == "in")
+            && self.peek_at(2) == Some(&Token::Letter('ℝ'))
+            && such_that(self.peek_at(3));
+        self.advance(match (builds, real) {
+            (true, _) => 2,
+            (false, true) => 4,
+            (false, false) => 0,
+        });
+        builds || real
+    }
+
+    /// Passes over `{...}` that holds no mathematics.
+    fn argument_text(&mut self) -> Result<(), Unsure> {
+        if !self.take_sign('{') {
+            return self.unexpected();
+        }
+        while !self.take_sign('}') {
+            self.take()?;
+        }
+        Ok(())
     }
 
     fn closed_by(&mut self, close: &str, function: Function) -> Result<Node, Unsure> {
@@ -124,7 +181,7 @@ impl Parser<'_> {
         let kind = self.environment()?;
         match kind.as_str() {
             "pmatrix" | "bmatrix" | "matrix" | "Bmatrix" | "smallmatrix" => {}
-            "array" => self.columns()?,
+            "array" => self.argument_text()?,
             _ => return Err(Unsure::NotUnderstood(kind)),
         }
         let mut rows = vec![vec![self.deeper(Self::sum)?]];
@@ -134,6 +191,12 @@ impl Parser<'_> {
                 let entry = self.deeper(Self::sum)?;
                 entries.push(entry);
             } else if self.take_command("\\") {
+                // `\\[4pt]` is only space.
+                if self.is_sign('[') {
+                    while !self.take_sign(']') {
+                        self.take()?;
+                    }
+                }
                 if !self.is_command("end") {
                     let entry = self.deeper(Self::sum)?;
                     rows.push(vec![entry]);
@@ -159,16 +222,5 @@ impl Parser<'_> {
             (Token::Word(name), true) => Ok(name.clone()),
             (other, _) => Err(Unsure::NotUnderstood(other.spelled())),
         }
-    }
-
-    /// `{cc}` of an array.
-    fn columns(&mut self) -> Result<(), Unsure> {
-        if !self.take_sign('{') {
-            return self.unexpected();
-        }
-        while !self.take_sign('}') {
-            self.take()?;
-        }
-        Ok(())
     }
 }

@@ -1,57 +1,17 @@
-//! Tokens to a tree: what is inside a term of a sum.
+//! Tokens to a tree: what is inside a term of a sum. [`parse_symbol`](super::parse_symbol) has names,
+//! [`parse_fraction`](super::parse_fraction) fractions.
 
 use num_rational::BigRational;
-use num_traits::{One, ToPrimitive};
+use num_traits::One;
 
 use super::limits::Unsure;
 use super::parse::Parser;
+use super::parse_fraction::quotient;
+use super::parse_symbol::{FUNCTIONS, is_symbol};
 use super::syntax::{Function, Node};
 use super::token::Token;
-use super::units::{self, Unit};
-
-/// Commands that are letters or constants.
-const SYMBOLS: [&str; 38] = [
-    "pi",
-    "infty",
-    "alpha",
-    "beta",
-    "gamma",
-    "delta",
-    "epsilon",
-    "varepsilon",
-    "zeta",
-    "eta",
-    "theta",
-    "vartheta",
-    "iota",
-    "kappa",
-    "lambda",
-    "mu",
-    "nu",
-    "xi",
-    "rho",
-    "sigma",
-    "tau",
-    "upsilon",
-    "phi",
-    "varphi",
-    "chi",
-    "psi",
-    "omega",
-    "Gamma",
-    "Delta",
-    "Theta",
-    "Lambda",
-    "Xi",
-    "Pi",
-    "Sigma",
-    "Phi",
-    "Psi",
-    "Omega",
-    "emptyset",
-];
-/// Letters of a run that may be a product; longer runs are words.
-const MAX_RUN: usize = 3;
+use super::units::{self, Count, Unit};
+use super::words::joins;
 
 impl Parser<'_> {
     /// Factors, side by side or with signs, and a unit after them.
@@ -60,7 +20,7 @@ impl Parser<'_> {
         // A sign may stand between money and number.
         let negative = money.is_some() && self.take_sign('-');
         let mut product = match self.mixed_number() {
-            Some(number) => number,
+            Some(number) => self.postfixed(number)?,
             None => self.deeper(Self::power)?,
         };
         let mut slashed = false;
@@ -68,11 +28,20 @@ impl Parser<'_> {
             if self.take_command("cdot") {
                 let factor = self.signed_power()?;
                 product = times(product, factor);
-            } else if self.take_sign('/') || self.take_sign(':') {
-                let divisor = self.signed_power()?;
-                product = Node::Quotient(Box::new(product), Box::new(divisor));
+            } else if self.take_sign('/') {
+                product = quotient(product, self.signed_power()?)?;
                 slashed = true;
-            } else if let Some((length, unit)) = self.unit() {
+            } else if self.take_sign(':') {
+                let mut terms = vec![product, self.signed_power()?];
+                while self.take_sign(':') {
+                    terms.push(self.signed_power()?);
+                }
+                product = match <[Node; 2]>::try_from(terms) {
+                    Ok([first, second]) => Node::Quotient(Box::new(first), Box::new(second)),
+                    Err(terms) => Node::Ratio(terms),
+                };
+                slashed = true;
+            } else if let Some((length, unit)) = self.unit(&product, money.as_ref()) {
                 self.advance(length);
                 product = match unit.is("percent") {
                     true => Node::Percent(Box::new(product)),
@@ -109,6 +78,13 @@ impl Parser<'_> {
                 "€" => Unit::of("euro"),
                 "£" => Unit::of("pound"),
                 "¥" => Unit::of("yen"),
+                "₹" => Unit::of("rupee"),
+                _ => return None,
+            },
+            Token::Word(word) | Token::Text(word) => match word.as_str() {
+                "USD" => Unit::of("dollar"),
+                "EUR" => Unit::of("euro"),
+                "GBP" => Unit::of("pound"),
                 _ => return None,
             },
             _ => return None,
@@ -117,44 +93,18 @@ impl Parser<'_> {
         Some(unit)
     }
 
-    /// `3\frac{1}{2}` and `3 1/2`: a whole number with a proper fraction after it.
-    fn mixed_number(&mut self) -> Option<Node> {
-        let Token::Number {
-            value: whole,
-            whole: true,
-        } = self.peek()?
-        else {
-            return None;
-        };
-        let digits = |ahead: usize| match self.peek_at(ahead) {
-            Some(Token::Number { value, whole: true }) => Some(value.clone()),
-            _ => None,
-        };
-        let sign = |ahead: usize, sign: char| self.peek_at(ahead) == Some(&Token::Sign(sign));
-        let (above, below, length) = if matches!(self.peek_at(1), Some(Token::Command(name)) if name == "frac")
-        {
-            if sign(2, '{') && sign(4, '}') && sign(5, '{') && sign(7, '}') {
-                (digits(3)?, digits(6)?, 8)
-            } else {
-                let (above, below) = two_digits(&digits(2)?)?;
-                (above, below, 3)
-            }
-        } else if sign(2, '/') {
-            (digits(1)?, digits(3)?, 4)
-        } else {
-            return None;
-        };
-        if above >= below {
-            return None;
-        }
-        let number = whole + above / below;
-        self.advance(length);
-        Some(Node::Number(number))
-    }
-
-    fn unit(&self) -> Option<(usize, Unit)> {
+    /// The unit of a product, or what it counts.
+    fn unit(&self, product: &Node, money: Option<&Unit>) -> Option<(usize, Unit)> {
         if matches!(self.peek(), Some(Token::Word(_) | Token::Text(_))) {
-            return units::read(self.rest());
+            if let Some(per) = money.and_then(|money| units::read_after(money, self.rest())) {
+                return Some(per);
+            }
+            let count = match product {
+                Node::Number(value) if value.is_one() => Count::One,
+                Node::Number(_) => Count::Many,
+                _ => Count::None,
+            };
+            return units::read(self.rest(), count);
         }
         match self.peek()? {
             Token::Sign('¢') => Some((1, Unit::of("cent"))),
@@ -180,10 +130,7 @@ impl Parser<'_> {
     /// Whether a factor may begin here without a sign before it. A number may not: `x 2` and `1 2` are no products.
     pub(super) fn starts_factor(&self) -> bool {
         match self.peek() {
-            Some(Token::Letter(_) | Token::Word(_) | Token::Text(_)) => !matches!(
-                self.peek(),
-                Some(Token::Word(word) | Token::Text(word)) if matches!(word.as_str(), "or" | "and")
-            ),
+            Some(token @ (Token::Letter(_) | Token::Word(_) | Token::Text(_))) => !joins(token),
             Some(Token::Sign('(' | '[' | '{')) => true,
             Some(Token::Sign('|')) => self.bars == 0,
             Some(Token::Command(name)) => {
@@ -191,7 +138,7 @@ impl Parser<'_> {
                     name.as_str(),
                     "frac" | "sqrt" | "lfloor" | "lceil" | "binom" | "|" | "{"
                 ) || Function::named(name).is_some()
-                    || SYMBOLS.contains(&name.as_str())
+                    || is_symbol(name)
             }
             _ => false,
         }
@@ -208,11 +155,16 @@ impl Parser<'_> {
 
     /// An atom with what follows it: `^`, `!`, `%`, degrees.
     pub(super) fn power(&mut self) -> Result<Node, Unsure> {
-        let mut node = self.atom()?;
+        let node = self.atom()?;
+        self.postfixed(node)
+    }
+
+    fn postfixed(&mut self, node: Node) -> Result<Node, Unsure> {
+        let mut node = node;
         loop {
             if self.is_sign('^') || self.is_command("squared") || self.is_command("cubed") {
                 if self.degrees() {
-                    node = Node::Measured(Box::new(node), Unit::of("degree"));
+                    node = Node::Measured(Box::new(node), self.scale());
                     continue;
                 }
                 if matches!(node, Node::Call(..)) {
@@ -222,8 +174,11 @@ impl Parser<'_> {
                 let exponent = self.exponent()?;
                 node = Node::Power(Box::new(node), Box::new(exponent));
             } else if self.take_command("circ") {
-                node = Node::Measured(Box::new(node), Unit::of("degree"));
+                node = Node::Measured(Box::new(node), self.scale());
             } else if self.take_sign('!') {
+                if self.is_sign('!') {
+                    return self.unexpected();
+                }
                 node = Node::Call(Function::Factorial, vec![node]);
             } else if self.take_sign('%') {
                 node = Node::Percent(Box::new(node));
@@ -233,9 +188,29 @@ impl Parser<'_> {
         }
     }
 
-    /// `^\circ` and `^{\circ}`.
-    fn degrees(&mut self) -> bool {
-        let circle = |ahead: usize| matches!(self.peek_at(ahead), Some(Token::Command(name)) if name == "circ");
+    /// What the degrees just read are of: an angle, but for `^\circ C`.
+    fn scale(&mut self) -> Unit {
+        let name = match self.peek() {
+            Some(Token::Letter('C')) => "celsius",
+            Some(Token::Letter('F')) => "fahrenheit",
+            Some(Token::Text(text)) => match text.to_lowercase().as_str() {
+                "c" | "celsius" => "celsius",
+                "f" | "fahrenheit" => "fahrenheit",
+                _ => return Unit::of("degree"),
+            },
+            _ => return Unit::of("degree"),
+        };
+        self.advance(1);
+        Unit::of(name)
+    }
+
+    /// `^\circ` and `^{\circ}`, also with the letter.
+    pub(super) fn degrees(&mut self) -> bool {
+        let circle = |ahead: usize| match self.peek_at(ahead) {
+            Some(Token::Command(name) | Token::Text(name)) => name == "circ" || name == "o",
+            Some(Token::Letter(letter)) => *letter == 'o',
+            _ => false,
+        };
         let braced = self.peek_at(1) == Some(&Token::Sign('{'))
             && circle(2)
             && self.peek_at(3) == Some(&Token::Sign('}'));
@@ -279,6 +254,7 @@ impl Parser<'_> {
         let token = self.take()?;
         match token {
             Token::Number { value, .. } => self.number(value),
+            Token::Letter(letter) if FUNCTIONS.contains(letter) => self.function(*letter),
             Token::Letter(letter) => self.symbol(letter.to_string()),
             Token::Word(word) => self.word(word),
             Token::Text(text) if text.chars().count() == 1 => self.symbol(text.clone()),
@@ -299,87 +275,6 @@ impl Parser<'_> {
         }
         Ok(Node::Number(value.clone()))
     }
-
-    /// A letter or constant with its index and primes.
-    pub(super) fn symbol(&mut self, name: String) -> Result<Node, Unsure> {
-        let mut name = name;
-        if self.take_sign('_') {
-            let index = match self.take_sign('{') {
-                true => {
-                    let mut index = String::new();
-                    while !self.take_sign('}') {
-                        index.push_str(&self.take()?.spelled());
-                    }
-                    index
-                }
-                false => self.take()?.spelled(),
-            };
-            name = format!("{name}_{index}");
-        }
-        while self.take_sign('\'') {
-            name.push('\'');
-        }
-        Ok(Node::Symbol(name))
-    }
-
-    fn word(&mut self, word: &str) -> Result<Node, Unsure> {
-        if let Some(function) = Function::named(word) {
-            return self.call(function);
-        }
-        match word {
-            "pi" => return self.symbol("pi".to_owned()),
-            "inf" | "infinity" | "oo" => return Ok(Node::Symbol("infty".to_owned())),
-            "sqrt" if self.is_sign('(') => return Ok(Node::Root(2, Box::new(self.atom()?))),
-            _ => {}
-        }
-        let mut letters: Vec<char> = word.chars().collect();
-        if letters.len() > MAX_RUN {
-            return Err(Unsure::NotUnderstood(word.to_owned()));
-        }
-        // An index or exponent belongs to the last letter alone.
-        let last = letters.pop().ok_or(Unsure::EndsEarly)?;
-        let mut factors: Vec<Node> = letters
-            .iter()
-            .map(|letter| Node::Symbol(letter.to_string()))
-            .collect();
-        let last = self.symbol(last.to_string())?;
-        let last = match self.is_sign('^') && !self.degrees() {
-            true => Node::Power(Box::new(last), Box::new(self.exponent()?)),
-            false => last,
-        };
-        factors.push(last);
-        Ok(Node::Product(factors))
-    }
-
-    /// A command's argument: a group, or one token; of a number its first digit would be meant, so it has one alone.
-    pub(super) fn argument(&mut self) -> Result<Node, Unsure> {
-        if let Some(Token::Number { value, .. }) = self.peek()
-            && *value > BigRational::from_integer(9.into())
-        {
-            return Err(Unsure::Ambiguous(value.to_string()));
-        }
-        self.deeper(Self::atom)
-    }
-
-    pub(super) fn fraction(&mut self) -> Result<Node, Unsure> {
-        if let Some(Token::Number { value, whole: true }) = self.peek()
-            && let Some((above, below)) = two_digits(value)
-        {
-            self.advance(1);
-            return Ok(Node::Quotient(
-                Box::new(Node::Number(above)),
-                Box::new(Node::Number(below)),
-            ));
-        }
-        let above = self.argument()?;
-        let below = self.argument()?;
-        Ok(Node::Quotient(Box::new(above), Box::new(below)))
-    }
-}
-
-/// Whether a command stands for itself.
-pub(super) fn is_symbol(name: &str) -> bool {
-    SYMBOLS.contains(&name)
 }
 
 fn times(left: Node, right: Node) -> Node {
@@ -390,15 +285,4 @@ fn times(left: Node, right: Node) -> Node {
         }
         left => Node::Product(vec![left, right]),
     }
-}
-
-/// `\frac12`: 12 is two arguments.
-fn two_digits(value: &BigRational) -> Option<(BigRational, BigRational)> {
-    let number = value
-        .denom()
-        .is_one()
-        .then(|| value.numer().to_i64())?
-        .filter(|n| (10..100).contains(n))?;
-    let digit = |digit: i64| BigRational::from_integer(digit.into());
-    Some((digit(number / 10), digit(number % 10)))
 }

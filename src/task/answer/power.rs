@@ -33,6 +33,9 @@ impl Algebra {
                 false => self.root(base, exponent),
             };
         }
+        if let Some(value) = self.on_the_unit_circle(base, exponent)? {
+            return Ok(value);
+        }
         match self.symbolic_power(base, exponent)? {
             Some(value) => Ok(value),
             None => self.variable(Atom::OpaquePower(
@@ -40,6 +43,28 @@ impl Algebra {
                 Box::new(exponent.clone()),
             )),
         }
+    }
+
+    /// `e^{i\theta} = \cos\theta + i\sin\theta`, for angles of which both are known.
+    fn on_the_unit_circle(
+        &mut self,
+        base: &Value,
+        exponent: &Value,
+    ) -> Result<Option<Value>, Unsure> {
+        if *base != self.variable(Atom::E)? {
+            return Ok(None);
+        }
+        let i = self.variable(Atom::I)?;
+        let angle = self.divide(exponent, &i)?;
+        let Some(twelfths) = self.twelfths_of_pi(&angle)? else {
+            return Ok(None);
+        };
+        let (cosine, sine) = (
+            self.sine_of_twelfths(twelfths + 6)?,
+            self.sine_of_twelfths(twelfths)?,
+        );
+        let sine = self.multiply(&i, &sine)?;
+        Ok(Some(self.add(&cosine, &sine)?))
     }
 
     fn whole_power(&mut self, base: &Value, power: i64) -> Result<Value, Unsure> {

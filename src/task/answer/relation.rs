@@ -2,7 +2,11 @@
 
 use super::algebra::Algebra;
 use super::limits::Unsure;
-use super::syntax::{Node, Relation, SetOperation};
+use super::real_set::infinity;
+use super::syntax::{Node, Relation};
+
+/// Points that a line, a triangle or a quadrilateral is named by.
+const MAX_POINTS: usize = 4;
 
 /// What a relation gives for the one thing it is about, where the other answer is no relation: `x = 5` gives 5,
 /// `x \in S` gives S, `1 < x` gives an interval. None where it says more than that.
@@ -20,6 +24,10 @@ pub(super) fn named_value(algebra: &mut Algebra, node: &Node) -> Result<Option<N
         .iter()
         .all(|relation| *relation == Relation::Equal)
     {
+        // `5 = x`.
+        if sides.len() == 2 && is_name(last) && !is_name(first) {
+            return Ok(Some(first.clone()));
+        }
         // `x = 6/4 = 3/2`, or `2 + 3 = 5`: all that follows the name is one value.
         let values = if is_name(first) { rest } else { sides };
         for value in values {
@@ -34,35 +42,24 @@ pub(super) fn named_value(algebra: &mut Algebra, node: &Node) -> Result<Option<N
 }
 
 /// `a < x < b` as an interval.
-fn interval(relations: &[Relation], sides: &[Node]) -> Option<Node> {
-    let infinity = || Node::Symbol("infty".to_owned());
+pub(super) fn interval(relations: &[Relation], sides: &[Node]) -> Option<Node> {
     let bracket = |relation: &Relation, open: bool| match relation {
         Relation::Less => Some(if open { '(' } else { ')' }),
         Relation::LessOrEqual => Some(if open { '[' } else { ']' }),
         _ => None,
     };
-    let variable = |node: &Node| matches!(node, Node::Symbol(name) if name != "infty" && name != "pi" && name != "e");
     match (relations, sides) {
-        ([Relation::NotEqual], [name, value]) if variable(name) && !variable(value) => {
-            Some(Node::Sets(
-                SetOperation::Difference,
-                vec![
-                    Node::Symbol("ℝ".to_owned()),
-                    Node::Unordered(vec![value.clone()]),
-                ],
-            ))
-        }
-        ([low, high], [from, name, to]) if variable(name) => Some(Node::Ordered {
+        ([low, high], [from, name, to]) if is_variable(name) => Some(Node::Ordered {
             open: bracket(low, true)?,
             items: vec![from.clone(), to.clone()],
             close: bracket(high, false)?,
         }),
-        ([high], [name, to]) if variable(name) && !variable(to) => Some(Node::Ordered {
+        ([high], [name, to]) if is_variable(name) && !is_variable(to) => Some(Node::Ordered {
             open: '(',
             items: vec![infinity().negated(), to.clone()],
             close: bracket(high, false)?,
         }),
-        ([low], [from, name]) if variable(name) && !variable(from) => Some(Node::Ordered {
+        ([low], [from, name]) if is_variable(name) && !is_variable(from) => Some(Node::Ordered {
             open: bracket(low, true)?,
             items: vec![from.clone(), infinity()],
             close: ')',
@@ -71,24 +68,59 @@ fn interval(relations: &[Relation], sides: &[Node]) -> Option<Node> {
     }
 }
 
-/// Whether an equation that begins with this only says what is computed: `x`, `f(x)`, `AB`.
-fn is_name(node: &Node) -> bool {
+pub(super) fn is_variable(node: &Node) -> bool {
+    matches!(node, Node::Symbol(name) if !matches!(name.as_str(), "infty" | "pi" | "e" | "ℝ"))
+}
+
+/// Whether an equation that begins with this only says what is computed: `x`, `f(x)`, `P(3)`, `AB`, `(x, y)`, `Area`.
+pub(super) fn is_name(node: &Node) -> bool {
     match node {
-        Node::Symbol(name) => name != "pi" && name != "e" && name != "i" && name != "infty",
+        Node::Symbol(name) => !matches!(name.as_str(), "pi" | "e" | "i" | "infty" | "ℝ"),
         Node::Text(_) => true,
+        Node::Ordered { items, .. } => items.iter().all(is_variable),
         Node::Product(factors) => {
+            let point =
+                |node: &Node| matches!(node, Node::Symbol(c) if c.chars().all(char::is_uppercase));
             match factors.as_slice() {
-                [Node::Symbol(name), Node::Symbol(_)] => {
-                    let function = ["f", "g", "h", "F", "G", "H", "P", "Q", "p", "q", "T", "S"]
-                        .contains(&name.as_str());
-                    let line = factors.iter().all(|factor| matches!(factor, Node::Symbol(c) if c.chars().all(char::is_uppercase)));
-                    function || line
+                [Node::Symbol(name), Node::Symbol(_) | Node::Number(_)]
+                    if ["P", "Q", "H", "p", "q", "T", "S"].contains(&name.as_str()) =>
+                {
+                    true
                 }
-                _ => false,
+                factors => factors.len() <= MAX_POINTS && factors.iter().all(point),
             }
         }
         _ => false,
     }
+}
+
+/// The name that an equation begins with.
+pub(super) fn name(node: &Node) -> Option<&Node> {
+    let Node::Relation { sides, relations } = node else {
+        return None;
+    };
+    let equations = relations
+        .iter()
+        .all(|relation| *relation == Relation::Equal);
+    sides.first().filter(|name| equations && is_name(name))
+}
+
+/// What `x = 1, y = 2` says of a point: the values by the names of their variables. None where a name comes twice or is no
+/// variable.
+pub(super) fn point(algebra: &mut Algebra, entries: &[Node]) -> Result<Option<Vec<Node>>, Unsure> {
+    let mut values = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let Some(Node::Symbol(name)) = name(entry) else {
+            return Ok(None);
+        };
+        match named_value(algebra, entry)? {
+            Some(value) => values.push((name, value)),
+            None => return Ok(None),
+        }
+    }
+    values.sort_by_key(|(name, _)| *name);
+    let distinct = values.windows(2).all(|pair| pair[0].0 != pair[1].0);
+    Ok(distinct.then(|| values.into_iter().map(|(_, value)| value).collect()))
 }
 
 /// With `<` and `<=` only, where the relations all point the same way; an equation has its sides in any order.

@@ -27,8 +27,12 @@ pub(super) enum Node {
         items: Vec<Node>,
         close: char,
     },
-    /// A set, or a list without brackets.
-    Unordered(Vec<Node>),
+    /// In braces.
+    Set(Vec<Node>),
+    /// Without brackets.
+    List(Joined, Vec<Node>),
+    /// Of three numbers or more: `1:2:3`. One of two is a quotient.
+    Ratio(Vec<Node>),
     Matrix(Vec<Vec<Node>>),
     /// `a < b <= c`: one relation fewer than sides.
     Relation {
@@ -37,6 +41,14 @@ pub(super) enum Node {
     },
     /// Sets with one operation between them.
     Sets(SetOperation, Vec<Node>),
+}
+
+/// What stands between the entries of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Joined {
+    Comma,
+    And,
+    Or,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -53,7 +53,9 @@ const TEXT: [&str; 15] = [
     "bf",
 ];
 /// Commands that say how something looks.
-const LOOKS: [&str; 29] = [
+const LOOKS: [&str; 30] = [
+    "boxed",
+    "fbox",
     "left",
     "right",
     "middle",
@@ -78,7 +80,6 @@ const LOOKS: [&str; 29] = [
     "bm",
     "vec",
     "mathcal",
-    "hat",
     "operatorname",
     "underline",
     "strut",
@@ -95,13 +96,14 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Unsure> {
         text: unwrapped(&characters),
         at: 0,
         brackets: 0,
+        text_ends: 0,
         out: Vec::new(),
     };
     while reader.at < reader.text.len() {
         reader.next()?;
     }
-    let mut out = reader.out;
-    while matches!(out.last(), Some(Token::Sign('.' | ',' | ';'))) {
+    let mut out = without_empty_groups(reader.out);
+    if matches!(out.last(), Some(Token::Sign('.' | ',' | ';'))) {
         out.pop();
     }
     Ok(out)
@@ -118,7 +120,7 @@ fn unwrapped(text: &[char]) -> &[char] {
             text = rest;
         }
         while let [rest @ .., last] = text
-            && (last.is_whitespace() || *last == '.')
+            && (last.is_whitespace() || (*last == '.' && !rest.ends_with(&['.'])))
         {
             text = rest;
         }
@@ -127,6 +129,12 @@ fn unwrapped(text: &[char]) -> &[char] {
             | ['\\', '(', inner @ .., '\\', ')']
             | ['\\', '[', inner @ .., '\\', ']'] => inner,
             ['$', inner @ .., '$'] if inner.last() != Some(&'\\') => inner,
+            // Marks of Markdown, and quotes.
+            ['*', '*', inner @ .., '*', '*']
+            | ['*', inner @ .., '*']
+            | ['`', inner @ .., '`']
+            | ['"', inner @ .., '"']
+            | ['“', inner @ .., '”'] => inner,
             _ => text,
         };
         if text.len() == before {
@@ -140,6 +148,8 @@ pub(super) struct Reader<'t> {
     pub(super) at: usize,
     /// Open brackets, in which a comma separates entries and no thousands.
     pub(super) brackets: usize,
+    /// Up to here letters are those of a text command.
+    text_ends: usize,
     pub(super) out: Vec<Token>,
 }
 
@@ -165,8 +175,25 @@ impl Reader<'_> {
         if self.digit(0) || (c == '.' && self.digit(1)) {
             return self.number();
         }
+        if self.starts_with("**") {
+            self.at += 2;
+            self.out.push(Token::Sign('^'));
+            return Ok(());
+        }
+        if self.starts_with("...") {
+            self.at += 3;
+            self.out.push(Token::Command("ldots".to_owned()));
+            return Ok(());
+        }
         match c {
             '\\' => return self.command(),
+            '}' if self.at + 1 == self.text_ends => self.at += 1,
+            '½' => self.vulgar(1, 2),
+            '¼' => self.vulgar(1, 4),
+            '¾' => self.vulgar(3, 4),
+            '⅓' => self.vulgar(1, 3),
+            '⅔' => self.vulgar(2, 3),
+            '⅛' => self.vulgar(1, 8),
             c if c.is_whitespace() => self.at += 1,
             '~' | '\u{200b}' => self.at += 1,
             c if c.is_alphabetic() => self.word(),
@@ -183,6 +210,19 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// A character that is a fraction.
+    fn vulgar(&mut self, above: i64, below: i64) {
+        let digit = |digit: i64| Token::Number {
+            value: BigRational::from_integer(digit.into()),
+            whole: true,
+        };
+        let group = |digit: Token| [Token::Sign('{'), digit, Token::Sign('}')];
+        self.out.push(Token::Command("frac".to_owned()));
+        self.out.extend(group(digit(above)));
+        self.out.extend(group(digit(below)));
+        self.at += 1;
+    }
+
     /// Letters of ASCII; any other letter is one by itself.
     fn word(&mut self) {
         let start = self.at;
@@ -194,6 +234,9 @@ impl Reader<'_> {
             [] => {
                 self.out.push(plain(self.text[start]));
                 self.at += 1;
+            }
+            letters if self.at <= self.text_ends => {
+                self.out.push(Token::Text(letters.iter().collect()));
             }
             [letter] => self.out.push(Token::Letter(*letter)),
             letters => self.out.push(Token::Word(letters.iter().collect())),
@@ -245,6 +288,7 @@ impl Reader<'_> {
                 "lt" => Token::Sign('<'),
                 "gt" => Token::Sign('>'),
                 "div" => Token::Sign('/'),
+                "lvert" | "rvert" | "vert" => Token::Sign('|'),
                 name => Token::Command(short(name).to_owned()),
             });
         } else if self.peek(0) == Some('.') && (name == "left" || name == "right") {
@@ -253,7 +297,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// `\text{words}`; where it holds anything else, that is read as if it stood there without the command.
+    /// `\text{words}`, also with commas between them; anything else that it holds is read as if it stood there without the
+    /// command, but that letters are words.
     fn text_command(&mut self) {
         while self.peek(0).is_some_and(char::is_whitespace) {
             self.at += 1;
@@ -269,14 +314,40 @@ impl Reader<'_> {
         let wordy = |c: &char| {
             c.is_alphabetic() || c.is_whitespace() || matches!(c, '.' | '-' | '\'' | ',')
         };
-        if inside.iter().all(wordy) && inside.iter().any(|c| c.is_alphabetic()) {
-            let words: String = inside.iter().collect();
-            let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-            let words = words.trim_matches([',', '.', ' ']);
-            self.out.push(Token::Text(words.to_owned()));
-            self.at += end + 2;
+        if !inside.iter().all(wordy) {
+            // A command of its own may hold the brace.
+            if !inside.contains(&'{') {
+                self.text_ends = self.at + end + 2;
+                self.at += 1;
+            }
+            return;
+        }
+        let words: String = inside.iter().collect();
+        for (place, entry) in words.split(',').enumerate() {
+            if place > 0 {
+                self.out.push(Token::Sign(','));
+            }
+            let entry = entry.split_whitespace().collect::<Vec<_>>().join(" ");
+            let entry = entry.trim_matches(['.', ' ']);
+            if !entry.is_empty() {
+                self.out.push(Token::Text(entry.to_owned()));
+            }
+        }
+        self.at += end + 2;
+    }
+}
+
+/// `20{}^\circ` is `20^\circ`.
+fn without_empty_groups(tokens: Vec<Token>) -> Vec<Token> {
+    let mut out: Vec<Token> = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        if token == Token::Sign('}') && out.last() == Some(&Token::Sign('{')) {
+            out.pop();
+        } else {
+            out.push(token);
         }
     }
+    out
 }
 
 /// One spelling for commands that mean the same.
@@ -289,7 +360,7 @@ fn short(name: &str) -> &str {
         "ast" | "times" => "cdot",
         "lbrace" => "{",
         "rbrace" => "}",
-        "lvert" | "rvert" | "vert" => "|",
+        "dots" | "cdots" => "ldots",
         "degree" | "degrees" => "circ",
         "varnothing" => "emptyset",
         "dbinom" | "tbinom" => "binom",
@@ -323,7 +394,7 @@ fn plain(c: char) -> Token {
         '∅' => "emptyset",
         'ℝ' => return Token::Letter('ℝ'),
         '’' => return Token::Sign('\''),
-        '£' | '€' | '¥' | '$' => return Token::Command(c.to_string()),
+        '£' | '€' | '¥' | '₹' | '$' => return Token::Command(c.to_string()),
         c if c.is_alphabetic() => return Token::Letter(c),
         c => return Token::Sign(c),
     };

@@ -24,7 +24,7 @@ impl Reader<'_> {
         let mut whole = true;
         let mut value = BigRational::zero();
         if self.peek(0) == Some('.')
-            && (self.digit(1) || self.starts_with(".\\overline{") || self.starts_with(".\\bar{"))
+            && (self.digit(1) || self.starts_with(".\\overline") || self.starts_with(".\\bar"))
         {
             self.at += 1;
             let after = self.digits();
@@ -64,17 +64,29 @@ impl Reader<'_> {
 
     /// How long the separator is that three digits, and no fourth, follow.
     fn thousands(&self) -> Option<usize> {
-        let separators = ["{,}", ",\\!", "\\,", ","];
+        let separators = ["{,}", ",\\!", "\\,", "\\;", "\\ ", "~", " ", ","];
         let found = separators
             .into_iter()
             .find(|separator| self.starts_with(separator))?;
         let bare = found == "," || found == ",\\!";
         let length = found.chars().count();
         let group = (length..length + 3).all(|ahead| self.digit(ahead)) && !self.digit(length + 3);
+        // `3 125/1000` is a mixed number.
+        let group = group && self.peek(length + 3) != Some('/');
         (group && !(bare && self.brackets > 0)).then_some(length)
     }
 
     fn repeating(&mut self) -> Option<String> {
+        // One digit needs no braces.
+        for command in ["\\overline", "\\bar"] {
+            let length = command.chars().count();
+            let spaces = usize::from(self.peek(length) == Some(' '));
+            if self.starts_with(command) && self.digit(length + spaces) {
+                let digit = self.peek(length + spaces)?;
+                self.at += length + spaces + 1;
+                return Some(digit.to_string());
+            }
+        }
         let command = ["\\overline{", "\\bar{"]
             .into_iter()
             .find(|c| self.starts_with(c))?;

@@ -1,19 +1,32 @@
 //! Units of measure, by their names.
 
+use std::borrow::Cow;
+
+use super::syntax::Function;
 use super::token::Token;
+use super::words::joins;
 
 /// Names with their powers, sorted: `m/s` is m^1 s^-1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unit(Vec<(&'static str, i32)>);
+pub(super) struct Unit(Vec<(Cow<'static, str>, i32)>);
 
 impl Unit {
     pub(super) fn of(name: &'static str) -> Unit {
-        Unit(vec![(name, 1)])
+        Unit(vec![(name.into(), 1)])
     }
 
     pub(super) fn is(&self, name: &str) -> bool {
-        self.0 == [(name, 1)]
+        matches!(self.0.as_slice(), [(known, 1)] if known == name)
     }
+}
+
+/// How many there are of what may be counted after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Count {
+    /// No number, but an expression.
+    None,
+    One,
+    Many,
 }
 
 /// First the name that stands for all spellings. Letters alone count inside of text commands only.
@@ -43,7 +56,7 @@ const NAMES: [&[&str]; 44] = [
         "mm",
     ],
     &["kilometre", "kilometres", "kilometer", "kilometers", "km"],
-    &["inch", "inches"],
+    &["inch", "inches", "in"],
     &["foot", "feet", "ft"],
     &["yard", "yards", "yd", "yds"],
     &["mile", "miles", "mi"],
@@ -83,8 +96,8 @@ const NAMES: [&[&str]; 44] = [
     &["kelvin", "K"],
 ];
 
-/// What is counted, where the number says all: `5 apples` is not here, for want of all nouns.
-const COUNTED: [&str; 16] = [
+/// What is counted, also after an expression: `2^5 ways`.
+const COUNTED: [&str; 18] = [
     "people",
     "person",
     "students",
@@ -97,11 +110,65 @@ const COUNTED: [&str; 16] = [
     "pages",
     "page",
     "children",
+    "men",
+    "women",
     "solutions",
     "pieces",
     "items",
     "questions",
 ];
+
+/// Words after a number that say more than what is counted: sorted.
+const NO_NOUNS: [&str; 46] = [
+    "about",
+    "and",
+    "approximately",
+    "are",
+    "at",
+    "base",
+    "but",
+    "by",
+    "divided",
+    "dozens",
+    "factorial",
+    "fewer",
+    "for",
+    "from",
+    "half",
+    "halves",
+    "hundreds",
+    "if",
+    "is",
+    "least",
+    "less",
+    "millions",
+    "minus",
+    "mod",
+    "modulo",
+    "more",
+    "most",
+    "multiplied",
+    "not",
+    "of",
+    "only",
+    "or",
+    "over",
+    "plus",
+    "quarter",
+    "quarters",
+    "remainder",
+    "than",
+    "thirds",
+    "thousands",
+    "to",
+    "trillion",
+    "unless",
+    "when",
+    "with",
+    "without",
+];
+/// Letters of the shortest plural: `cos` is none.
+const MIN_PLURAL: usize = 4;
 
 /// Tokens a unit may have.
 const MAX_TOKENS: usize = 16;
@@ -148,20 +215,90 @@ enum Part {
     Last(i32),
 }
 
-/// Reads a unit that fills `tokens` to a comma or their end: how many tokens, and the unit. None where they are no unit.
-pub(super) fn read(tokens: &[Token]) -> Option<(usize, Unit)> {
-    let stop = |token: &Token| {
-        matches!(
-            token,
-            Token::Sign(',' | ';' | ')' | ']' | '}' | '=' | '<' | '>')
-        ) || matches!(token, Token::Command(name) if matches!(name.as_str(), "}" | "le" | "ge"))
+/// Whether words after a number are what it counts: `apples`, `red apples`; after a one also `apple`.
+///
+/// The last is in the plural, and none says more, as in `5 or more` and `3 fifths`.
+fn counts(words: &[&str], count: Count) -> bool {
+    let Some(last) = words.last() else {
+        return false;
     };
-    let length = tokens.iter().position(stop).unwrap_or(tokens.len());
-    if length > MAX_TOKENS {
-        return None;
+    let plain = |word: &&str| {
+        let lower = word.to_lowercase();
+        word.chars().all(|c| c.is_ascii_alphabetic())
+            && word.len() > 2
+            && NO_NOUNS.binary_search(&lower.as_str()).is_err()
+            && multiplier(&lower).is_none()
+            && Function::named(&lower).is_none()
+            && !lower.ends_with("ths")
+    };
+    let number = match count {
+        Count::None => false,
+        Count::One => true,
+        Count::Many => last.len() >= MIN_PLURAL && last.ends_with('s'),
+    };
+    number && words.iter().all(plain)
+}
+
+/// Reads a unit that fills `tokens` to a comma or their end: how many tokens, and the unit. None where they are no unit.
+///
+/// After a number, words that are no known unit are what is [counted](counts).
+pub(super) fn read(tokens: &[Token], count: Count) -> Option<(usize, Unit)> {
+    let tokens = phrase(tokens)?;
+    let unit = match counted(tokens, count) {
+        Some(unit) => unit,
+        None => assembled(Vec::new(), parts(tokens)?)?,
+    };
+    Some((tokens.len(), unit))
+}
+
+/// Reads what a unit that is known is per: the `per hour` of `\$20 per hour`.
+pub(super) fn read_after(known: &Unit, tokens: &[Token]) -> Option<(usize, Unit)> {
+    let tokens = phrase(tokens)?;
+    let parts = parts(tokens)?;
+    matches!(parts.first(), Some(Part::Per)).then_some(())?;
+    Some((tokens.len(), assembled(known.0.clone(), parts)?))
+}
+
+/// Tokens up to a comma, a bracket that closes, a relation, `and` or `or`.
+fn phrase(tokens: &[Token]) -> Option<&[Token]> {
+    let mut open = 0;
+    let mut length = 0;
+    for token in tokens {
+        match token {
+            Token::Sign('{') => open += 1,
+            Token::Sign('}') if open > 0 => open -= 1,
+            Token::Sign(',' | ';' | ')' | ']' | '}' | '=' | '<' | '>') => break,
+            Token::Command(name) if matches!(name.as_str(), "}" | "le" | "ge" | "ne") => break,
+            token if joins(token) => break,
+            _ => {}
+        }
+        length += 1;
     }
-    let parts = parts(&tokens[..length])?;
-    Some((length, assembled(&parts)?))
+    (length <= MAX_TOKENS).then(|| &tokens[..length])
+}
+
+/// Words and nothing else, of which not all are units.
+fn counted(tokens: &[Token], count: Count) -> Option<Unit> {
+    let mut words = Vec::new();
+    for token in tokens {
+        match token {
+            Token::Text(text) => words.extend(text.split(' ')),
+            Token::Word(word) => words.push(word),
+            _ => return None,
+        }
+    }
+    let known = words.iter().all(|word| word_part(word).is_some());
+    // `20 years old`, `3 apples left`.
+    if let [_, .., "old" | "left" | "remaining" | "total" | "altogether"] = words.as_slice() {
+        words.pop();
+        if let [word] = words.as_slice()
+            && let Some(name) = named(word)
+        {
+            return Some(Unit::of(name));
+        }
+    }
+    (!known && counts(&words, count))
+        .then(|| Unit(vec![(words.join(" ").to_lowercase().into(), 1)]))
 }
 
 fn parts(tokens: &[Token]) -> Option<Vec<Part>> {
@@ -217,21 +354,22 @@ fn word_part(word: &str) -> Option<Part> {
     })
 }
 
-fn assembled(parts: &[Part]) -> Option<Unit> {
-    let mut unit: Vec<(&'static str, i32)> = Vec::new();
-    let (mut sign, mut power, mut expects) = (1, 1, true);
+/// `known`: what the parts come after.
+fn assembled(known: Vec<(Cow<'static, str>, i32)>, parts: Vec<Part>) -> Option<Unit> {
+    let (mut sign, mut power, mut expects) = (1, 1, known.is_empty());
+    let mut unit = known;
     for part in parts {
         match part {
             Part::Name(name) => {
-                unit.push((name, sign * power));
+                unit.push((name.into(), sign * power));
                 (sign, power, expects) = (1, 1, false);
             }
             Part::Per if !unit.is_empty() => (sign, expects) = (-1, true),
             Part::Times if !unit.is_empty() => expects = true,
-            Part::Next(by) => (power, expects) = (*by, true),
+            Part::Next(by) => (power, expects) = (by, true),
             Part::Last(by) if !expects => {
                 let (_, last) = unit.last_mut()?;
-                *last *= *by;
+                *last *= by;
             }
             _ => return None,
         }
@@ -240,11 +378,11 @@ fn assembled(parts: &[Part]) -> Option<Unit> {
         return None;
     }
     unit.sort_unstable();
-    let speed = |name: &'static str| vec![("hour", -1), (name, 1)];
-    match unit.as_slice() {
-        [("mph", 1)] => unit = speed("mile"),
-        [("kph", 1)] => unit = speed("kilometre"),
-        _ => {}
-    }
-    Some(Unit(unit))
+    let speed = |name: &'static str| Unit(vec![("hour".into(), -1), (name.into(), 1)]);
+    let unit = Unit(unit);
+    Some(match () {
+        () if unit.is("mph") => speed("mile"),
+        () if unit.is("kph") => speed("kilometre"),
+        () => unit,
+    })
 }

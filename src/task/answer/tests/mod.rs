@@ -2,5 +2,6 @@
 
 mod hostile;
 mod laws;
+mod readings;
 mod recorded;
 mod spellings;

@@ -1,13 +1,13 @@
 use super::super::{MathVerdict, Unsure, math_equal, math_verdict, parse_number};
 
-fn all_same(pairs: &[(&str, &str)]) {
+pub(super) fn all_same(pairs: &[(&str, &str)]) {
     for (a, b) in pairs {
         assert!(math_equal(a, b), "{a} = {b}: {}", math_verdict(a, b));
         assert!(math_equal(b, a), "{b} = {a}: {}", math_verdict(b, a));
     }
 }
 
-fn all_different(pairs: &[(&str, &str)]) {
+pub(super) fn all_different(pairs: &[(&str, &str)]) {
     for (a, b) in pairs {
         assert!(!math_equal(a, b), "{a} != {b}");
         assert!(!math_equal(b, a), "{b} != {a}");
@@ -75,10 +75,18 @@ fn percent_is_a_hundredth_and_may_be_left_out_where_the_gold_answer_has_it() {
         ("0.5", "50%"),
         ("50%", r"\frac12"),
         ("50 percent", "50%"),
+        ("100%", "1"),
+        (r"12\frac12\%", "12.5%"),
+        (r"1/2\%", r"0.5\%"),
     ] {
         assert!(math_equal(answer, gold), "{answer} for {gold}");
     }
-    for (answer, gold) in [("50%", "50"), ("0.05", "50%"), ("5000", "50%")] {
+    for (answer, gold) in [
+        ("50%", "50"),
+        (r"1/2\%", "50"),
+        ("0.05", "50%"),
+        ("5000", "50%"),
+    ] {
         assert!(!math_equal(answer, gold), "{answer} for {gold}");
     }
 }
@@ -103,8 +111,37 @@ fn a_unit_may_be_left_out_but_not_changed() {
         ("18 cents", "18 dollars"),
         (r"5\text{ cm}", r"5\text{ cm}^2"),
         ("5 million", "5"),
-        ("5 wombats", "5"),
         ("5m", "5"),
+    ]);
+}
+
+#[test]
+fn what_is_counted_may_be_left_out_but_not_changed() {
+    all_same(&[
+        ("5 wombats", "5"),
+        (r"18\text{ red apples}", "18"),
+        (r"18\text{ Eggs}", "18 eggs"),
+        ("1 apple", "1"),
+        ("-3 goals", "-3"),
+        ("3, 4", "3 apples, 4 pears"),
+        (r"10\text{ two}\text{ wheelers}", "10 two wheelers"),
+    ]);
+    all_different(&[
+        ("5 apples", "5 pears"),
+        ("5 apples", "5 red apples"),
+        ("5 apples", "6"),
+        ("5 or more", "5"),
+        ("5 more", "5"),
+        ("3 fifths", "3"),
+        ("3 quarters", "3"),
+        ("2 dozens", "2"),
+        ("2 thousands", "2"),
+        ("3 less than seven apples", "3"),
+        ("3 remainder", "3"),
+        ("2 apple", "2"),
+        ("2 cos", "2"),
+        ("2abs", "2"),
+        ("x apples", "x"),
     ]);
 }
 
