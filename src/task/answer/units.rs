@@ -15,6 +15,11 @@ impl Unit {
         Unit(vec![(name.into(), 1)])
     }
 
+    fn sorted(mut self) -> Unit {
+        self.0.sort_unstable();
+        self
+    }
+
     pub(super) fn is(&self, name: &str) -> bool {
         matches!(self.0.as_slice(), [(known, 1)] if known == name)
     }
@@ -170,6 +175,9 @@ const NO_NOUNS: [&str; 46] = [
 /// Letters of the shortest plural: `cos` is none.
 const MIN_PLURAL: usize = 4;
 
+/// Words between what is measured and what it is measured by.
+const PER: [&str; 5] = ["per", "a", "an", "each", "every"];
+
 /// Tokens a unit may have.
 const MAX_TOKENS: usize = 16;
 
@@ -254,9 +262,11 @@ pub(super) fn read(tokens: &[Token], count: Count) -> Option<(usize, Unit)> {
 /// Reads what a unit that is known is per: the `per hour` of `\$20 per hour`.
 pub(super) fn read_after(known: &Unit, tokens: &[Token]) -> Option<(usize, Unit)> {
     let tokens = phrase(tokens)?;
-    let parts = parts(tokens)?;
-    matches!(parts.first(), Some(Part::Per)).then_some(())?;
-    Some((tokens.len(), assembled(known.0.clone(), parts)?))
+    let words = words_of(tokens)?;
+    let (per, below) = words.split_first()?;
+    PER.contains(per).then_some(())?;
+    let unit = known.0.iter().cloned().chain(per_words(below)?);
+    Some((tokens.len(), Unit(unit.collect()).sorted()))
 }
 
 /// Tokens up to a comma, a bracket that closes, a relation, `and` or `or`.
@@ -277,28 +287,62 @@ fn phrase(tokens: &[Token]) -> Option<&[Token]> {
     (length <= MAX_TOKENS).then(|| &tokens[..length])
 }
 
-/// Words and nothing else, of which not all are units.
+/// Words and nothing else, of which not all are units: `red apples`, `eggs per day`, `dollars per ticket`.
 fn counted(tokens: &[Token], count: Count) -> Option<Unit> {
+    let words = words_of(tokens)?;
+    if words.iter().all(|word| word_part(word).is_some()) {
+        return None;
+    }
+    let (above, below) = match words.iter().position(|word| PER.contains(word)) {
+        Some(at) => (&words[..at], Some(&words[at + 1..])),
+        None => (words.as_slice(), None),
+    };
+    // `20 years old`, `3 apples left`.
+    let above = match above {
+        [
+            words @ ..,
+            "old" | "left" | "remaining" | "total" | "altogether",
+        ] if !words.is_empty() => words,
+        words => words,
+    };
+    let mut unit = unit_of(above, count)?;
+    if let Some(below) = below {
+        unit.extend(per_words(below)?);
+    }
+    Some(Unit(unit).sorted())
+}
+
+/// What is below, of which there is one.
+fn per_words(words: &[&str]) -> Option<Vec<(Cow<'static, str>, i32)>> {
+    let below = unit_of(words, Count::One)?;
+    Some(
+        below
+            .into_iter()
+            .map(|(name, power)| (name, -power))
+            .collect(),
+    )
+}
+
+/// Units, or what is counted.
+fn unit_of(words: &[&str], count: Count) -> Option<Vec<(Cow<'static, str>, i32)>> {
+    let known: Option<Vec<Part>> = words.iter().map(|word| word_part(word)).collect();
+    match known {
+        Some(parts) => Some(assembled(Vec::new(), parts)?.0),
+        None => counts(words, count).then(|| vec![(words.join(" ").to_lowercase().into(), 1)]),
+    }
+}
+
+/// The words of tokens that are nothing else.
+fn words_of(tokens: &[Token]) -> Option<Vec<&str>> {
     let mut words = Vec::new();
     for token in tokens {
         match token {
             Token::Text(text) => words.extend(text.split(' ')),
-            Token::Word(word) => words.push(word),
+            Token::Word(word) => words.push(word.as_str()),
             _ => return None,
         }
     }
-    let known = words.iter().all(|word| word_part(word).is_some());
-    // `20 years old`, `3 apples left`.
-    if let [_, .., "old" | "left" | "remaining" | "total" | "altogether"] = words.as_slice() {
-        words.pop();
-        if let [word] = words.as_slice()
-            && let Some(name) = named(word)
-        {
-            return Some(Unit::of(name));
-        }
-    }
-    (!known && counts(&words, count))
-        .then(|| Unit(vec![(words.join(" ").to_lowercase().into(), 1)]))
+    Some(words)
 }
 
 fn parts(tokens: &[Token]) -> Option<Vec<Part>> {
@@ -345,7 +389,7 @@ fn parts(tokens: &[Token]) -> Option<Vec<Part>> {
 
 fn word_part(word: &str) -> Option<Part> {
     Some(match word {
-        "per" | "a" | "an" | "each" => Part::Per,
+        word if PER.contains(&word) => Part::Per,
         "square" | "sq" => Part::Next(2),
         "cubic" | "cu" => Part::Next(3),
         "squared" => Part::Last(2),
@@ -377,9 +421,8 @@ fn assembled(known: Vec<(Cow<'static, str>, i32)>, parts: Vec<Part>) -> Option<U
     if expects {
         return None;
     }
-    unit.sort_unstable();
     let speed = |name: &'static str| Unit(vec![("hour".into(), -1), (name.into(), 1)]);
-    let unit = Unit(unit);
+    let unit = Unit(unit).sorted();
     Some(match () {
         () if unit.is("mph") => speed("mile"),
         () if unit.is("kph") => speed("kilometre"),

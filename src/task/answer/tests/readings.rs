@@ -139,12 +139,16 @@ fn units_are_read_in_the_ways_that_they_are_written() {
         (r"20^\circ\text{C}", "20"),
         ("20{}^\\circ", r"20^\circ"),
         ("20 years old", "20"),
+        ("18 eggs per day", r"18\text{ eggs per day}"),
+        (r"\$5\text{ per ticket}", "5 dollars per ticket"),
+        ("3 apples left", "3"),
         ("1\\ 000", "1000"),
         ("1 000 000", "1000000"),
     ]);
     all_different(&[
         (r"20^\circ C", r"20^\circ F"),
         (r"20\text{ m/s}", r"20\text{ m}"),
+        ("18 eggs per day", "18 eggs"),
         (r"\$20\text{ per hour}", r"\$20\text{ per day}"),
         ("3 125/1000", "3125"),
     ]);

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::{math_equal, math_verdict};
 
+const LABELLED: &str = include_str!("../../../../tests/fixtures/math_labels.jsonl");
 const RECORDED: &str = include_str!("../../../../tests/fixtures/math_pairs.jsonl");
 
 fn pairs(text: &str) -> Vec<Value> {
@@ -42,6 +43,23 @@ fn no_recorded_pair_that_was_made_different_is_equal() {
     for pair in pairs(RECORDED) {
         assert!(pair["same"] == true || pair["ours"] == false, "{pair}");
     }
+}
+
+/// Pairs that a reader labelled who had not seen this code. `ours` stands where the verdict is another one, nearly always
+/// for want of a reading.
+#[test]
+fn labelled_pairs_have_their_verdicts() {
+    let pairs = pairs(LABELLED);
+    let mut missed = 0;
+    for pair in &pairs {
+        let (answer, gold) = sides(pair);
+        let same = pair["same"].as_bool().unwrap();
+        let ours = pair["ours"].as_bool().unwrap_or(same);
+        let verdict = math_verdict(answer, gold);
+        assert_eq!(verdict.is_equal(), ours, "{pair}: {verdict}");
+        missed += usize::from(ours != same);
+    }
+    assert!(pairs.len() > 1_000 && 20 * missed < pairs.len(), "{missed}");
 }
 
 /// For the script: the verdicts on the pairs of the file that `COLA_MATH_PAIRS` names, and what each took, beside it.
