@@ -129,6 +129,14 @@ fn the_same_rows_in_any_format_are_the_same_samples() {
             "gzip.parquet",
             support_parquet::texts(&FLAT, &rows, Compression::GZIP(Default::default())),
         ),
+        (
+            "brotli.parquet",
+            support_parquet::texts(&FLAT, &rows, Compression::BROTLI(Default::default())),
+        ),
+        (
+            "lz4.parquet",
+            support_parquet::texts(&FLAT, &rows, Compression::LZ4_RAW),
+        ),
     ] {
         place.write(file, content);
         assert_eq!(samples(&place, "boolean", file), expected, "{file}");
