@@ -56,6 +56,34 @@ fn samples(place: &Place, task: &str, file: &str) -> Vec<Value> {
 }
 
 #[test]
+fn a_row_is_hashed_and_written_as_python_writes_it() {
+    let place = Place::new();
+    let row = r#"{"id": 1, "question": "Dial 47 up 12.", "answer": "59", "f": 1e-05, "g": [1e16, NaN, -Infinity], "big": 123456789012345678901234567890, "u": "é", "e": [], "o": {}}"#;
+    place.write("rows.jsonl", row);
+    place.ok("eval --model @demo --task arith --data rows.jsonl --out out");
+    let samples = std::fs::read_dir(place.join("out"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let samples = samples.filter(|path| path.to_string_lossy().contains("samples_arith"));
+    let text: String = samples
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    // hashlib.sha256(json.dumps(row, indent=2, ensure_ascii=False).encode()).hexdigest()
+    assert!(
+        text.contains(
+            r#""doc_hash":"bd0ec68784d218840469389c0ffe82c7eee0151a0aebced9b1d023ec0766c713""#
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains(
+            r#""f":1e-05,"g":[1e+16,NaN,-Infinity],"big":123456789012345678901234567890,"#
+        ),
+        "{text}"
+    );
+}
+
+#[test]
 fn the_same_rows_in_any_format_are_the_same_samples() {
     let place = Place::new();
     place.synth("rows.jsonl", "boolean", 2, 6);
@@ -100,6 +128,14 @@ fn the_same_rows_in_any_format_are_the_same_samples() {
         (
             "gzip.parquet",
             support_parquet::texts(&FLAT, &rows, Compression::GZIP(Default::default())),
+        ),
+        (
+            "brotli.parquet",
+            support_parquet::texts(&FLAT, &rows, Compression::BROTLI(Default::default())),
+        ),
+        (
+            "lz4.parquet",
+            support_parquet::texts(&FLAT, &rows, Compression::LZ4_RAW),
         ),
     ] {
         place.write(file, content);

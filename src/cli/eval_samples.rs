@@ -4,11 +4,10 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::CliError;
 use crate::{
     chain::Chain,
     run::Evaluated,
-    task::{Answer, Output, Question, Sample, TaskSpec, truncate_at_stop},
+    task::{Answer, Output, Question, Sample, TaskSpec, line_json, row_json, truncate_at_stop},
 };
 
 /// A sample and what came of it.
@@ -21,35 +20,25 @@ pub struct SampleLines {
 }
 
 /// The lines of a task: all samples under its first filter, then under its second.
-pub fn sample_lines(
-    task: &TaskSpec,
-    chain: &Chain,
-    rows: &[Row<'_>],
-) -> Result<SampleLines, CliError> {
+pub fn sample_lines(task: &TaskSpec, chain: &Chain, rows: &[Row<'_>]) -> SampleLines {
     let (mut text, mut hashes) = (String::new(), String::new());
     for filter in 0..task.filters.len() {
         for row in rows {
-            let line = line(task, chain, filter, row)?;
+            let line = line(task, chain, filter, row);
             for key in ["doc_hash", "prompt_hash", "target_hash"] {
                 hashes += line[key].as_str().unwrap_or_default();
             }
-            text += &serde_json::to_string(&line).map_err(|e| CliError::Output(e.into()))?;
+            text += &line_json(&line);
             text.push('\n');
         }
     }
-    Ok(SampleLines {
+    SampleLines {
         text,
         hash: sha256(&hashes),
-    })
+    }
 }
 
-fn line(
-    task: &TaskSpec,
-    chain: &Chain,
-    filter: usize,
-    (sample, done): &Row<'_>,
-) -> Result<Value, CliError> {
-    let doc = serde_json::to_string_pretty(&*sample.doc).map_err(|e| CliError::Output(e.into()))?;
+fn line(task: &TaskSpec, chain: &Chain, filter: usize, (sample, done): &Row<'_>) -> Value {
     let arguments = arguments(task, sample);
     let (responses, filtered) = responses(task, filter, sample, done.map(|done| &done.answer));
     let names: Vec<&str> = task.metrics.iter().map(|metric| metric.name()).collect();
@@ -64,7 +53,7 @@ fn line(
         "filtered_resps": filtered,
         "filter": task.filters[filter].name,
         "metrics": names,
-        "doc_hash": sha256(&doc),
+        "doc_hash": sha256(&row_json(&sample.doc)),
         "prompt_hash": sha256(arguments.first().map_or("", |(context, _)| context)),
         "target_hash": sha256(&sample.target),
     });
@@ -81,7 +70,7 @@ fn line(
     line["correct"] = json!(verdict.is_some_and(|verdict| verdict.correct));
     line["margin"] = json!(verdict.and_then(|verdict| verdict.margin));
     line["answer"] = json!(verdict.map(|verdict| &verdict.answer));
-    Ok(line)
+    line
 }
 
 /// What is asked of the model: contexts, and continuations or generation options.

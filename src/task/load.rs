@@ -10,6 +10,7 @@ use super::ask::{Manner, ask};
 use super::data::{Condition, LocatedRow, Rows, Selection, locate, open_rows};
 use super::error::TaskError;
 use super::fewshot::Examples;
+use super::python;
 use super::sample::Sample;
 use super::spec::TaskSpec;
 use super::synth::Kind;
@@ -293,7 +294,7 @@ fn row_id(located: &LocatedRow) -> String {
         .filter_map(|column| match located.row.get(*column)? {
             Value::String(id) if !id.is_empty() => Some(id.clone()),
             Value::Number(id) => Some(id.to_string()),
-            _ => None,
+            other => python::big_integer(other).map(str::to_owned),
         });
     ids.next().unwrap_or_else(|| located.number.to_string())
 }

@@ -67,6 +67,7 @@ pub use metric::{ExactMatch, Mean, Metric, standard_error_key};
 pub use probe::{Answer, Probe, Target, Verdict};
 pub use process::Comparison;
 pub use prompt::{Prompt, PromptContinuation, PromptWarning, PromptWarnings};
+pub use python::{line_json, row_json};
 pub use resolve::{built_in_names, resolve};
 pub use sample::{ContextParts, Question, Sample};
 pub use spec::{DataSource, Output, TaskSpec};

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::super::error::TaskError;
 use super::super::template::Columns;
+use super::super::{error::TaskError, python};
 use super::stream::{Compression, open};
-use super::{LocatedRow, Rows, lines, read_error};
+use super::{LocatedRow, Rows, lines, not_json, read_error};
 
 /// The rows of a whole JSON file; one that is not JSON as a whole may still be JSONL.
 pub(super) fn rows(path: &Path, compression: Compression) -> Result<Rows, TaskError> {
@@ -17,7 +17,7 @@ pub(super) fn rows(path: &Path, compression: Compression) -> Result<Rows, TaskEr
         .read_to_end(&mut bytes)
         .map_err(|error| read_error(path, error))?;
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let value = match serde_json::from_slice(text) {
+    let value = match python::loads(text) {
         Ok(value) => value,
         // Only what is complete on its first line is tried as JSONL, so that the message is about the JSON that is meant.
         Err(_) if first_line_is_a_row(text) => {
@@ -27,7 +27,7 @@ pub(super) fn rows(path: &Path, compression: Compression) -> Result<Rows, TaskEr
         Err(error) => {
             return Err(TaskError::Broken {
                 place: format!("{}:{}", path.display(), error.line()),
-                message: format!("not JSON: {error}"),
+                message: not_json(text, &error),
             });
         }
     };
@@ -56,7 +56,7 @@ fn first_line_is_a_row(text: &[u8]) -> bool {
     let line = text
         .split(|&b| b == b'\n')
         .find(|line| !line.trim_ascii().is_empty());
-    line.is_some_and(|line| serde_json::from_slice::<Columns>(line).is_ok())
+    line.is_some_and(|line| python::loads(line).is_ok_and(|row| row.is_object()))
 }
 
 /// `{"samples": [...]}` -> its list. An object without a list of objects is itself the only row.

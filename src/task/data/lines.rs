@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::super::error::TaskError;
+use super::super::{error::TaskError, python};
 use super::stream::{Compression, open};
-use super::{LocatedRow, Rows, read_error, until_broken};
+use super::{LocatedRow, Rows, not_json, read_error, until_broken};
 
 /// The rows of a file.
 pub(super) fn rows(path: &Path, compression: Compression) -> Result<Rows, TaskError> {
@@ -56,13 +56,54 @@ impl<R> Lines<R> {
     fn row(&self, text: &[u8]) -> Result<LocatedRow, TaskError> {
         let number = self.number;
         let place = format!("{}:{number}", self.path.display());
-        match serde_json::from_slice(text) {
+        match python::loads(text) {
             Ok(Value::Object(row)) => Ok(LocatedRow { row, number, place }),
             Ok(_) => Err(TaskError::row(
                 place,
                 "expected a JSON object: one row a line",
             )),
-            Err(error) => Err(TaskError::row(place, format!("not JSON: {error}"))),
+            // The place says which line it is.
+            Err(error) => {
+                let line = format!(" at line 1 column {}", error.column());
+                let message =
+                    not_json(text, &error).replace(&line, &format!(", column {}", error.column()));
+                Err(TaskError::row(place, message))
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn only(text: &[u8]) -> Result<String, String> {
+        let rows = rows_of(Path::new("rows.jsonl"), Cursor::new(text.to_vec()));
+        let read = |row: LocatedRow| python::to_str(&Value::Object(row.row));
+        let rows: Result<Vec<String>, TaskError> = rows.map(|row| row.map(read)).collect();
+        rows.map(|rows| rows.concat())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_line_is_read_as_python_reads_it() {
+        assert_eq!(
+            only(br#"{"a": [NaN, -Infinity, 1e-5], "b": 123456789012345678901}"#).unwrap(),
+            "{'a': [nan, -inf, 1e-05], 'b': 123456789012345678901}"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_line_is_told_once_and_by_name() {
+        assert_eq!(
+            only(b"\n{\"a\": 1 \"b\": 2}").unwrap_err(),
+            "rows.jsonl:2: not JSON: expected `,` or `}`, column 9"
+        );
+        assert_eq!(
+            only(b"{\"a\": \"\xff\"}").unwrap_err(),
+            "rows.jsonl:1: not UTF-8: invalid utf-8 sequence of 1 bytes from index 7"
+        );
     }
 }

@@ -91,6 +91,14 @@ fn read_error(path: &Path, source: std::io::Error) -> TaskError {
     }
 }
 
+/// What is wrong with a text that is no JSON.
+fn not_json(text: &[u8], error: &serde_json::Error) -> String {
+    match std::str::from_utf8(text) {
+        Ok(_) => format!("not JSON: {error}"),
+        Err(error) => format!("not UTF-8: {error}"),
+    }
+}
+
 /// Rows up to and with the first that is beyond help.
 fn until_broken(rows: impl Iterator<Item = Result<LocatedRow, TaskError>> + 'static) -> Rows {
     let mut over = false;

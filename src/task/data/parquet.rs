@@ -3,26 +3,33 @@
 use std::fs::File;
 use std::path::Path;
 
+use parquet::basic::{LogicalType, TimeUnit};
 use parquet::errors::ParquetError;
-use parquet::file::reader::SerializedFileReader;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
+use parquet::schema::types::Type;
 use serde_json::Value;
 
-use super::super::error::TaskError;
 use super::super::template::Columns;
+use super::super::{error::TaskError, python};
 use super::{LocatedRow, Rows, read_error, until_broken};
 
 /// The rows of a file, a row group in memory at a time.
 pub(super) fn rows(path: &Path) -> Result<Rows, TaskError> {
     let file = File::open(path).map_err(|error| read_error(path, error))?;
     let reader = SerializedFileReader::new(file).map_err(|error| broken(path, error))?;
+    let schema = reader
+        .metadata()
+        .file_metadata()
+        .schema_descr()
+        .root_schema_ptr();
     let path = path.to_owned();
     let rows = RowIter::from_file_into(Box::new(reader)).enumerate();
     Ok(until_broken(rows.map(move |(at, row)| {
         let row = row.map_err(|error| broken(&path, error))?;
         Ok(LocatedRow {
-            row: columns(row),
+            row: columns(row, &schema),
             number: at + 1,
             place: format!("{}: row {}", path.display(), at + 1),
         })
@@ -37,58 +44,123 @@ fn broken(path: &Path, error: ParquetError) -> TaskError {
     TaskError::format(path, format!("not Parquet that can be read: {message}"))
 }
 
-fn columns(row: Row) -> Columns {
+fn columns(row: Row, schema: &Type) -> Columns {
     let columns = row.into_columns().into_iter();
-    columns.map(|(name, field)| (name, value(&field))).collect()
+    columns
+        .map(|(name, field)| {
+            let kind = child(Some(schema), &name);
+            (name, value(&field, kind))
+        })
+        .collect()
 }
 
-/// A value as JSON has it: dates and decimals as text, what is not a number as null, bytes as text
-/// where they are UTF-8, else as numbers.
-fn value(field: &Field) -> Value {
+/// A value as Python's `datasets` gives it: dates, times and decimals as they are printed, bytes as bytes. `kind` is its
+/// type in the file's schema, which alone says whether a time is of some zone.
+fn value(field: &Field, kind: Option<&Type>) -> Value {
     match field {
         Field::Null => Value::Null,
         Field::Bool(value) => Value::from(*value),
         Field::Byte(value) => Value::from(*value),
         Field::Short(value) => Value::from(*value),
         Field::Int(value) => Value::from(*value),
-        Field::Long(value) => Value::from(*value),
+        Field::Long(value) => match logical(kind) {
+            Some(LogicalType::Timestamp(of)) if of.unit == TimeUnit::NANOS => {
+                timestamp(value.div_euclid(1000), kind)
+            }
+            Some(LogicalType::Time(of)) if of.unit == TimeUnit::NANOS => {
+                time(value.div_euclid(1000))
+            }
+            _ => Value::from(*value),
+        },
         Field::UByte(value) => Value::from(*value),
         Field::UShort(value) => Value::from(*value),
         Field::UInt(value) => Value::from(*value),
         Field::ULong(value) => Value::from(*value),
-        Field::Float16(value) => Value::from(value.to_f32()),
-        Field::Float(value) => Value::from(*value),
-        Field::Double(value) => Value::from(*value),
+        Field::Float16(value) => python::float_value(value.to_f64()),
+        Field::Float(value) => python::float_value(f64::from(*value)),
+        Field::Double(value) => python::float_value(*value),
         Field::Str(text) => Value::from(text.as_str()),
-        Field::Bytes(bytes) => match std::str::from_utf8(bytes.data()) {
-            Ok(text) => Value::from(text),
-            Err(_) => Value::from(bytes.data()),
-        },
+        Field::Bytes(bytes) => python::bytes_value(bytes.data()),
         Field::Group(group) => group
             .get_column_iter()
-            .map(|(name, field)| (name.clone(), value(field)))
+            .map(|(name, field)| (name.clone(), value(field, child(kind, name))))
             .collect(),
-        Field::ListInternal(list) => list.elements().iter().map(value).collect(),
-        Field::MapInternal(map) => map
-            .entries()
-            .iter()
-            .map(|(key, field)| (name(key), value(field)))
-            .collect(),
-        Field::Decimal(_)
-        | Field::Date(_)
-        | Field::TimeMillis(_)
-        | Field::TimeMicros(_)
-        | Field::TimestampMillis(_)
-        | Field::TimestampMicros(_) => Value::from(field.to_string()),
+        Field::ListInternal(list) => {
+            let kind = element(kind);
+            list.elements()
+                .iter()
+                .map(|item| value(item, kind))
+                .collect()
+        }
+        Field::MapInternal(map) => {
+            let kinds = only(kind).map(Type::get_fields).unwrap_or_default();
+            let [key_kind, value_kind] = [0, 1].map(|at| kinds.get(at).map(AsRef::as_ref));
+            let entries = map.entries().iter();
+            entries
+                .map(|(key, field)| {
+                    (
+                        python::to_str(&value(key, key_kind)),
+                        value(field, value_kind),
+                    )
+                })
+                .collect()
+        }
+        Field::TimestampMillis(millis) => timestamp(millis.saturating_mul(1000), kind),
+        Field::TimestampMicros(micros) => timestamp(*micros, kind),
+        Field::TimeMillis(millis) => time(i64::from(*millis) * 1000),
+        Field::TimeMicros(micros) => time(*micros),
+        Field::Date(days) if !DAYS.contains(&i64::from(*days)) => Value::from(*days),
+        Field::Decimal(_) | Field::Date(_) => Value::from(field.to_string()),
     }
 }
 
-/// The key of a map.
-fn name(key: &Field) -> String {
-    match value(key) {
-        Value::String(name) => name,
-        other => other.to_string(),
+/// From 1970, the days of the years 1 to 9999: Python has no others, and those far off cannot be printed.
+const DAYS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
+
+/// `2020-01-02 03:04:05`, with six digits of a second if they are not 0, and `+00:00` if it is a moment in time.
+fn timestamp(micros: i64, kind: Option<&Type>) -> Value {
+    let day = 24 * 60 * 60 * 1_000_000;
+    if !DAYS.contains(&micros.div_euclid(day)) {
+        return Value::from(micros);
     }
+    let text = Field::TimestampMicros(micros).to_string();
+    let text = text.strip_suffix(" +00:00").unwrap_or(&text);
+    let text = text.strip_suffix(".000000").unwrap_or(text);
+    let local = matches!(
+        logical(kind),
+        Some(LogicalType::Timestamp(of)) if !of.is_adjusted_to_u_t_c
+    );
+    Value::from(format!("{text}{}", if local { "" } else { "+00:00" }))
+}
+
+fn time(micros: i64) -> Value {
+    let text = Field::TimeMicros(micros).to_string();
+    Value::from(text.strip_suffix(".000000").unwrap_or(&text))
+}
+
+fn logical(kind: Option<&Type>) -> Option<&LogicalType> {
+    kind?.get_basic_info().logical_type_ref()
+}
+
+/// The field of this name of a struct.
+fn child<'t>(kind: Option<&'t Type>, name: &str) -> Option<&'t Type> {
+    let group = kind.filter(|kind| kind.is_group())?;
+    let mut fields = group.get_fields().iter();
+    fields.find(|field| field.name() == name).map(AsRef::as_ref)
+}
+
+/// The only field of a group.
+fn only(kind: Option<&Type>) -> Option<&Type> {
+    match kind.filter(|kind| kind.is_group())?.get_fields() {
+        [field] => Some(field),
+        _ => None,
+    }
+}
+
+/// The type of a list's elements: of a repeated group of one field that field, of anything else itself.
+fn element(kind: Option<&Type>) -> Option<&Type> {
+    let repeated = only(kind).or(kind);
+    only(repeated).or(repeated)
 }
 
 #[cfg(test)]
@@ -107,6 +179,8 @@ mod tests {
     const SCHEMA: &str = "message rows {
         required int64 id; optional double score; required boolean flag; required int32 day (DATE);
         optional int32 price (DECIMAL(5, 2)); required binary raw;
+        required int64 local (TIMESTAMP(MICROS, false)); required int64 moment (TIMESTAMP(MILLIS, true));
+        required int64 fine (TIMESTAMP(NANOS, false)); required int64 clock (TIME(MICROS, true));
         required group about (MAP) { repeated group key_value {
             required binary key (STRING); optional int32 value; } }
         optional group steps (LIST) { repeated group list { required group element {
@@ -114,7 +188,7 @@ mod tests {
     }";
 
     #[test]
-    fn every_kind_of_value_becomes_the_json_that_says_the_same() {
+    fn every_kind_of_value_is_what_python_reads() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("rows.parquet");
         let schema = Arc::new(parse_message_type(SCHEMA).unwrap());
@@ -131,7 +205,7 @@ mod tests {
             };
         }
         column!(Int64Type, &[1 << 40, 2], None, None);
-        column!(DoubleType, &[0.5], Some(&[1, 0]), None);
+        column!(DoubleType, &[f64::NAN], Some(&[1, 0]), None);
         column!(BoolType, &[true, false], None, None);
         column!(Int32Type, &[0, 19_000], None, None);
         column!(Int32Type, &[1250], Some(&[1, 0]), None);
@@ -141,6 +215,10 @@ mod tests {
             None,
             None
         );
+        column!(Int64Type, &[1_577_934_245_000_000, i64::MAX], None, None);
+        column!(Int64Type, &[1_577_934_245_678, -1], None, None);
+        column!(Int64Type, &[1_577_934_245_000_001_999, 0], None, None);
+        column!(Int64Type, &[3_723_000_000, 3_723_000_004], None, None);
         column!(
             ByteArrayType,
             &[text("a"), text("b")],
@@ -163,12 +241,18 @@ mod tests {
             found,
             [
                 json!({
-                    "id": 1_u64 << 40, "score": 0.5, "flag": true, "day": "1970-01-01", "price": "12.50",
-                    "raw": "plain", "about": {"a": 7, "b": null}, "steps": [{"name": "x"}, {"name": "y"}],
+                    "id": 1_u64 << 40, "score": python::float_value(f64::NAN), "flag": true, "day": "1970-01-01", "price": "12.50",
+                    "raw": python::bytes_value(b"plain"),
+                    "local": "2020-01-02 03:04:05", "moment": "2020-01-02 03:04:05.678000+00:00",
+                    "fine": "2020-01-02 03:04:05.000001", "clock": "01:02:03",
+                    "about": {"a": 7, "b": null}, "steps": [{"name": "x"}, {"name": "y"}],
                 }),
                 json!({
                     "id": 2, "score": null, "flag": false, "day": "2022-01-08", "price": null,
-                    "raw": [255, 1], "about": {}, "steps": null,
+                    "raw": python::bytes_value(&[255, 1]),
+                    "local": i64::MAX, "moment": "1969-12-31 23:59:59.999000+00:00",
+                    "fine": "1970-01-01 00:00:00", "clock": "01:02:03.000004",
+                    "about": {}, "steps": null,
                 }),
             ]
         );

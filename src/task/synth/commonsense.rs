@@ -15,10 +15,8 @@ use super::split::Split;
 use super::world::{Category, MEMBERS, WORLD};
 use super::{Choices, Item, Kind};
 
-/// One level-1 item in this many is a test item.
-const TEST_SHARE_ITEMS: u64 = 8;
-/// Of level 2, one (member, relation) pair in this many is held out, whatever the options.
-const TEST_SHARE_PAIRS: u64 = 4;
+/// One (subject, relation) pair in this many is held out, whatever the options.
+const TEST_SHARE: u64 = 4;
 
 /// Subject, relation, value, and how many stored facts it takes to know it.
 type Fact = (&'static str, Relation, &'static str, u32);
@@ -102,13 +100,9 @@ pub(super) fn draw(level: u32, gold: usize, random: &mut impl Rng) -> Item {
     )
 }
 
-/// The side an item falls on: of level 1 by question and options, of level 2 by the question alone,
-/// which is the (member, relation) pair in words.
+/// The side an item falls on, from the question alone, which is the (subject, relation) pair in words.
 pub(super) fn split(item: &Item) -> Split {
-    match item.level {
-        1 => Split::of(&item.content(), TEST_SHARE_ITEMS),
-        _ => Split::of(&item.question, TEST_SHARE_PAIRS),
-    }
+    Split::of(&item.question, TEST_SHARE)
 }
 
 /// Answers the question by drawing every conclusion the table's facts allow, and demands that

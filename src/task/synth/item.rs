@@ -154,6 +154,18 @@ impl Item {
         }
     }
 
+    /// What makes two items the same: the question and its options in whatever order.
+    pub(super) fn sameness(&self) -> String {
+        match &self.solution {
+            Solution::Text { .. } => self.question.clone(),
+            Solution::Choice { choices, .. } => {
+                let mut options = choices.text.clone();
+                options.sort_unstable();
+                format!("{}\n{}", self.question, options.join("\n"))
+            }
+        }
+    }
+
     /// The id an item of this content carries.
     pub(super) fn content_id(&self) -> String {
         let hash = blake3::hash(self.content().as_bytes()).to_hex();

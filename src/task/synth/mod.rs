@@ -31,8 +31,8 @@ pub use split::Split;
 /// item that exists among 10,000 is overlooked once in 10^8 times.
 const PATIENCE: usize = 200_000;
 
-/// `count` distinct items of one kind, level and split, all checked. The same arguments give the
-/// same items, and a larger count only adds to the end. Right options take the places A, B, C, D in
+/// `count` items of one kind, level and split, all checked, of which no two are the same but for the
+/// order of their options. The same arguments give the same items, and a larger count only adds to the end. Right options take the places A, B, C, D in
 /// turn; so do digits, and true and false.
 ///
 /// # Errors
@@ -53,7 +53,7 @@ pub fn generate(
     let mut misses = 0;
     while items.len() < count {
         let item = draw(kind, level, items.len(), &mut random);
-        if item.split() == split && seen.insert(item.id.clone()) {
+        if item.split() == split && seen.insert(item.sameness()) {
             check(&item)?;
             items.push(item);
             misses = 0;
