@@ -146,7 +146,7 @@ fn whole(text: &str) -> Result<String, Lost> {
 mod tests {
     use super::*;
 
-    /// Verdicts of lm-evaluation-harness 0.4.9's hendrycks_math.
+    /// Verdicts of lm-evaluation-harness's hendrycks_math.
     #[test]
     fn spellings_are_evened_out_as_the_datasets_grader_does() {
         for (text, gold) in [

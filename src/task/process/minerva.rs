@@ -24,7 +24,8 @@ const REPLACED: &[(&str, &str)] = &[
     ("\\text{m}", "\\text{}"),
 ];
 
-/// Units and marks that go, in this order.
+/// Units and marks that go, in this order. Words go where they stand alone as long as there are spaces to tell, and after
+/// that anywhere but in the names of commands (`\left` is no `ft`).
 const REMOVED: &[&str] = &[
     "square",
     "ways",
@@ -66,10 +67,25 @@ const REMOVED: &[&str] = &[
     "\\;",
     ",\\!",
     "{,}",
+    "\"",
+    "\\dots",
 ];
 
+/// A unit that stands alone.
+static UNIT: LazyLock<PythonRegex> = LazyLock::new(|| {
+    let words: Vec<&str> = REMOVED
+        .iter()
+        .copied()
+        .filter(|gone| is_word(gone))
+        .collect();
+    pattern(&format!(r"(?<!\\)\b(?:{})\b", words.join("|")))
+});
+
+/// Commas between groups of thousands.
+static THOUSANDS: LazyLock<PythonRegex> = LazyLock::new(|| pattern(r"\A-?\d{1,3}(?:,\d{3})+\Z"));
+
 /// What is left of LaTeX's wrappers, and braces around what follows `\frac` and `\sqrt`.
-static REWRITTEN: LazyLock<[(PythonRegex, &str); 7]> = LazyLock::new(|| {
+static REWRITTEN: LazyLock<[(PythonRegex, &str); 8]> = LazyLock::new(|| {
     [
         (pattern(r"(.*?)(\$)(.*?)(\$)(.*)"), r"$\3$"),
         (pattern(r"(\\text\{)(.*?)(\})"), r"\2"),
@@ -77,7 +93,8 @@ static REWRITTEN: LazyLock<[(PythonRegex, &str); 7]> = LazyLock::new(|| {
         (pattern(r"(\\overline\{)(.*?)(\})"), r"\2"),
         (pattern(r"(\\boxed\{)(.*)(\})"), r"\2"),
         (pattern(r"(frac)([^{])(.)"), r"frac{\2}{\3}"),
-        (pattern(r"(sqrt)([^{])"), r"sqrt{\2}"),
+        (pattern(r"(sqrt)(\[[^\]]*\])(\w)"), r"\1\2{\3}"),
+        (pattern(r"(sqrt)(?!\[)([^{])"), r"sqrt{\2}"),
     ]
 });
 
@@ -94,30 +111,50 @@ pub(super) fn matches(text: &str, gold: &str) -> bool {
 
 /// An answer in normal form.
 pub(super) fn normal(answer: &str) -> String {
-    let mut answer = answer.rsplit('=').next().unwrap_or_default().to_owned();
+    let answer = answer.rsplit('=').next().unwrap_or_default();
+    let mut answer = UNIT.replace(answer, "", 0);
     for (from, to) in REPLACED {
         answer = answer.replace(from, to);
     }
     for gone in REMOVED {
-        answer = answer.replace(gone, "");
+        answer = match is_word(gone) {
+            true => without(&answer, gone),
+            false => answer.replace(gone, ""),
+        };
     }
-    answer = answer.replace('"', "").replace("\\dots", "");
     for (regex, to) in &*REWRITTEN {
         answer = regex.replace(&answer, to, 0);
     }
     answer = answer.replace('$', "");
-    let digits = answer.replace(',', "");
-    match !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => digits,
-        false => answer,
+    match THOUSANDS.find_and_select(&answer, 0) {
+        Some(_) => answer.replace(',', ""),
+        None => answer,
     }
+}
+
+fn is_word(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
+/// The text without a word, which stays where it is part of a command's name.
+fn without(text: &str, word: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out += &rest[..at].replace(word, "");
+        let letters = rest[at + 1..].bytes().take_while(u8::is_ascii_alphabetic);
+        let end = at + 1 + letters.count();
+        out += &rest[at..end];
+        rest = &rest[end..];
+    }
+    out + &rest.replace(word, "")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// As lm-evaluation-harness 0.4.9's minerva_math makes them.
+    /// As lm-evaluation-harness's minerva_math 3.1 makes them.
     #[test]
     fn normal_forms_are_minervas() {
         for (answer, expected) in [
@@ -128,6 +165,13 @@ mod tests {
             (r"2\sqrt3 \text{ cm}", r"2\sqrt{3}"),
             (r"90^\circ", "90"),
             ("an apple", "apple"),
+            (r"\left(0, 1\right)", r"\left(0,1\right)"),
+            ("0,1", "0,1"),
+            ("-12,345,678", "-12345678"),
+            (r"2\pi cm", r"2\pi"),
+            (r"\sqrt[3]5", r"\sqrt[3]{5}"),
+            (r"\infty", r"\infty"),
+            ("12 square feet", "12"),
         ] {
             assert_eq!(normal(answer), expected);
         }
