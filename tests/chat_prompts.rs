@@ -22,6 +22,7 @@ struct Case {
     model: String,
     task: String,
     system: Option<String>,
+    multiturn: bool,
     prompts: Vec<Reference>,
 }
 
@@ -36,7 +37,7 @@ struct Reference {
 }
 
 #[test]
-fn chats_with_and_without_a_system_message_are_lm_evals() {
+fn chats_are_lm_evals_with_a_system_message_or_none_and_examples_in_turns_or_one() {
     let file = fs::read_to_string(fixtures().join("chat_prompts.json")).unwrap();
     let references: References = serde_json::from_str(&file).unwrap();
     let directory = tempfile::tempdir().unwrap();
@@ -46,7 +47,7 @@ fn chats_with_and_without_a_system_message_are_lm_evals() {
     );
     let rows: String = references.rows.iter().map(|r| format!("{r}\n")).collect();
     fs::write(&data, rows).unwrap();
-    assert!(references.cases.len() >= 40);
+    assert!(references.cases.len() >= 60);
     for case in &references.cases {
         fs::write(&yaml, &case.task).unwrap();
         let tokenizer = Tokenizer::load(&fixtures().join(&case.model)).unwrap();
@@ -55,6 +56,7 @@ fn chats_with_and_without_a_system_message_are_lm_evals() {
             stop_tokens: [].into(),
             max_positions: 4096,
             chat: true,
+            examples_as_turns: case.multiturn,
             system: case.system.clone(),
             no_bos: false,
             spread: 0.0,
@@ -81,7 +83,10 @@ fn chats_with_and_without_a_system_message_are_lm_evals() {
 
 #[track_caller]
 fn assert_same(asking: &Asking, prompt: &Prompt, reference: &Reference, case: &Case) {
-    let place = format!("{} {:?}\n{}", case.model, case.system, case.task);
+    let place = format!(
+        "{} {:?} {}\n{}",
+        case.model, case.system, case.multiturn, case.task
+    );
     let text = asking.tokenizer.decode_special(&prompt.tokens).unwrap();
     let expected = &reference.context;
     assert_eq!(

@@ -18,15 +18,18 @@ const LETTER_TOKENS: usize = 2;
 /// How to ask.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AskingArgs {
-    /// Put prompts through the model's chat template, as one user message; a task's description is the
-    /// system message.
+    /// Put prompts through the model's chat template; a task's description is the system message.
     #[arg(long)]
     pub chat: bool,
+    /// Whether solved examples are turns of the chat (the default, as in lm-evaluation-harness 0.4.13) or
+    /// part of the one user message (as in 0.4.9).
+    #[arg(long, value_name = "BOOL", requires = "chat")]
+    pub fewshot_as_multiturn: Option<bool>,
     /// System message of the chat, before the task's description; without it there is none but that.
     #[arg(long, value_name = "TEXT", requires = "chat")]
     pub system: Option<String>,
     /// Leave out the special tokens that the tokenizer puts around a prompt (`<s>`, `<|begin_of_text|>`), as
-    /// lm-evaluation-harness up to 0.4.9 does unless `add_bos_token=True`. A chat has none but its template's.
+    /// lm-evaluation-harness up to 0.4.9 does unless `add_bos_token=True`.
     #[arg(long)]
     pub no_bos: bool,
     /// List the options of multiple choice in the prompt by letter, and have the model write the letter,
@@ -40,6 +43,11 @@ pub struct AskingArgs {
 }
 
 impl AskingArgs {
+    /// Whether solved examples are turns of a chat.
+    pub fn examples_as_turns(&self) -> bool {
+        self.chat && self.fewshot_as_multiturn.unwrap_or(true)
+    }
+
     /// How rows become questions.
     pub fn manner(&self) -> Manner {
         Manner {
@@ -75,6 +83,7 @@ impl AskingArgs {
             stop_tokens: stop_tokens(directory)?.into(),
             max_positions: usize::try_from(max_positions).unwrap_or(usize::MAX),
             chat: self.chat,
+            examples_as_turns: self.examples_as_turns(),
             system: self.system.clone(),
             no_bos: self.no_bos,
             spread: 0.0,

@@ -176,7 +176,7 @@ impl Evaluation<'_> {
             "model_name_sanitized": sanitized(name),
             "system_instruction": system,
             "system_instruction_sha": system.as_deref().map(sha256),
-            "fewshot_as_multiturn": false,
+            "fewshot_as_multiturn": self.args.tasks.asking.examples_as_turns(),
             "chat_template": template,
             "chat_template_sha": template.as_deref().map(sha256),
             "start_time": started,

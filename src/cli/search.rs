@@ -108,6 +108,7 @@ impl SearchJob {
             dtype: setup::dtype_name(model.compute().kind).to_owned(),
             repeat: loaded.engine.repeat(),
             chat: self.asking.chat,
+            fewshot_as_multiturn: self.asking.examples_as_turns(),
             system: self.asking.system.clone(),
             no_bos: self.asking.no_bos,
             letters: self.asking.letters,

@@ -33,6 +33,9 @@ pub struct Manifest {
     pub repeat: Repeat,
     /// Whether prompts go through the chat template.
     pub chat: bool,
+    /// Whether solved examples are turns of that chat.
+    #[serde(default)]
+    pub fewshot_as_multiturn: bool,
     /// The chat's system message.
     #[serde(default)]
     pub system: Option<String>,
@@ -189,6 +192,7 @@ mod tests {
             dtype: "f32".into(),
             repeat: Repeat::Clean,
             chat: false,
+            fewshot_as_multiturn: false,
             system: None,
             no_bos: false,
             letters: false,

@@ -2,10 +2,10 @@
 //!
 //! Errors are reasons in words; the caller knows the row.
 
-use super::fewshot::Examples;
+use super::fewshot::{Example, Examples};
 use super::letters;
 use super::rotate::rotated;
-use super::sample::{ContextParts, Question};
+use super::sample::{ContextParts, ExampleParts, Question};
 use super::spec::{Output, TaskSpec};
 use super::target::{self, Prompt, Target};
 use super::template::{self, Row};
@@ -32,8 +32,33 @@ pub(super) struct Asked {
 /// What comes before the prompt of a row.
 struct Head {
     text: String,
-    /// Bytes of it that are the description.
-    description: usize,
+    parts: ContextParts,
+}
+
+impl Head {
+    fn new(description: String, examples: Vec<Example>) -> Self {
+        let mut parts = ContextParts {
+            description: description.len(),
+            ..ContextParts::default()
+        };
+        let mut text = description;
+        for example in examples {
+            let begin = text.len();
+            text += &example.question;
+            let asked = text.len();
+            text += &example.delimiter;
+            let answer = text.len();
+            text += &example.answer;
+            let answered = text.len();
+            text += &example.end;
+            parts.examples.push(ExampleParts {
+                question: begin..asked,
+                answer: answer..answered,
+                end: text.len(),
+            });
+        }
+        Head { text, parts }
+    }
 }
 
 /// A rotation: what options and gold then are.
@@ -50,12 +75,9 @@ pub(super) fn ask(
     manner: Manner,
 ) -> Result<Vec<Asked>, String> {
     let columns = row.columns;
-    let mut text = template::render(&task.description, row)?;
-    let description = text.len();
-    if let Some(examples) = examples {
-        text.push_str(&examples.text(columns)?);
-    }
-    let head = Head { text, description };
+    let description = template::render(&task.description, row)?;
+    let examples = examples.map(|examples| examples.draw(columns));
+    let head = Head::new(description, examples.transpose()?.unwrap_or_default());
     let asked = one(task, row, &head, manner, None)?;
     let mut all = vec![asked];
     if !manner.rotations {
@@ -147,17 +169,17 @@ fn one(
         Question::Generate { gold, .. } if task.letters => gold.clone(),
         _ => printed,
     };
+    let mut parts = head.parts.clone();
     let mut context = format!("{}{prompt}", head.text);
-    if let Some(prefix) = &prefix {
-        context.push_str(&task.target_delimiter);
-        context.push_str(prefix);
+    if let Some(prefix) = prefix {
+        let delimiter = target::before_prefix(task, &prompt, &prefix);
+        context = context + delimiter + &prefix;
+        parts.delimiter = delimiter.len();
+        parts.prefix = Some(prefix);
     }
     Ok(Asked {
         context,
-        parts: ContextParts {
-            description: head.description,
-            prefix,
-        },
+        parts,
         question,
         target: printed,
     })
@@ -178,10 +200,7 @@ fn in_prompts(
         .map(|option| format!("{}{option}", head.text));
     Ok(Asked {
         context: head.text.clone(),
-        parts: ContextParts {
-            description: head.description,
-            prefix: None,
-        },
+        parts: head.parts.clone(),
         question: Question::MultipleChoice {
             options: options.to_vec(),
             continuations: vec![continuation; options.len()],
@@ -203,7 +222,7 @@ fn question(
         Output::MultipleChoice => {
             let options = options.unwrap_or_default();
             let delimiter = match manner.chat {
-                true => "",
+                true => task.chat_delimiter(),
                 false => &task.target_delimiter,
             };
             Question::MultipleChoice {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::probe::{Probe, Way};
 use super::prompt::{Prompt, PromptContinuation, PromptWarning, PromptWarnings};
-use super::{Question, Sample, TaskError, WrongTarget, letters};
+use super::{Question, Sample, TaskError, WrongTarget, letters, target};
 use crate::{
     engine::{Continuation, DecodePlan, Finished, Row, RowBuilder},
     model::{Message, ModelError, Tokenizer},
@@ -20,8 +20,10 @@ pub struct Asking {
     pub stop_tokens: Arc<[u32]>,
     /// Longest sequence the model was made for, in tokens.
     pub max_positions: usize,
-    /// Whether prompts go through the model's chat template, as one user message.
+    /// Whether prompts go through the model's chat template.
     pub chat: bool,
+    /// Whether solved examples are turns of that chat, rather than part of the one user message.
+    pub examples_as_turns: bool,
     /// The system message of that chat. A task's description follows it, or is one by itself.
     pub system: Option<String>,
     /// Whether the special tokens are left out that the tokenizer would put around a prompt.
@@ -234,16 +236,24 @@ impl Asking {
         };
         // lm-eval's layout: the description speaks as the system, after what the user has it say.
         let description = &way.context[..way.parts.description];
-        let system = match (&self.system, description) {
-            (Some(system), "") => Some(system.clone()),
-            (Some(system), _) => {
-                let delimiter = &way.task.fewshot_delimiter;
-                Some(format!("{system}{delimiter}{description}"))
+        let told = self.system.as_deref().unwrap_or_default();
+        let system = target::joined(told, description, &way.task.fewshot_delimiter);
+        let system = Some(system).filter(|system| !system.is_empty());
+        let mut messages = Vec::new();
+        let question = match self.examples_as_turns {
+            false => way.asked(),
+            true => {
+                for example in &way.parts.examples {
+                    messages.push(message("user", &way.context[example.question.clone()]));
+                    if !example.answer.is_empty() {
+                        let answer = &way.context[example.answer.clone()];
+                        messages.push(message("assistant", answer));
+                    }
+                }
+                way.question_alone()
             }
-            (None, "") => None,
-            (None, _) => Some(description.to_owned()),
         };
-        let mut messages = vec![message("user", way.asked())];
+        messages.push(message("user", question));
         if let Some(prefix) = &way.parts.prefix {
             messages.push(message("assistant", prefix));
         }
@@ -262,9 +272,8 @@ impl Asking {
         }
     }
 
-    /// A chat template writes the special tokens itself.
     fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
-        match self.chat || self.no_bos {
+        match self.no_bos {
             true => self.tokenizer.encode_with(text, false),
             false => self.tokenizer.encode(text),
         }
@@ -367,7 +376,7 @@ impl Asking {
     /// How a model would write an answer after the prompt.
     fn answer_text(&self, way: &Sample, answer: &str) -> String {
         let delimiter = match self.chat {
-            true => "",
+            true => way.task.chat_delimiter(),
             false => &way.task.target_delimiter,
         };
         match way.task.filters.iter().all(|filter| filter.reads_a_box()) {

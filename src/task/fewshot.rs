@@ -28,6 +28,18 @@ struct Pool {
     random: PythonRandom,
 }
 
+/// A solved example as it is told: what is asked, and what is answered.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Example {
+    pub question: String,
+    /// Between the two.
+    pub delimiter: String,
+    /// Empty where nothing is answered.
+    pub answer: String,
+    /// After the answer.
+    pub end: String,
+}
+
 impl Examples {
     /// Examples from these rows.
     ///
@@ -37,6 +49,22 @@ impl Examples {
         let refuse = |message| TaskError::NoExamples {
             task: spec.name.clone(),
             message,
+        };
+        let rows = match &spec.example_fields.indices {
+            None => rows,
+            Some(indices) => {
+                let row = |&at: &usize| {
+                    let missing = || {
+                        format!(
+                            "fewshot_config.fewshot_indices: row {at} (from 0) of {}",
+                            rows.len()
+                        )
+                    };
+                    rows.get(at).cloned().ok_or_else(missing)
+                };
+                let chosen: Result<Vec<Columns>, String> = indices.iter().map(row).collect();
+                chosen.map_err(refuse)?
+            }
         };
         let mut pools: HashMap<String, Pool> = HashMap::new();
         for row in rows {
@@ -56,29 +84,43 @@ impl Examples {
         })
     }
 
-    /// The text of the examples for one question; must be called once a question, in order.
-    pub fn text(&mut self, question: &Columns) -> Result<String, String> {
+    /// The examples for one question; must be called once a question, in order.
+    pub fn draw(&mut self, question: &Columns) -> Result<Vec<Example>, String> {
         let spec = &self.told;
         let name = pool_name(spec, question)?;
         let pool = pool(&mut self.pools, spec, &name)?;
-        let count = drawn(spec);
-        let picked = match spec.first_examples {
-            true => (0..count).collect(),
-            false => pool.random.sample(pool.rows.len(), count),
+        let others = |rows: Vec<usize>| -> Vec<usize> {
+            let other = |at: &usize| !may_be_asked(spec) || pool.rows[*at] != *question;
+            rows.into_iter().filter(other).collect()
         };
-        let rows = picked
-            .into_iter()
-            .map(|at| &pool.rows[at])
-            .filter(|row| *row != question);
-        rows.take(spec.num_fewshot)
-            .map(|row| example(spec, &Row::new(row)))
-            .collect()
+        let count = spec.num_fewshot;
+        let all = || (0..pool.rows.len()).collect();
+        let mut picked = match spec.first_examples {
+            true => others(all()),
+            false => others(pool.random.sample(pool.rows.len(), drawn(spec))),
+        };
+        if picked.len() < count {
+            // The question was drawn more than once: again, from all but it.
+            let rest = others(all());
+            if rest.len() < count {
+                return Err(too_few(spec, &name, count, rest.len()));
+            }
+            let again = pool.random.sample(rest.len(), count).into_iter();
+            picked = again.map(|at| rest[at]).collect();
+        }
+        let rows = picked.into_iter().take(count).map(|at| &pool.rows[at]);
+        rows.map(|row| example(spec, &Row::new(row))).collect()
     }
+}
+
+/// Whether the question is one of the rows that examples come from.
+fn may_be_asked(spec: &TaskSpec) -> bool {
+    spec.source.fewshot == spec.source.test
 }
 
 /// One more than is shown where the question itself may be drawn.
 fn drawn(spec: &TaskSpec) -> usize {
-    spec.num_fewshot + usize::from(spec.source.fewshot == spec.source.test)
+    spec.num_fewshot + usize::from(may_be_asked(spec))
 }
 
 fn pool_name(spec: &TaskSpec, row: &Columns) -> Result<String, String> {
@@ -97,29 +139,34 @@ fn pool<'p>(
     spec: &TaskSpec,
     name: &str,
 ) -> Result<&'p mut Pool, String> {
+    let needed = match spec.first_examples {
+        true => spec.num_fewshot,
+        false => drawn(spec),
+    };
+    let there = pools.get(name).map_or(0, |pool| pool.rows.len());
+    match pools.get_mut(name) {
+        Some(pool) if there >= needed => Ok(pool),
+        _ => Err(too_few(spec, name, needed, there)),
+    }
+}
+
+fn too_few(spec: &TaskSpec, name: &str, needed: usize, there: usize) -> String {
     let of = match &spec.same_column {
         Some(column) => format!(" whose {column} is {name}"),
         None => String::new(),
     };
-    let needed = drawn(spec);
-    let there = pools.get(name).map_or(0, |pool| pool.rows.len());
-    match pools.get_mut(name) {
-        Some(pool) if there >= needed => Ok(pool),
-        _ => Err(format!(
-            "num_fewshot needs {needed} rows{of} to draw from, there are {there}"
-        )),
-    }
+    format!("num_fewshot needs {needed} rows{of} to draw from, there are {there}")
 }
 
-fn example(spec: &TaskSpec, row: &Row<'_>) -> Result<String, String> {
+fn example(spec: &TaskSpec, row: &Row<'_>) -> Result<Example, String> {
     let options = target::options(spec, row)?;
-    let mut text = match (target::prompt(spec, row)?, &options) {
+    let mut question = match (target::prompt(spec, row)?, &options) {
         (Prompt::Text(text), _) => text,
         (Prompt::Option(index), Some(options)) => target::option(options, index)?.clone(),
         (Prompt::Option(index), None) => index.to_string(),
     };
     if let (true, Some(options)) = (spec.letters, &options) {
-        text = letters::listed(&text, options)?;
+        question = letters::listed(&question, options)?;
     }
     let answer = match (target::target(spec, row)?, options) {
         (target, Some(options)) if spec.letters => {
@@ -130,14 +177,20 @@ fn example(spec: &TaskSpec, row: &Row<'_>) -> Result<String, String> {
         (index, Some(options)) => options[target::gold_index(&index, &options)?].clone(),
         (Target::Index(index), None) => index.to_string(),
     };
-    if !answer.is_empty() {
-        text.push_str(&spec.target_delimiter);
-        if let Some(prefix) = target::answer_prefix(spec, row)? {
-            text.push_str(&prefix);
-            text.push(' ');
-        }
-        text.push_str(&answer);
-        text.push_str(&spec.fewshot_delimiter);
-    }
-    Ok(text)
+    let prefix = target::answer_prefix(spec, row)?;
+    let answered = !answer.is_empty();
+    let delimiter = match &prefix {
+        None if answered => spec.target_delimiter.clone(),
+        None => String::new(),
+        Some(prefix) => target::before_prefix(spec, &question, prefix).to_owned(),
+    };
+    Ok(Example {
+        question,
+        delimiter,
+        answer: target::joined(prefix.as_deref().unwrap_or_default(), &answer, " "),
+        end: match answered {
+            true => spec.fewshot_delimiter.clone(),
+            false => String::new(),
+        },
+    })
 }

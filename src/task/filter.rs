@@ -61,7 +61,7 @@ pub(super) enum Filter {
     },
     /// The letter of the option in the row's `choices` that is answered, or a fallback.
     ListedChoice(ListedChoice),
-    /// Leading white space goes; trailing stays, as in lm-evaluation-harness.
+    /// White space goes on both sides.
     RemoveWhitespace,
     Lowercase,
     Uppercase,
@@ -94,7 +94,7 @@ impl Filter {
                 || fallback.clone(),
                 |found| python::strip(&found).to_owned(),
             ),
-            Filter::RemoveWhitespace => python::lstrip(&text).to_owned(),
+            Filter::RemoveWhitespace => python::strip(&text).to_owned(),
             Filter::Lowercase => text.to_lowercase(),
             Filter::Uppercase => text.to_uppercase(),
             Filter::Letter { fallback } => {

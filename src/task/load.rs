@@ -225,7 +225,7 @@ fn examples(
     if task.num_fewshot == 0 {
         return Ok(None);
     }
-    let files = match (options.fewshot_data.as_slice(), &task.examples) {
+    let files = match (options.fewshot_data.as_slice(), task.examples()) {
         ([], Some(rows)) => return Examples::new(task, rows.clone()).map(Some),
         ([], None) => {
             let split = task

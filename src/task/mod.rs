@@ -5,7 +5,7 @@
 //! log-probabilities of options ([`Sample::grade_choice`]) or a generated text ([`Sample::grade_text`]). Grading is pure,
 //! so the same output has the same verdict however it was computed.
 //!
-//! Numbers must equal those of lm-evaluation-harness 0.4.9 on the same model and rows; what it decides in passing (Python's
+//! Numbers must equal those of lm-evaluation-harness 0.4.13 on the same model and rows; what it decides in passing (Python's
 //! spelling of a list, the order of filters, a label that is a string of digits) is decided the same way here. What is not
 //! understood is refused by file and key, never ignored.
 //!

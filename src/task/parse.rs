@@ -162,31 +162,42 @@ fn generate(entry: Option<&Entry>, fewshot_delimiter: &str) -> Result<Output, Ta
     let Value::Mapping(options) = &entry.value else {
         return Err(entry.error("expected `key: value` lines"));
     };
-    for (key, value) in options {
-        let key = scalar(key).unwrap_or_default();
-        let refuse = |message: &str| entry.error_at(&format!(".{key}"), message);
-        match key.as_str() {
-            "until" => until = entry.texts_in(".until", value)?,
-            "max_gen_toks" => {
-                let count = value
-                    .as_u64()
-                    .and_then(|n| usize::try_from(n).ok())
-                    .filter(|&n| n > 0);
-                max_tokens = count.ok_or_else(|| refuse("expected a whole number from 1"))?;
+    // As the harness reads them: it samples where do_sample says so, or where a temperature does and do_sample says nothing.
+    let (mut do_sample, mut temperature) = (None, 0.0);
+    for (key, value) in options.iter().filter(|(_, value)| !value.is_null()) {
+        let inside = entry.inside(&scalar(key).unwrap_or_default(), value);
+        let is = |text: &str| scalar(value).is_some_and(|value| value == text);
+        match scalar(key).unwrap_or_default().as_str() {
+            "until" => until = inside.texts()?,
+            "max_gen_toks" | "max_new_tokens" | "max_tokens" | "max_completion_tokens" => {
+                let count = inside.count().ok().filter(|&count| count > 0);
+                max_tokens = count.ok_or_else(|| inside.error("expected a whole number from 1"))?;
             }
-            "do_sample" if value.as_bool() == Some(false) => {}
-            "do_sample" => return Err(refuse("only false is supported: decoding is greedy")),
-            "temperature" if value.as_f64() == Some(0.0) => {}
-            "temperature" => return Err(refuse("only 0 is supported: decoding is greedy")),
-            "max_new_tokens" | "max_tokens" | "max_length" => {
-                return Err(refuse("write max_gen_toks"));
+            "do_sample" => {
+                let flag = value.as_bool();
+                do_sample = Some(flag.ok_or_else(|| inside.error("expected true or false"))?);
             }
+            "temperature" => {
+                let number = value.as_f64();
+                temperature = number.ok_or_else(|| inside.error("expected a number"))?;
+            }
+            "num_beams" if is("1") => {}
+            "num_beams" => return Err(inside.error("only 1 is supported: decoding is greedy")),
+            // What sampling chooses from.
+            "top_p" | "top_k" | "min_p" => {}
             _ => {
-                return Err(refuse(
+                return Err(inside.error(
                     "unknown option: until, max_gen_toks, do_sample and temperature are read",
                 ));
             }
         }
+    }
+    if do_sample.unwrap_or(temperature > 0.0) {
+        let (key, only) = match do_sample {
+            Some(_) => (".do_sample", "false"),
+            None => (".temperature", "0"),
+        };
+        return Err(entry.error_at(key, format!("only {only} is supported: decoding is greedy")));
     }
     until.retain(|stop| !stop.is_empty());
     Ok(Output::Generate { until, max_tokens })
@@ -267,34 +278,42 @@ fn fewshot(keys: &mut Keys, mut spec: TaskSpec) -> Result<TaskSpec, TaskError> {
     let Value::Mapping(options) = &entry.value else {
         return Err(entry.error("expected `key: value` lines"));
     };
-    for (key, value) in options {
+    for (key, value) in options.iter().filter(|(_, value)| !value.is_null()) {
         let key = scalar(key).unwrap_or_default();
-        match (key.as_str(), scalar(value).as_deref()) {
-            ("sampler", Some("default")) => {}
-            ("sampler", Some("first_n")) => spec.first_examples = true,
-            ("sampler", _) => {
-                return Err(entry.error_at(".sampler", "only default and first_n are supported"));
-            }
-            ("samples", _) => {
+        let inside = entry.inside(&key, value);
+        let fields = &mut spec.example_fields;
+        match key.as_str() {
+            "sampler" => match inside.text()?.as_str() {
+                "default" => {}
+                "first_n" => spec.first_examples = true,
+                _ => return Err(inside.error("only default and first_n are supported")),
+            },
+            "samples" => {
                 let rows = serde_yaml_ng::from_value(value.clone());
-                let rows = rows.map_err(|error| {
-                    entry.error_at(".samples", format!("expected a list of rows: {error}"))
-                })?;
-                spec.examples = Some(rows);
+                spec.examples =
+                    Some(rows.map_err(|error| {
+                        inside.error(format!("expected a list of rows: {error}"))
+                    })?);
             }
-            ("same_column", Some(column)) => spec.same_column = Some(column.to_owned()),
-            ("doc_to_text" | "doc_to_target" | "doc_to_choice", _) => {
-                let field = Some(field(&entry.inside(&key, value))?);
-                match key.as_str() {
-                    "doc_to_text" => spec.example_fields.prompt = field,
-                    "doc_to_target" => spec.example_fields.target = field,
-                    _ => spec.example_fields.choices = field,
-                }
+            "split" => spec.source.fewshot = Some(inside.text()?),
+            "same_column" => spec.same_column = Some(inside.text()?),
+            "doc_to_text" => fields.prompt = Some(field(&inside)?),
+            "doc_to_target" => fields.target = Some(field(&inside)?),
+            "doc_to_choice" => fields.choices = Some(field(&inside)?),
+            "gen_prefix" => fields.prefix = Some(field(&inside)?),
+            "target_delimiter" => fields.target_delimiter = Some(inside.text()?),
+            "fewshot_delimiter" => fields.fewshot_delimiter = Some(inside.text()?),
+            "fewshot_indices" => {
+                let indices = serde_yaml_ng::from_value(value.clone());
+                fields.indices =
+                    Some(indices.map_err(|_| {
+                        inside.error("expected a list of row numbers, counted from 0")
+                    })?);
             }
             _ => {
-                return Err(entry.error_at(
-                    &format!(".{key}"),
-                    "unknown option: sampler, samples, same_column, doc_to_text, doc_to_target and doc_to_choice are read",
+                return Err(inside.error(
+                    "unknown option: sampler, samples, split, fewshot_indices, same_column, doc_to_text, doc_to_target, \
+                     doc_to_choice, gen_prefix, target_delimiter and fewshot_delimiter are read",
                 ));
             }
         }

@@ -1,5 +1,6 @@
 //! One question as it is put to the model.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::ask::Asked;
@@ -31,13 +32,28 @@ pub struct Sample {
     pub rotations: Vec<Sample>,
 }
 
-/// What of a context is not the user's question.
+/// Whose words the parts of a context are in a chat.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContextParts {
     /// Bytes at its beginning that describe the task.
     pub description: usize,
-    /// `gen_prefix`, with which it ends after the target delimiter.
+    /// The solved examples after them, in bytes of the context.
+    pub examples: Vec<ExampleParts>,
+    /// `gen_prefix`, with which it ends.
     pub prefix: Option<String>,
+    /// Bytes of what stands before that.
+    pub delimiter: usize,
+}
+
+/// A solved example in a context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExampleParts {
+    /// What is asked.
+    pub question: Range<usize>,
+    /// What is answered; empty where nothing is.
+    pub answer: Range<usize>,
+    /// Where it ends, delimiters and all.
+    pub end: usize,
 }
 
 /// What is asked of the model, with the gold answer.
@@ -143,14 +159,22 @@ impl Sample {
             .collect()
     }
 
-    /// The part of the context that is the question: without description and beginning of the answer.
+    /// The part of the context that is the question with its examples: without description and beginning of the answer.
     pub fn asked(&self) -> &str {
+        self.after(self.parts.description)
+    }
+
+    /// The question alone, without its examples.
+    pub fn question_alone(&self) -> &str {
+        let last = self.parts.examples.last();
+        self.after(last.map_or(self.parts.description, |example| example.end))
+    }
+
+    fn after(&self, start: usize) -> &str {
         let prefix = self.parts.prefix.as_ref();
-        let after = prefix.map_or(0, |prefix| self.task.target_delimiter.len() + prefix.len());
+        let after = prefix.map_or(0, |prefix| self.parts.delimiter + prefix.len());
         let end = self.context.len().saturating_sub(after);
-        self.context
-            .get(self.parts.description..end)
-            .unwrap_or(&self.context)
+        self.context.get(start..end).unwrap_or(&self.context)
     }
 
     /// The right answer as text: the gold option, or the gold answer.

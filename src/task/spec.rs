@@ -35,7 +35,6 @@ pub struct TaskSpec {
     pub same_column: Option<String>,
     /// Solved examples written in the task file, instead of a split.
     pub(super) examples: Option<Vec<Columns>>,
-    /// What examples say otherwise than questions.
     pub(super) example_fields: ExampleFields,
     /// Columns made of a row's own before anything reads it.
     pub(super) process: Option<RowProcess>,
@@ -48,18 +47,23 @@ pub struct TaskSpec {
     pub(super) choices: Option<Field>,
     /// Whether the prompt lists the options by letter and the letter is generated; see [`TaskSpec::by_letters`].
     pub(super) letters: bool,
-    /// Follows the prompt after the target delimiter (`gen_prefix`).
+    /// Follows the prompt (`gen_prefix`).
     pub(super) answer_prefix: Option<Field>,
     /// The keys as they are written, `include`s merged.
     pub config: serde_json::Map<String, serde_json::Value>,
 }
 
-/// `fewshot_config.doc_to_*`: for examples, instead of the task's own.
+/// `fewshot_config`: what examples say otherwise than questions, and which rows they are.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ExampleFields {
     pub prompt: Option<Field>,
     pub target: Option<Field>,
     pub choices: Option<Field>,
+    pub prefix: Option<Field>,
+    pub target_delimiter: Option<String>,
+    pub fewshot_delimiter: Option<String>,
+    /// The rows of the split to draw from, counted from 0; None is all.
+    pub indices: Option<Vec<usize>>,
 }
 
 impl TaskSpec {
@@ -77,20 +81,37 @@ impl TaskSpec {
     /// The task as its examples are told.
     pub(super) fn of_examples(&self) -> TaskSpec {
         let mut spec = self.clone();
-        let ExampleFields {
-            prompt,
-            target,
-            choices,
-        } = spec.example_fields.clone();
-        spec.prompt = prompt.unwrap_or(spec.prompt);
-        spec.target = target.unwrap_or(spec.target);
-        spec.choices = choices.or(spec.choices);
+        let fields = std::mem::take(&mut spec.example_fields);
+        spec.prompt = fields.prompt.unwrap_or(spec.prompt);
+        spec.target = fields.target.unwrap_or(spec.target);
+        spec.choices = fields.choices.or(spec.choices);
+        spec.answer_prefix = fields.prefix.or(spec.answer_prefix);
+        spec.target_delimiter = fields.target_delimiter.unwrap_or(spec.target_delimiter);
+        spec.fewshot_delimiter = fields.fewshot_delimiter.unwrap_or(spec.fewshot_delimiter);
         spec
+    }
+
+    /// What stands before an answer in a chat: it begins a turn, unless `gen_prefix` did.
+    pub(super) fn chat_delimiter(&self) -> &str {
+        match &self.answer_prefix {
+            Some(Field::Text(prefix))
+                if !prefix.is_empty() && !prefix.ends_with(char::is_whitespace) =>
+            {
+                &self.target_delimiter
+            }
+            _ => "",
+        }
     }
 
     /// Whether solved examples are drawn from a split.
     pub fn draws_examples(&self) -> bool {
-        self.num_fewshot > 0 && self.examples.is_none()
+        self.num_fewshot > 0 && self.examples().is_none()
+    }
+
+    /// The solved examples that are written in the task file: a split that it names goes before them.
+    pub(super) fn examples(&self) -> Option<&Vec<Columns>> {
+        let named = self.source.fewshot.is_some();
+        self.examples.as_ref().filter(|_| !named)
     }
 
     /// Whether there are options to choose from, scored or listed by letter.
@@ -163,8 +184,8 @@ impl DataSource {
 
     /// The split that examples come from.
     pub fn examples(&self) -> Option<&str> {
-        let named = self.fewshot.as_deref().or(self.training.as_deref());
-        named.or_else(|| self.evaluated())
+        let splits = [&self.fewshot, &self.training, &self.validation, &self.test];
+        splits.into_iter().flatten().next().map(String::as_str)
     }
 
     /// What to type to have the rows fetched, where they are on the hub.

@@ -68,16 +68,37 @@ pub(super) fn option(options: &[String], index: usize) -> Result<&String, String
     })
 }
 
-/// `gen_prefix`, which may be a constant that looks like a column's name.
+/// `gen_prefix`, which may be a constant that looks like a column's name; None where it is empty.
 pub(super) fn answer_prefix(spec: &TaskSpec, row: &Row<'_>) -> Result<Option<String>, String> {
-    match &spec.answer_prefix {
+    let prefix = match &spec.answer_prefix {
         Some(Field::Text(source)) => match row.columns.get(source) {
-            Some(value) => Ok(Some(python::to_str(value))),
-            None => template::render(source, row).map(Some),
+            Some(value) => python::to_str(value),
+            None => template::render(source, row)?,
         },
-        Some(_) => Err("gen_prefix is not a text".to_owned()),
-        None => Ok(None),
+        Some(_) => return Err("gen_prefix is not a text".to_owned()),
+        None => return Ok(None),
+    };
+    Ok(Some(prefix).filter(|prefix| !prefix.is_empty()))
+}
+
+/// What stands between a question and `gen_prefix`: the delimiter, where neither brings white space along.
+pub(super) fn before_prefix<'s>(spec: &'s TaskSpec, question: &str, prefix: &str) -> &'s str {
+    match question.is_empty() || meets_space(question, prefix) {
+        true => "",
+        false => &spec.target_delimiter,
     }
+}
+
+/// Two texts, and a delimiter between them where both are there and neither has white space where they meet.
+pub(super) fn joined(first: &str, second: &str, delimiter: &str) -> String {
+    match first.is_empty() || second.is_empty() || meets_space(first, second) {
+        true => format!("{first}{second}"),
+        false => format!("{first}{delimiter}{second}"),
+    }
+}
+
+fn meets_space(first: &str, second: &str) -> bool {
+    first.ends_with(char::is_whitespace) || second.starts_with(char::is_whitespace)
 }
 
 /// The options of a row; None where the task has none.

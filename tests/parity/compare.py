@@ -131,7 +131,7 @@ def texts(their, our, found, least_lead):
 def results(their, our, found):
     for key, value in their.items():
         # A metric that only one side has is told by the keys; the error of a perplexity is drawn there and computed here.
-        if key == "alias" or key not in our or key.startswith("perplexity_stderr"):
+        if key in ("alias", "name") or key not in our or key.startswith("perplexity_stderr"):
             continue
         same = value == our[key] if isinstance(value, str) else abs(value - our[key]) <= max(1e-9, allowed(key) * abs(value))
         if not same:

@@ -1,4 +1,4 @@
-"""Compares `cola eval` with lm-evaluation-harness, 0.4.9 or 0.4.13, on the same models and rows, sample by sample.
+"""Compares `cola eval` with lm-evaluation-harness, 0.4.13 or 0.4.9, on the same models and rows, sample by sample.
 
     python tests/parity/parity.py --work DIR --data SHARED_DATA --out parity.json     everything; what is in --out is kept
     python tests/parity/parity.py --work DIR --models demo --tasks piqa boolq --out parity.json
@@ -99,7 +99,7 @@ def outcome(case, model, theirs, args):
     expected = [theirs.run(case, at, directory, args) for at in range(len(case.theirs))]
     middle = time.perf_counter()
     ours = run_ours(case, theirs.directory, files, args)
-    if args.recorded:
+    if args.recorded and not case.file:
         record(case, expected, files, args)
     found = compare.case(case, expected, ours, theirs.least_lead)
     seconds = {"lm_eval": round(middle - began, 1), "cola": round(time.perf_counter() - middle, 1)}

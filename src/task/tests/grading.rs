@@ -107,7 +107,7 @@ fn arithmetic_is_the_number_before_the_line_ends() {
     for (text, correct) in [
         (" 54", true),
         ("54\nDial 3", true),
-        (" 54 ", false),
+        (" 54 ", true),
         ("\n54", false),
         ("054", false),
         ("", false),

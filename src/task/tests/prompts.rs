@@ -1,4 +1,4 @@
-//! Prompts, options and targets of the shipped tasks, against those of lm-evaluation-harness 0.4.9 on the same rows.
+//! Prompts, options and targets of the shipped tasks, against those of lm-evaluation-harness 0.4.13 on the same rows.
 
 use super::*;
 
@@ -177,7 +177,7 @@ fn a_target_is_an_index_digits_of_a_template_or_the_text_of_an_option() {
 #[test]
 fn description_examples_and_prefix_stand_where_lm_eval_puts_them() {
     let yaml = "task: t\noutput_type: multiple_choice\ndescription: \"About {{topic}}.\\n\\n\"\ndoc_to_text: \"Q: {{q}}\\nA:\"\ndoc_to_target: \"{{gold}}\"\n\
-                doc_to_choice: [\"no\", \"yes\"]\ngen_prefix: Hm\nnum_fewshot: 2\nfewshot_split: train\ntest_split: test\n\
+                doc_to_choice: [\"no\", \"yes\"]\ngen_prefix: Hm\nnum_fewshot: 2\ntest_split: test\n\
                 fewshot_config: {sampler: first_n, samples: [{q: a, gold: 0}, {q: b, gold: 1}, {q: c, gold: 1}]}\n";
     let sample = sample(yaml, r#"{"q": "d", "gold": 1, "topic": "x"}"#).unwrap();
     assert_eq!(
@@ -203,6 +203,102 @@ fn examples_are_drawn_as_python_draws_them() {
     // random.Random(1234): sample(range(10), 4) twice.
     assert_eq!(samples[0].context, "q7 g7;q1 g1;q0 g0;q9 g9;x");
     assert_eq!(samples[1].context, "q9 g9;q0 g0;q1 g1;q8 g8;y");
+}
+
+#[test]
+fn examples_come_from_the_split_the_harness_takes() {
+    let bench = Bench::new();
+    for split in ["few", "train", "dev"] {
+        bench.file(
+            &format!("{split}.jsonl"),
+            &format!("{{\"q\": \"{split}\", \"gold\": \"!\"}}\n"),
+        );
+    }
+    let context = |keys: &str| {
+        let yaml = format!(
+            "{GENERATE}num_fewshot: 1\nfewshot_config: {{sampler: first_n, samples: [{{q: own, gold: '!'}}]}}\n{keys}\n\
+             fewshot_delimiter: ';'\ntest_split: test\n\
+             dataset_kwargs: {{data_files: {{few: few.jsonl, train: train.jsonl, dev: dev.jsonl}}}}\n"
+        );
+        let rows = "{\"q\": \"x\", \"gold\": \"\"}\n";
+        let samples = bench.samples(bench.task(&yaml).unwrap(), "rows.jsonl", rows);
+        samples.unwrap()[0].context.clone()
+    };
+    let no_samples = "fewshot_config: {sampler: first_n}";
+    assert_eq!(context("training_split: train"), "own !;x");
+    assert_eq!(
+        context("training_split: train\nfewshot_split: few"),
+        "few !;x"
+    );
+    let training = format!("training_split: train\nvalidation_split: dev\n{no_samples}");
+    assert_eq!(context(&training), "train !;x");
+    // The test split is the last resort.
+    let validation = format!("validation_split: dev\n{no_samples}");
+    assert_eq!(context(&validation), "dev !;x");
+    let split = "training_split: train\nfewshot_config: {sampler: first_n, split: few, target_delimiter: '=', \
+                 fewshot_delimiter: '/', gen_prefix: hm}";
+    assert_eq!(context(split), "few=hm !/x");
+}
+
+#[test]
+fn chosen_rows_alone_are_examples() {
+    let yaml = format!(
+        "{GENERATE}num_fewshot: 2\nfewshot_delimiter: ';'\nfewshot_config: {{sampler: first_n, fewshot_indices: [2, 0], \
+         samples: [{{q: a, gold: 1}}, {{q: b, gold: 2}}, {{q: c, gold: 3}}]}}\n"
+    );
+    let context = sample(&yaml, r#"{"q": "x", "gold": ""}"#).unwrap().context;
+    assert_eq!(context, "c 3;a 1;x");
+    let error = sample(&yaml.replace("[2, 0]", "[3]"), r#"{"q": "x", "gold": ""}"#);
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("fewshot_indices: row 3 (from 0) of 3"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_question_drawn_twice_is_drawn_again_from_the_others() {
+    let bench = Bench::new();
+    let yaml = format!(
+        "{GENERATE}num_fewshot: 2\nfewshot_split: test\ntest_split: test\nfewshot_delimiter: ';'\n"
+    );
+    let rows: String = ["y", "z"]
+        .map(|q| format!("{{\"q\": \"{q}\", \"gold\": \"0\"}}\n"))
+        .concat();
+    let twins =
+        format!("{{\"q\": \"x\", \"gold\": \"1\"}}\n{{\"q\": \"x\", \"gold\": \"1\"}}\n{rows}");
+    let task = bench.task(&yaml).unwrap();
+    let path = bench.file("twins.jsonl", &twins);
+    let options = LoadOptions {
+        data: vec![path.clone().into()],
+        fewshot_data: vec![path.into()],
+        ..LoadOptions::default()
+    };
+    let samples = load_samples(&Arc::new(task), &options).unwrap().samples;
+    // What Python draws: of each question a sample of 3, and where that has both twins another of the rest.
+    let shown: Vec<&str> = samples
+        .iter()
+        .map(|sample| sample.context.as_str())
+        .collect();
+    assert_eq!(shown, ["z 0;y 0;x", "y 0;z 0;x", "x 1;z 0;y", "x 1;x 1;z"]);
+}
+
+#[test]
+fn a_prefix_with_white_space_of_its_own_needs_no_delimiter() {
+    let yaml = "task: t\noutput_type: multiple_choice\ndoc_to_text: '{{q}}'\ndoc_to_target: '{{gold}}'\ndoc_to_choice: ['no', 'yes']\n\
+                num_fewshot: 1\nfewshot_config: {samples: [{q: a, gold: 0}, {q: b, gold: 0}]}\n";
+    for (prefix, context) in [
+        ("Hm", "a Hm no\n\nd Hm"),
+        ("\\nHm ", "a\nHm no\n\nd\nHm "),
+        ("", "a no\n\nd"),
+    ] {
+        let yaml = format!("{yaml}gen_prefix: \"{prefix}\"\n");
+        let sample = sample(&yaml, r#"{"q": "d", "gold": 1}"#).unwrap();
+        assert_eq!(
+            sample.context.replace("b ", "a ").replace("b\n", "a\n"),
+            context
+        );
+    }
 }
 
 #[test]

@@ -36,13 +36,13 @@ fn unknown_keys_and_options_are_refused_by_name() {
     );
     check(
         GENERATE,
-        "generation_kwargs: {top_p: 0.5}",
-        "generation_kwargs.top_p: unknown option",
+        "generation_kwargs: {best_of: 3}",
+        "generation_kwargs.best_of: unknown option",
     );
     check(
         GENERATE,
-        "generation_kwargs: {max_new_tokens: 5}",
-        "generation_kwargs.max_new_tokens: write max_gen_toks",
+        "generation_kwargs: {max_length: 5}",
+        "generation_kwargs.max_length: unknown option",
     );
     check(
         GENERATE,
