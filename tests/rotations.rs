@@ -22,6 +22,7 @@ fn asking() -> Asking {
         stop_tokens: [].into(),
         max_positions: 4096,
         chat: false,
+        examples_as_turns: false,
         system: None,
         no_bos: false,
         spread: 0.0,
