@@ -350,6 +350,34 @@ fn tasks_and_data_must_come_in_pairs() {
 }
 
 #[test]
+fn a_generation_that_leaves_no_room_for_a_prompt_is_refused() {
+    let place = place();
+    place.write(
+        "gsm.jsonl",
+        "{\"question\": \"1+1?\", \"answer\": \"#### 2\"}\n",
+    );
+    // The bundled model's context is 256 tokens, as many as gsm8k generates.
+    let gsm8k = "--model @demo --task gsm8k --data gsm.jsonl --num-fewshot 0";
+    let names = ["--task gsm8k", "256 tokens", "--max-gen-toks"];
+    for command in ["eval", "eval --show-prompts 1"] {
+        refused(&place, &format!("{command} {gsm8k}"), &names);
+    }
+    search_refused(&place, gsm8k, &names);
+    let ended = place.ok(&format!("eval {gsm8k} --max-gen-toks 6 --json --out out"));
+    assert_eq!(ended.json()["failed"], 0);
+    let results = place.results("out");
+    assert_eq!(
+        results["configs"]["gsm8k"]["generation_kwargs"]["max_gen_toks"],
+        6
+    );
+    refused(
+        &place,
+        "eval --model @demo --task commonsense --data facts.jsonl --max-gen-toks 6",
+        &["commonsense", "--max-gen-toks", "generates none"],
+    );
+}
+
+#[test]
 fn a_chain_the_model_has_not_is_refused() {
     let place = place();
     let eval = "eval --model @demo --task arith --data arith.jsonl --chain 12 --out out";

@@ -3,7 +3,7 @@
 
 mod support_cli;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use support_cli::{Place, list, number, repository, text, to_json_lines};
 
 /// Nats: both compute in f32, in another order.
@@ -20,16 +20,12 @@ fn recorded(case: &str) -> Value {
 fn evaluate(case: &str, theirs: &Value) -> (Value, Vec<Value>) {
     let place = Place::new();
     let task = text(&theirs["task"]);
-    let mut yaml = format!("include: {task}.yaml\ntask: {task}\n");
-    if !theirs["until"].is_null() {
-        // Less text than the task generates: a test has no time for more.
-        let options = json!({"until": theirs["until"], "max_gen_toks": theirs["max_gen_toks"]});
-        yaml += &format!("generation_kwargs: {options}\n");
-    }
-    place.write("task.yaml", yaml);
     place.write("rows.jsonl", to_json_lines(list(&theirs["rows"])));
-    let mut line =
-        "eval --model @demo --task task.yaml --data rows.jsonl --out out --json".to_owned();
+    let mut line = format!("eval --model @demo --task {task} --data rows.jsonl --out out --json");
+    if !theirs["max_gen_toks"].is_null() {
+        // Less text than the task generates: a test has no time for more.
+        line += &format!(" --max-gen-toks {}", theirs["max_gen_toks"]);
+    }
     if !list(&theirs["shots"]).is_empty() {
         place.write("shots.jsonl", to_json_lines(list(&theirs["shots"])));
         line += " --fewshot-data shots.jsonl";

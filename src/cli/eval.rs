@@ -41,7 +41,9 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
     let loaded_tasks = tasks::load(&args.tasks)?;
     let Located { directory, name } = setup::locate_model(&args.model.model)?;
     args.model.model = name;
-    let depth = crate::model::Model::inspect(&directory)?.spec.layers.len();
+    let spec = crate::model::Model::inspect(&directory)?.spec;
+    tasks::check_room(&loaded_tasks, spec.max_positions)?;
+    let depth = spec.layers.len();
     let chain = match &args.chain {
         Some(text) => Chain::parse(text, depth)?,
         None => Chain::identity(depth),

@@ -24,13 +24,9 @@ pub fn run(args: SearchArgs) -> Result<Ending, CliError> {
     // Everything that can be refused cheaply is, before the weights are read.
     let tasks = tasks::load(&args.tasks)?;
     let model = setup::locate_model(&args.model.model)?;
-    let searches = resolve_searches(
-        &args.strategy,
-        crate::model::Model::inspect(&model.directory)?
-            .spec
-            .layers
-            .len(),
-    )?;
+    let spec = crate::model::Model::inspect(&model.directory)?.spec;
+    tasks::check_room(&tasks, spec.max_positions)?;
+    let searches = resolve_searches(&args.strategy, spec.layers.len())?;
     let loaded = setup::load(&model.directory, &args.model.compute)?;
     let job = SearchJob {
         command: "cola search",

@@ -14,9 +14,11 @@ use crate::{
 pub fn run(args: &EvalArgs, count: usize) -> Result<Ending, CliError> {
     let mut wanted = args.tasks.clone();
     wanted.limit = Some(wanted.limit.map_or(count, |limit| limit.min(count)));
-    let samples = tasks::samples(&tasks::load(&wanted)?);
+    let loaded = tasks::load(&wanted)?;
+    let samples = tasks::samples(&loaded);
     let located = setup::locate_model(&args.model.model)?;
     let max_positions = Model::describe(&located.directory)?.max_positions;
+    tasks::check_room(&loaded, max_positions)?;
     let tokenizer = Arc::new(Tokenizer::load(&located.directory)?);
     let how = &args.tasks.asking;
     let asking = how.asking(Arc::clone(&tokenizer), &located.directory, max_positions)?;

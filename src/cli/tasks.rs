@@ -9,7 +9,7 @@ use super::{CliError, args::TaskArgs, fetching};
 use crate::{
     model::{HubModel, dataset_files},
     run::note,
-    task::{LoadOptions, LoadedTask, Sample, TaskSpec, load_samples, resolve},
+    task::{LoadOptions, LoadedTask, Output, Sample, TaskSpec, load_samples, resolve},
 };
 
 /// Bad rows that are told one by one.
@@ -34,6 +34,9 @@ pub fn load(args: &TaskArgs) -> Result<Vec<LoadedTask>, CliError> {
     for (at, name) in args.task.iter().enumerate() {
         let mut spec = args.asking.of_task(resolve(name)?)?;
         spec.num_fewshot = args.num_fewshot.unwrap_or(spec.num_fewshot);
+        if let Some(most) = args.max_gen_toks {
+            spec = spec.generating(most)?;
+        }
         let spec = Arc::new(spec);
         if tasks.iter().any(|task| named(task) == spec.name) {
             return Err(CliError::Usage(format!(
@@ -57,6 +60,23 @@ pub fn load(args: &TaskArgs) -> Result<Vec<LoadedTask>, CliError> {
         tasks.push(task);
     }
     Ok(tasks)
+}
+
+/// Refuses tasks that leave no room for a prompt: what they may generate fills the model's context.
+pub fn check_room(tasks: &[LoadedTask], max_positions: i64) -> Result<(), CliError> {
+    for sample in tasks.iter().filter_map(|task| task.samples.first()) {
+        let Output::Generate { max_tokens, .. } = sample.task.output else {
+            continue;
+        };
+        if usize::try_from(max_positions).is_ok_and(|room| max_tokens >= room) {
+            let name = &sample.task.name;
+            return Err(CliError::Usage(format!(
+                "--task {name}: it may generate {max_tokens} tokens, and the model's context holds {max_positions}, so \
+                 there is no room for a prompt; give fewer with --max-gen-toks"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// All samples, in the order of the tasks.

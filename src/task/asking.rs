@@ -156,7 +156,7 @@ impl Asking {
         }
         let room = self.room(way, &branches).max(1);
         if trunk.len() > room {
-            tracing::warn!(
+            tracing::debug!(
                 task = %way.task.name, id = %way.id, tokens = trunk.len(), room,
                 "prompt too long for the model: its beginning is cut off"
             );

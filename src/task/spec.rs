@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
+
 use super::data::Condition;
+use super::error::TaskError;
 use super::filter::Pipeline;
 use super::metric::Metric;
 use super::process::RowProcess;
@@ -101,6 +104,27 @@ impl TaskSpec {
             }
             _ => "",
         }
+    }
+
+    /// The task with at most so many tokens generated.
+    ///
+    /// # Errors
+    /// The task generates nothing.
+    pub fn generating(mut self, most: usize) -> Result<Self, TaskError> {
+        let Output::Generate { max_tokens, .. } = &mut self.output else {
+            return Err(TaskError::Flag {
+                task: self.name,
+                flag: "--max-gen-toks",
+                message: "it scores given answers and generates none".to_owned(),
+            });
+        };
+        *max_tokens = most;
+        let options = self
+            .config
+            .entry("generation_kwargs")
+            .or_insert_with(|| json!({}));
+        options["max_gen_toks"] = json!(most);
+        Ok(self)
     }
 
     /// Whether solved examples are drawn from a split.

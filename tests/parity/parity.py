@@ -32,6 +32,7 @@ from models import FAMILIES, REPOSITORY, write_random
 from tasks import CASES, their_config, write_rows
 
 SEED = 7
+GENERATED = ("gsm8k", "mmlu_pro", "math")
 
 
 def main():
@@ -150,10 +151,9 @@ class Theirs:
         from lm_eval import simple_evaluate
 
         config = their_config(case, at, directory)
-        generates = case.kind in ("gsm8k", "mmlu_pro", "math")
         return simple_evaluate(
             self.model, tasks=[self.task(config)], num_fewshot=case.num_fewshot, verbosity="ERROR",
-            gen_kwargs={"max_gen_toks": args.max_gen_toks} if generates else None,
+            gen_kwargs={"max_gen_toks": args.max_gen_toks} if case.kind in GENERATED else None,
         )
 
     def least_lead(self, prompt, length):
@@ -173,19 +173,14 @@ class Theirs:
 def run_ours(case, model, files, args):
     """Results and samples of `cola eval`."""
     with tempfile.TemporaryDirectory() as place:
-        task = Path(place) / "task.yaml"
-        file = REPOSITORY / "datasets" / f"{case.ours}.yaml"
+        task = case.ours
         if case.file:
-            file = Path(sys.modules["lm_eval"].__file__).parent / "tasks" / case.file
-        base = file.read_text(encoding="utf-8")
-        lines = [f"include: {file if case.file else file.name}", f"task: {case.ours}"]
-        until = re.search(r"^  until: (\[.*\])$", base, re.MULTILINE)
-        if until:
-            lines.append(f"generation_kwargs: {{until: {until[1]}, max_gen_toks: {args.max_gen_toks}, do_sample: false}}")
-        task.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            task = Path(sys.modules["lm_eval"].__file__).parent / "tasks" / case.file
         command = [args.cola, "eval", "--model", model, "--task", task, "--data", files["asked"], "--out", f"{place}/out"]
         if case.num_fewshot is not None:
             command += ["--num-fewshot", case.num_fewshot]
+        if case.kind in GENERATED:
+            command += ["--max-gen-toks", args.max_gen_toks]
         if args.no_bos:
             command += ["--no-bos"]
         if "shots" in files:
@@ -211,11 +206,9 @@ def record(case, expected, files, args):
         # The rows are in a file of their own.
         line["row"] = line.pop("doc").get(case.column, "") if case.column else ""
     results = [each["results"][name] for each, name in zip(expected, case.theirs)]
-    settings = samples[0]["arguments"][0][1]
-    generates = isinstance(settings, dict)
     content = {
         "task": case.ours, "num_fewshot": case.num_fewshot, "column": case.column,
-        "until": settings["until"] if generates else None, "max_gen_toks": args.max_gen_toks if generates else None, "results": results, "samples": lines,
+        "max_gen_toks": args.max_gen_toks if case.kind in GENERATED else None, "results": results, "samples": lines,
         "rows": rows.read_lines(files["asked"]), "shots": rows.read_lines(files["shots"]) if "shots" in files else [],
     }
     path = args.recorded / f"{case.name}.json"

@@ -1,9 +1,6 @@
 //! The recorded comparison with math-verify: `tests/fixtures/make_math_pairs.py` makes the pairs and says what theirs is.
 
-use std::fs;
-use std::time::Instant;
-
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::{math_equal, math_verdict};
 
@@ -60,26 +57,4 @@ fn labelled_pairs_have_their_verdicts() {
         missed += usize::from(ours != same);
     }
     assert!(pairs.len() > 1_000 && 20 * missed < pairs.len(), "{missed}");
-}
-
-/// For the script: the verdicts on the pairs of the file that `COLA_MATH_PAIRS` names, and what each took, beside it.
-#[test]
-#[ignore = "a development tool: see tests/fixtures/make_math_pairs.py"]
-fn pairs_of_a_file_are_judged() {
-    let path = std::env::var("COLA_MATH_PAIRS").expect("COLA_MATH_PAIRS names a file of pairs");
-    let verdict = |pair: &Value| {
-        let (answer, gold) = sides(pair);
-        let start = Instant::now();
-        let verdict = math_verdict(answer, gold);
-        let milliseconds = start.elapsed().as_secs_f64() * 1e3;
-        let verdict = json!({
-            "equal": verdict.is_equal(), "why": verdict.to_string(), "milliseconds": milliseconds,
-        });
-        verdict.to_string() + "\n"
-    };
-    let verdicts: String = pairs(&fs::read_to_string(&path).unwrap())
-        .iter()
-        .map(verdict)
-        .collect();
-    fs::write(format!("{path}.verdicts"), verdicts).unwrap();
 }
