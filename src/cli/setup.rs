@@ -20,7 +20,7 @@ use crate::{
     engine::{self, Engine, EngineOptions},
     model::{Compute, HubModel, Model, Repeat, Tokenizer, free_memory, parse_devices},
     run::{TaskManifest, note},
-    task::{Asking, ContextParts, LoadedTask, Question},
+    task::{AlsoRight, Asking, ContextParts, LoadedTask, Question},
 };
 
 /// A loaded model with its engine.
@@ -206,6 +206,9 @@ pub fn task_manifest(task: &LoadedTask) -> TaskManifest {
             eat(&way.context);
             if way.parts != ContextParts::default() {
                 eat(&format!("{:?}", way.parts));
+            }
+            if way.also_right != AlsoRight::default() {
+                eat(&format!("{:?}", way.also_right));
             }
             eat_question(&way.question, &mut eat);
         }

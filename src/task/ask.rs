@@ -5,7 +5,7 @@
 use super::fewshot::{Example, Examples};
 use super::letters;
 use super::rotate::rotated;
-use super::sample::{ContextParts, ExampleParts, Question};
+use super::sample::{AlsoRight, ContextParts, ExampleParts, Question};
 use super::spec::{Output, TaskSpec};
 use super::target::{self, Prompt, Target};
 use super::template::{self, Row};
@@ -25,6 +25,7 @@ pub(super) struct Asked {
     pub context: String,
     pub parts: ContextParts,
     pub question: Question,
+    pub also_right: AlsoRight,
     /// `doc_to_target`, as Python prints it.
     pub target: String,
 }
@@ -126,10 +127,10 @@ fn one(
     let target = target::target(task, row)?;
     let mut filters = task.filters.iter();
     filters.try_for_each(|filter| filter.check(row.columns))?;
-    let printed = match &target {
-        Target::Index(index) => index.to_string(),
-        Target::Text(text) => text.clone(),
-    };
+    if task.letters || manner.rotations {
+        target.only()?;
+    }
+    let printed = target.printed();
     let mut options = target::options(task, row)?;
     let mut prompt = match (target::prompt(task, row)?, &options) {
         (Prompt::Text(text), _) => text,
@@ -137,6 +138,7 @@ fn one(
             return Err("--letters: the options are prompts, not answers; leave it out".to_owned());
         }
         (Prompt::Option(gold), Some(options)) if task.is_multiple_choice() => {
+            target.only()?;
             return in_prompts(task, head, options, gold, printed);
         }
         (Prompt::Option(index), Some(options)) => target::option(options, index)?.clone(),
@@ -164,7 +166,8 @@ fn one(
     if task.letters {
         prompt = letters::listed(&prompt, options.as_deref().unwrap_or_default())?;
     }
-    let question = question(task, target, options, gold, manner)?;
+    let also_right = also_right(task, &target, options.as_deref())?;
+    let question = question(task, &target, options, gold, manner)?;
     let printed = match &question {
         Question::Generate { gold, .. } if task.letters => gold.clone(),
         _ => printed,
@@ -181,6 +184,7 @@ fn one(
         context,
         parts,
         question,
+        also_right,
         target: printed,
     })
 }
@@ -207,13 +211,36 @@ fn in_prompts(
             contexts: contexts.collect(),
             gold,
         },
+        also_right: AlsoRight::default(),
         target,
     })
 }
 
+/// The right answers but the first.
+fn also_right(
+    task: &TaskSpec,
+    target: &Target,
+    options: Option<&[String]>,
+) -> Result<AlsoRight, String> {
+    let mut also = AlsoRight::default();
+    for target in target.each().iter().skip(1) {
+        match (options, target) {
+            (Some(options), _) => {
+                let at = target::gold_index(target, options)?;
+                match task.is_multiple_choice() {
+                    true => also.options.push(at),
+                    false => also.texts.push(options[at].clone()),
+                }
+            }
+            (None, other) => also.texts.push(other.printed()),
+        }
+    }
+    Ok(also)
+}
+
 fn question(
     task: &TaskSpec,
-    target: Target,
+    target: &Target,
     options: Option<Vec<String>>,
     gold: Option<usize>,
     manner: Manner,
@@ -232,7 +259,7 @@ fn question(
                     .collect(),
                 gold: match gold {
                     Some(gold) => gold,
-                    None => target::gold_index(&target, &options)?,
+                    None => target::gold_index(target, &options)?,
                 },
                 contexts: Vec::new(),
                 options,
@@ -240,10 +267,7 @@ fn question(
         }
         Output::LogLikelihood => {
             // The target as it stands: no delimiter before it.
-            let text = match target {
-                Target::Text(text) => text,
-                Target::Index(index) => index.to_string(),
-            };
+            let text = target.only()?.printed();
             Question::MultipleChoice {
                 options: vec![text.clone()],
                 continuations: vec![text],
@@ -257,8 +281,7 @@ fn question(
                     letters::letter(gold).unwrap_or_default().to_owned()
                 }
                 (Some(gold), Some(options), _) => options[gold].clone(),
-                (_, _, Target::Text(text)) => text,
-                (_, _, Target::Index(index)) => index.to_string(),
+                (_, _, target) => target.each()[0].printed(),
             };
             Question::Generate {
                 until: until.clone(),

@@ -173,9 +173,12 @@ fn example(spec: &TaskSpec, row: &Row<'_>) -> Result<Example, String> {
             let gold = target::gold_index(&target, &options)?;
             letters::letter(gold).unwrap_or_default().to_owned()
         }
-        (Target::Text(answer), _) => answer,
-        (index, Some(options)) => options[target::gold_index(&index, &options)?].clone(),
-        (Target::Index(index), None) => index.to_string(),
+        (target, options) => match (&target.each()[0], options) {
+            (index @ Target::Index(_), Some(options)) => {
+                options[target::gold_index(index, &options)?].clone()
+            }
+            (answer, _) => answer.printed(),
+        },
     };
     let prefix = target::answer_prefix(spec, row)?;
     let answered = !answer.is_empty();

@@ -40,11 +40,12 @@ impl Sample {
     /// NaN, and an option without a value, count as minus infinity, and no option is right whose own score is not
     /// finite: a broken state answers nothing. Of a question that has no options nothing is right.
     pub fn grade_choice(&self, logprobs: &[f64]) -> ChoiceVerdict {
-        let gold = match &self.question {
-            Question::MultipleChoice { gold, .. } => *gold,
-            Question::Generate { .. } => usize::MAX,
+        let options = match &self.question {
+            Question::MultipleChoice { options, .. } => options.len(),
+            Question::Generate { .. } => 0,
         };
-        self.grade_choice_against(logprobs, gold)
+        let right = (0..options).filter(|&at| self.is_right_option(at));
+        self.grade_options(logprobs, &right.collect::<Vec<_>>())
     }
 
     /// By how much the picked option leads the next best one, nats: the smaller of the leads by sum
@@ -83,6 +84,10 @@ impl Sample {
 
     /// The same with another option as the right one: the control that searches for a wrong answer.
     pub fn grade_choice_against(&self, logprobs: &[f64], target: usize) -> ChoiceVerdict {
+        self.grade_options(logprobs, &[target])
+    }
+
+    fn grade_options(&self, logprobs: &[f64], wanted: &[usize]) -> ChoiceVerdict {
         let options: &[String] = match &self.question {
             Question::MultipleChoice { options, .. } => options,
             Question::Generate { .. } => &[],
@@ -108,7 +113,7 @@ impl Sample {
         let picked_bytes = first_highest(&by_bytes);
         let (picked, picked_norm) = (first_highest(&sums), first_highest(&normed));
         let right = |scores: &[f64], picked: usize| {
-            picked == target && scores.get(picked).is_some_and(|s| s.is_finite())
+            wanted.contains(&picked) && scores.get(picked).is_some_and(|s| s.is_finite())
         };
         let value = |metric: &Metric| match metric {
             Metric::Acc => f64::from(right(&sums, picked)),
@@ -135,7 +140,7 @@ impl Sample {
             picked_norm,
             picked_bytes,
             correct: values.first() == Some(&1.0),
-            margin: margin(deciding, target),
+            margin: margin(deciding, wanted),
             values,
         }
     }
@@ -154,7 +159,7 @@ impl Sample {
             picked_norm: 0,
             picked_bytes: 0,
             correct: greedy,
-            margin: margin(&[lead, 0.0], 0),
+            margin: margin(&[lead, 0.0], &[0]),
             values: values.collect(),
         }
     }
@@ -163,6 +168,11 @@ impl Sample {
     ///
     /// The text may run on past a stop text: it is cut there first. Of a multiple-choice question nothing is right.
     pub fn grade_text(&self, text: &str, target: &str) -> TextVerdict {
+        self.grade_text_among(text, &[target])
+    }
+
+    /// The same against several answers, any of which is right.
+    pub(super) fn grade_text_among(&self, text: &str, targets: &[&str]) -> TextVerdict {
         let (until, asks_text) = match &self.question {
             Question::Generate { until, .. } => (until.as_slice(), true),
             Question::MultipleChoice { .. } => (&[][..], false),
@@ -177,10 +187,11 @@ impl Sample {
         let values: Vec<f64> = answers
             .iter()
             .flat_map(|answer| {
-                self.task
-                    .metrics
-                    .iter()
-                    .map(move |metric| f64::from(asks_text && metric.matches(answer, target)))
+                self.task.metrics.iter().map(move |metric| {
+                    let mut targets = targets.iter();
+                    let right = targets.any(|target| metric.matches(answer, target));
+                    f64::from(asks_text && right)
+                })
             })
             .collect();
         TextVerdict {
@@ -228,16 +239,14 @@ fn first_highest(scores: &[f64]) -> usize {
     best
 }
 
-/// How far the target is ahead of the best other option.
-fn margin(scores: &[f64], target: usize) -> f64 {
-    let own = scores.get(target).copied().unwrap_or(f64::NEG_INFINITY);
-    let others = scores
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| *at != target)
-        .map(|(_, score)| *score);
-    let best = others.fold(f64::NEG_INFINITY, f64::max);
-    match own - best {
+/// How far the best of the wanted options is ahead of the best other one.
+fn margin(scores: &[f64], wanted: &[usize]) -> f64 {
+    let best = |own: bool| {
+        let scores = scores.iter().enumerate();
+        let among = scores.filter(|(at, _)| wanted.contains(at) == own);
+        among.fold(f64::NEG_INFINITY, |best, (_, score)| best.max(*score))
+    };
+    match best(true) - best(false) {
         // Both minus infinity: nothing is known in the target's favour.
         margin if margin.is_nan() => -MARGIN_LIMIT,
         margin => margin.clamp(-MARGIN_LIMIT, MARGIN_LIMIT),

@@ -69,6 +69,6 @@ pub use process::Comparison;
 pub use prompt::{Prompt, PromptContinuation, PromptWarning, PromptWarnings};
 pub use python::{line_json, row_json};
 pub use resolve::{built_in_names, resolve};
-pub use sample::{ContextParts, Question, Sample};
+pub use sample::{AlsoRight, ContextParts, ExampleParts, Question, Sample};
 pub use spec::{DataSource, Output, TaskSpec};
 pub use wrong::WrongTarget;

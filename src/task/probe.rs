@@ -201,8 +201,14 @@ impl Probe {
 
     /// Whether an answer is the target's own, by text.
     pub fn answers_target(&self, answer: &str, target: &Target) -> bool {
-        let text = self.target_text(target);
-        answer == text || (!self.sample.task.has_options() && math_equal(answer, text))
+        let texts = match target {
+            Target::Gold if !self.sample.task.has_options() => self.sample.gold_texts(),
+            _ => vec![self.target_text(target)],
+        };
+        let same = |text: &&str| {
+            answer == *text || (!self.sample.task.has_options() && math_equal(answer, text))
+        };
+        texts.iter().any(same)
     }
 
     /// Judges the answers to all ways of asking: right where all of them are, by the least margin,
@@ -259,12 +265,12 @@ impl Probe {
             Answer::Text { text, margins } => {
                 let wanted = match self.wrong_target(target) {
                     Some(WrongTarget::Option(at)) => {
-                        letters::letter(self.there(turn, *at)).unwrap_or_default()
+                        vec![letters::letter(self.there(turn, *at)).unwrap_or_default()]
                     }
-                    Some(WrongTarget::Text(text)) => text,
-                    None => way.gold_text(),
+                    Some(WrongTarget::Text(text)) => vec![text.as_str()],
+                    None => way.gold_texts(),
                 };
-                let graded = way.grade_text(text, wanted);
+                let graded = way.grade_text_among(text, &wanted);
                 let place = match target {
                     Target::Gold => 0,
                     Target::Wrong(n) => n + 1,

@@ -27,9 +27,20 @@ pub struct Sample {
     pub parts: ContextParts,
     /// What is asked after it.
     pub question: Question,
+    /// Other answers that are as right as the gold one.
+    pub also_right: AlsoRight,
     /// The same with the options rotated by one place, two, ...; empty unless that was asked for. A chain answers right
     /// only if it does in every order.
     pub rotations: Vec<Sample>,
+}
+
+/// Right answers beside the gold one: options where options are scored, else texts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AlsoRight {
+    /// Their indices.
+    pub options: Vec<usize>,
+    /// As the task's metrics read them.
+    pub texts: Vec<String>,
 }
 
 /// Whose words the parts of a context are in a chat.
@@ -112,6 +123,7 @@ impl Sample {
             context: asked.context,
             parts: asked.parts,
             question: asked.question,
+            also_right: asked.also_right,
             rotations: Vec::new(),
         };
         let mut samples = asked.into_iter().map(sample);
@@ -175,6 +187,18 @@ impl Sample {
         let after = prefix.map_or(0, |prefix| self.parts.delimiter + prefix.len());
         let end = self.context.len().saturating_sub(after);
         self.context.get(start..end).unwrap_or(&self.context)
+    }
+
+    /// Whether an option is a right one.
+    pub(super) fn is_right_option(&self, at: usize) -> bool {
+        let gold = self.question.choice().map(|(_, gold)| gold);
+        gold == Some(at) || self.also_right.options.contains(&at)
+    }
+
+    /// All right answers as texts, the gold one first.
+    pub(super) fn gold_texts(&self) -> Vec<&str> {
+        let also = self.also_right.texts.iter().map(String::as_str);
+        std::iter::once(self.gold_text()).chain(also).collect()
     }
 
     /// The right answer as text: the gold option, or the gold answer.

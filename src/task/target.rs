@@ -15,6 +15,47 @@ pub(super) enum Target {
     Index(usize),
     /// An answer, or the text of an option.
     Text(String),
+    /// A list: all are right. Never empty.
+    Several(Vec<Target>),
+}
+
+impl Target {
+    /// As Python prints it.
+    pub fn printed(&self) -> String {
+        match self {
+            Target::Index(index) => index.to_string(),
+            Target::Text(text) => text.clone(),
+            Target::Several(targets) => {
+                let printed = targets.iter().map(|target| match target {
+                    Target::Text(text) => python::quote(text),
+                    other => other.printed(),
+                });
+                format!("[{}]", printed.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    /// Every right answer, the first of which stands for all where one is shown.
+    pub fn each(&self) -> &[Target] {
+        match self {
+            Target::Several(targets) => targets,
+            one => std::slice::from_ref(one),
+        }
+    }
+
+    /// The only right answer.
+    ///
+    /// # Errors
+    /// There are several.
+    pub fn only(&self) -> Result<&Target, String> {
+        match self.each() {
+            [one] => Ok(one),
+            several => Err(format!(
+                "doc_to_target gives {} right answers: here only one is supported",
+                several.len()
+            )),
+        }
+    }
 }
 
 /// `doc_to_text` of one row alone: no description, no examples.
@@ -129,10 +170,7 @@ pub(super) fn target(spec: &TaskSpec, row: &Row<'_>) -> Result<Target, String> {
         Field::Index(index) if has_options => return Ok(Target::Index(*index)),
         Field::Index(index) => return Ok(Target::Text(index.to_string())),
         Field::List(texts) => {
-            return one_of(
-                texts.len(),
-                texts.first().map(|text| Ok(Target::Text(text.clone()))),
-            );
+            return several(texts.iter().map(|text| Ok(Target::Text(text.clone()))));
         }
         Field::Text(source) => source,
     };
@@ -141,10 +179,7 @@ pub(super) fn target(spec: &TaskSpec, row: &Row<'_>) -> Result<Target, String> {
     }
     let text = match template::lone_value(source, row) {
         Some(Ok(Value::Array(items))) => {
-            return one_of(
-                items.len(),
-                items.first().map(|item| from_value(item, has_options)),
-            );
+            return several(items.iter().map(|item| from_value(item, has_options)));
         }
         Some(value) => python::to_str(&value?),
         None => template::render(source, row)?,
@@ -158,10 +193,7 @@ pub(super) fn target(spec: &TaskSpec, row: &Row<'_>) -> Result<Target, String> {
 /// A typed value: only real numbers (and truth values, which are numbers to Python) are indices.
 fn from_value(value: &Value, has_options: bool) -> Result<Target, String> {
     match value {
-        Value::Array(items) => one_of(
-            items.len(),
-            items.first().map(|item| from_value(item, has_options)),
-        ),
+        Value::Array(items) => several(items.iter().map(|item| from_value(item, has_options))),
         Value::Bool(bool) if has_options => Ok(Target::Index(usize::from(*bool))),
         Value::Number(number) if has_options => {
             match number.as_u64().and_then(|n| usize::try_from(n).ok()) {
@@ -175,17 +207,15 @@ fn from_value(value: &Value, has_options: bool) -> Result<Target, String> {
     }
 }
 
-fn one_of(count: usize, first: Option<Result<Target, String>>) -> Result<Target, String> {
-    match first {
-        Some(target) if count == 1 => target,
-        Some(_) => Err(format!(
-            "doc_to_target gives {count} right answers: only one is supported"
-        )),
-        None => Err("doc_to_target gives an empty list".to_owned()),
+fn several(targets: impl Iterator<Item = Result<Target, String>>) -> Result<Target, String> {
+    let targets: Vec<Target> = targets.collect::<Result<_, _>>()?;
+    match targets.is_empty() {
+        true => Err("doc_to_target gives an empty list".to_owned()),
+        false => Ok(Target::Several(targets)),
     }
 }
 
-/// The index of the gold option.
+/// The index of the gold option; of several the first.
 pub(super) fn gold_index(target: &Target, options: &[String]) -> Result<usize, String> {
     let listed = || {
         options
@@ -195,6 +225,7 @@ pub(super) fn gold_index(target: &Target, options: &[String]) -> Result<usize, S
             .join(", ")
     };
     match target {
+        Target::Several(_) => gold_index(&target.each()[0], options),
         Target::Index(index) if *index < options.len() => Ok(*index),
         Target::Index(index) => Err(format!(
             "the gold label is option {index} (from 0), but there are {}",

@@ -29,7 +29,7 @@ impl Sample {
         if let Some((options, gold)) = self.question.choice() {
             // An option that says the same as the gold one is not wrong.
             let wrong: Vec<usize> = (0..options.len())
-                .filter(|&at| options.get(gold) != options.get(at))
+                .filter(|&at| options.get(gold) != options.get(at) && !self.is_right_option(at))
                 .collect();
             let count = wrong.len();
             return (count > 0).then(|| WrongTarget::Option(wrong[random.random_range(0..count)]));
@@ -43,7 +43,10 @@ impl Sample {
                 (0..ATTEMPTS)
                     .map(|_| other_digits(&read, &mut random))
                     .find(|wrong| {
-                        let right = metrics.iter().any(|metric| metric.matches(wrong, gold));
+                        let golds = self.gold_texts();
+                        let mut golds = golds.iter();
+                        let right =
+                            golds.any(|gold| metrics.iter().any(|it| it.matches(wrong, gold)));
                         parse_number(wrong).is_some() && !right && !same_value(wrong, &read)
                     })
                     .map(WrongTarget::Text)

@@ -323,3 +323,88 @@ fn acc_bytes_divides_by_bytes_and_a_key_written_twice_counts_once() {
     );
     assert_eq!((verdict.correct, verdict.margin), (true, 0.5));
 }
+
+#[test]
+fn any_of_several_right_answers_is_right() {
+    // As lm-evaluation-harness grades triviaqa's aliases.
+    let yaml = "task: t\ndoc_to_text: q\ndoc_to_target: '{{answer.aliases}}'\n\
+                metric_list: [{metric: exact_match, ignore_case: true, ignore_punctuation: true}]\n";
+    let row = r#"{"q": "Who?", "answer": {"aliases": ["Sinclair Lewis", "Harry's 'son'", "12"]}}"#;
+    let sample = sample(yaml, row).unwrap();
+    assert_eq!(sample.gold_text(), "Sinclair Lewis");
+    assert_eq!(
+        sample.target,
+        r#"['Sinclair Lewis', "Harry's 'son'", '12']"#
+    );
+    let golds = sample.gold_texts();
+    for (text, correct) in [
+        ("sinclair lewis.", true),
+        ("harrys son", true),
+        ("12", true),
+        ("Lewis", false),
+    ] {
+        let graded = sample.grade_text_among(text, &golds);
+        assert_eq!(graded.correct, correct, "{text}");
+    }
+    // A wrong target is none of them.
+    let numbers = row
+        .replace("Sinclair Lewis", "1")
+        .replace("Harry's 'son'", "2");
+    let sample = super::sample(yaml, &numbers.replace("12", "3")).unwrap();
+    for seed in 0..50 {
+        let Some(WrongTarget::Text(wrong)) = sample.wrong_target(seed) else {
+            panic!("numbers have wrong siblings");
+        };
+        assert!(!["1", "2", "3"].contains(&wrong.as_str()), "{wrong}");
+    }
+}
+
+#[test]
+fn the_best_of_several_right_options_counts() {
+    let yaml = "task: t\noutput_type: multiple_choice\ndoc_to_text: q\ndoc_to_target: gold\ndoc_to_choice: options\n";
+    let row = r#"{"q": "?", "options": ["aa", "bb", "cc", "dd"], "gold": [1, 3]}"#;
+    let sample = sample(yaml, row).unwrap();
+    assert_eq!(sample.target, "[1, 3]");
+    for (log_probs, correct, margin) in [
+        ([-4.0, -3.0, -2.0, -1.0], true, 1.0),
+        ([-4.0, -1.0, -2.0, -3.0], true, 1.0),
+        ([-1.0, -2.0, -3.0, -4.0], false, -1.0),
+    ] {
+        let graded = sample.grade_choice(&log_probs);
+        assert_eq!((graded.correct, graded.margin), (correct, margin));
+        assert_eq!(graded.values, [f64::from(correct); 2]);
+    }
+    for seed in 0..20 {
+        let wrong = sample.wrong_target(seed);
+        assert!(
+            matches!(wrong, Some(WrongTarget::Option(0 | 2))),
+            "{wrong:?}"
+        );
+    }
+}
+
+#[test]
+fn several_right_answers_have_no_letter_and_no_rotation() {
+    let bench = Bench::new();
+    let rows = r#"{"q": "? aa, bb", "options": ["aa", "bb"], "gold": [0, 1]}"#;
+    let load = |letters: bool, rotations: bool| {
+        let mut task = bench.task(CHOICE).unwrap();
+        if letters {
+            task = task.by_letters(2).unwrap();
+        }
+        let options = LoadOptions {
+            data: vec![bench.file("rows.jsonl", rows).into()],
+            manner: Manner {
+                rotations,
+                ..Manner::default()
+            },
+            ..LoadOptions::default()
+        };
+        load_samples(&Arc::new(task), &options).map(|loaded| loaded.samples.len())
+    };
+    assert_eq!(load(false, false).unwrap(), 1);
+    for (letters, rotations) in [(true, false), (false, true)] {
+        let error = load(letters, rotations).unwrap_err().to_string();
+        assert!(error.contains("2 right answers"), "{error}");
+    }
+}

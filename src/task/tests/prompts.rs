@@ -167,7 +167,11 @@ fn a_target_is_an_index_digits_of_a_template_or_the_text_of_an_option() {
             "`maybe` is not among the choices `no`, `yes`, `2`",
         ),
         ("\"1\"", "write it as a template"),
-        ("[0, 1]", "2 right answers"),
+        ("[]", "an empty list"),
+        (
+            "[0, 3]",
+            "the gold label is option 3 (from 0), but there are 3",
+        ),
     ] {
         let error = gold("gold", &row(wrong)).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
