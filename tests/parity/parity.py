@@ -32,7 +32,6 @@ from models import FAMILIES, REPOSITORY, write_random
 from tasks import CASES, their_config, write_rows
 
 SEED = 7
-GENERATED = ("gsm8k", "mmlu_pro", "math")
 
 
 def main():
@@ -153,7 +152,7 @@ class Theirs:
         config = their_config(case, at, directory)
         return simple_evaluate(
             self.model, tasks=[self.task(config)], num_fewshot=case.num_fewshot, verbosity="ERROR",
-            gen_kwargs={"max_gen_toks": args.max_gen_toks} if case.kind in GENERATED else None,
+            gen_kwargs={"max_gen_toks": args.max_gen_toks} if case.generates else None,
         )
 
     def least_lead(self, prompt, length):
@@ -179,7 +178,7 @@ def run_ours(case, model, files, args):
         command = [args.cola, "eval", "--model", model, "--task", task, "--data", files["asked"], "--out", f"{place}/out"]
         if case.num_fewshot is not None:
             command += ["--num-fewshot", case.num_fewshot]
-        if case.kind in GENERATED:
+        if case.generates:
             command += ["--max-gen-toks", args.max_gen_toks]
         if args.no_bos:
             command += ["--no-bos"]
@@ -208,7 +207,7 @@ def record(case, expected, files, args):
     results = [each["results"][name] for each, name in zip(expected, case.theirs)]
     content = {
         "task": case.ours, "num_fewshot": case.num_fewshot, "column": case.column,
-        "max_gen_toks": args.max_gen_toks if case.kind in GENERATED else None, "results": results, "samples": lines,
+        "max_gen_toks": args.max_gen_toks if case.generates else None, "results": results, "samples": lines,
         "rows": rows.read_lines(files["asked"]), "shots": rows.read_lines(files["shots"]) if "shots" in files else [],
     }
     path = args.recorded / f"{case.name}.json"

@@ -134,8 +134,21 @@ def lambada(words, at):
     return {"text": f"{words.sentence()} {words.phrase(2, 4)}"}
 
 
+def aliases(words, at):
+    names = words.phrases(words.random.randint(1, 4), 1, 3)
+    return {"question": words.sentence(), "question_id": f"made_{at}", "answer": {"value": names[0], "aliases": names}}
+
+
+def answers(words, at):
+    return {"question": words.phrase(4, 9).lower(), "answer": words.phrases(words.random.randint(1, 3), 1, 3)}
+
+
+def bbh(words, at):
+    return {"input": f"{words.random.choice(['not ', ''])}True and {words.random.choice(['True', 'False'])} is", "target": words.random.choice(["True", "False"])}
+
+
 MAKERS = {
-    "lambada": lambada,
+    "lambada": lambada, "aliases": aliases, "answers": answers, "bbh": bbh,
     "arc": arc, "openbookqa": openbookqa, "commonsense_qa": commonsense_qa, "piqa": piqa, "hellaswag": hellaswag,
     "winogrande": winogrande, "boolq": boolq, "social_iqa": social_iqa, "mmlu": mmlu, "mmlu_pro": mmlu_pro, "math": math, "gsm8k": gsm8k,
 }

@@ -23,6 +23,10 @@ class Case:
     dataset_name: str = None
     file: str = ""  # their own task file, which `cola eval` is given too, instead of one of ours
 
+    @property
+    def generates(self):
+        return self.kind in ("gsm8k", "mmlu_pro", "math", "aliases", "answers", "bbh") or self.name == "arc_challenge_chat"
+
 
 CASES = [
     Case("arc_easy", ["arc_easy"], "arc_easy", "arc", real="arc_easy/test.jsonl"),
@@ -46,6 +50,12 @@ CASES = [
     Case("hendrycks_math", ["hendrycks_math_algebra"], "hendrycks_math", "math"),
     Case("lambada", ["lambada_openai"], "lambada_openai", "lambada", file="lambada/lambada_openai.yaml"),
     Case("minerva_math", ["minerva_math_algebra"], "minerva_math", "math"),
+    # What a user may bring along: files without Python functions, with several right answers, examples in the file, a prefix.
+    Case("triviaqa-2shot", ["triviaqa"], "triviaqa", "aliases", "validation", shots="train", num_fewshot=2, file="triviaqa/default.yaml"),
+    Case("nq_open-2shot", ["nq_open"], "nq_open", "answers", "validation", shots="train", num_fewshot=2, file="nq_open/nq_open.yaml"),
+    Case("gsm8k_cot", ["gsm8k_cot"], "gsm8k_cot", "gsm8k", real="gsm8k/test.jsonl", file="gsm8k/gsm8k-cot.yaml"),
+    Case("bbh_cot", ["bbh_cot_fewshot_boolean_expressions"], "bbh_cot_fewshot_boolean_expressions", "bbh", file="bbh/cot_fewshot/boolean_expressions.yaml"),
+    Case("arc_challenge_chat", ["arc_challenge_chat"], "arc_challenge_chat", "arc", file="arc/arc_challenge_chat.yaml"),
 ]
 
 
