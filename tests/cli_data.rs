@@ -501,3 +501,60 @@ fn a_local_directory_comes_before_the_hub() {
     let file = place.refused("eval --model @demo --task hops --dataset made.jsonl");
     assert!(file.contains("is a file; give it with --data"), "{file}");
 }
+
+#[test]
+fn a_task_file_finds_the_splits_of_its_own_directory_and_patterns_of_files() {
+    let place = Place::new();
+    place.synth("all.jsonl", "hops", 2, 7);
+    let rows = json_lines(&place.read("all.jsonl"));
+    place.write(
+        "mine/my_test.jsonl.gz",
+        gzip(to_json_lines(&rows[..3]).as_bytes()),
+    );
+    place.write("mine/train.jsonl", to_json_lines(&rows[3..]));
+    place.write("mine/parts/b.jsonl", to_json_lines(&rows[2..3]));
+    place.write("mine/parts/a.jsonl", to_json_lines(&rows[..2]));
+    let yaml = |keys: &str| {
+        format!(
+            "include: hops.yaml\ntask: mine\ntest_split: test\ntraining_split: train\nnum_fewshot: 1\n\
+             fewshot_config: {{sampler: first_n}}\n{keys}\n"
+        )
+    };
+    let line = "eval --model @demo --task mine.yaml --out out --json";
+    let mut first = None;
+    for keys in [
+        "dataset_path: mine\ndataset_kwargs: null",
+        "dataset_path: json\ndataset_kwargs: {data_dir: mine}",
+        "dataset_path: json\ndataset_kwargs: {data_files: {test: 'mine/parts/*.jsonl', train: [mine/train.jsonl]}}",
+    ] {
+        place.write("mine.yaml", yaml(keys));
+        place.ok(line);
+        let samples = place.samples("out", "mine");
+        let prompts: Vec<&str> = samples.iter().map(|s| text(&s["prompt"])).collect();
+        assert_eq!(prompts.len(), 3, "{keys}");
+        for (prompt, row) in prompts.iter().zip(&rows) {
+            assert!(prompt.starts_with(text(&rows[3]["question"])), "{prompt}");
+            assert!(prompt.contains(text(&row["question"])), "{prompt}");
+        }
+        assert_eq!(*first.get_or_insert(samples.clone()), samples, "{keys}");
+        std::fs::remove_dir_all(place.join("out")).unwrap();
+    }
+    place.ok("eval --model @demo --task hops --dataset mine --split train --json");
+    for (keys, names) in [
+        (
+            "dataset_path: mine\ndataset_kwargs: null\ntest_split: dev",
+            ["mine", "dev", "my_test"],
+        ),
+        (
+            "dataset_path: json\ndataset_kwargs: {data_files: {test: 'none/*.jsonl'}}",
+            ["mine", "none/*.jsonl", "--data"],
+        ),
+    ] {
+        place.write("mine.yaml", yaml(keys));
+        let reason = place.refused(line);
+        for name in names {
+            assert!(reason.contains(name), "{reason}\nlacks {name:?}");
+        }
+        assert!(!reason.contains("--dataset"), "{reason}");
+    }
+}

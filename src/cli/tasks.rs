@@ -1,6 +1,7 @@
 //! From flags to samples: tasks, and where their rows are.
 
 use std::{
+    fmt::Display,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -114,16 +115,16 @@ fn from_dataset(
 /// The files of a split: of a local directory, or else of a dataset of the hub.
 fn split_files(dataset: &str, subset: Option<&str>, split: &str) -> Result<Vec<PathBuf>, CliError> {
     let path = Path::new(dataset);
+    let refuse = |reason: &dyn Display| CliError::Usage(format!("--dataset {dataset}: {reason}"));
     if path.is_dir() {
-        return Ok(dataset_files(path, subset, split)?);
+        return dataset_files(path, subset, split).map_err(|failure| refuse(&failure));
     }
-    let refuse = |reason| CliError::Usage(format!("--dataset {dataset}: {reason}"));
     if path.exists() {
-        return Err(refuse("is a file; give it with --data"));
+        return Err(refuse(&"is a file; give it with --data"));
     }
     let name = HubModel::parse(dataset).ok_or_else(|| {
         refuse(
-            "no such directory, and not the name of a dataset on the Hugging Face hub (org/name or org/name@revision)",
+            &"no such directory, and not the name of a dataset on the Hugging Face hub (org/name or org/name@revision)",
         )
     })?;
     Ok(fetching::fetch_split(&name, subset, split)?.files)

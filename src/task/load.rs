@@ -1,13 +1,13 @@
 //! From a task and its data to samples.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::ask::{Manner, ask};
-use super::data::{Condition, LocatedRow, Rows, Selection, locate, open_rows};
+use super::data::{Condition, LocatedRow, Rows, Selection, locate, locate_files, open_rows};
 use super::error::TaskError;
 use super::fewshot::Examples;
 use super::python;
@@ -15,6 +15,7 @@ use super::sample::Sample;
 use super::spec::TaskSpec;
 use super::synth::Kind;
 use super::template::{Columns, Row};
+use crate::model::dataset_files;
 
 /// Columns that hold a row's id in datasets people use, the most telling first.
 const ID_COLUMNS: [&str; 9] = [
@@ -255,23 +256,38 @@ fn examples(
 }
 
 fn files_of_split(task: &TaskSpec, split: &str) -> Result<Vec<PathBuf>, TaskError> {
-    let Some(files) = task.source.files_of(split) else {
-        let place = match task.source.fetch_flags() {
-            None => String::new(),
-            Some(_) => {
-                let hub = [&task.source.path, &task.source.name];
-                let hub: Vec<&str> = hub.into_iter().flatten().map(String::as_str).collect();
-                format!(" (on the hub: {})", hub.join("/"))
+    let source = &task.source;
+    if let Some(files) = source.files_of(split) {
+        let located = files.iter().map(|name| {
+            let found = locate_files(source.directory.as_deref(), name);
+            match found.is_empty() {
+                true => Err(no_data(task, &format!("its data file {name} is not there"))),
+                false => Ok(found),
             }
-        };
-        let message = format!("its split `{split}` is not on this machine{place}");
-        return Err(no_data(task, &message));
+        });
+        return Ok(located.collect::<Result<Vec<_>, _>>()?.concat());
+    }
+    let directory = source.own_directory().filter(|_| source.files.is_empty());
+    let directory =
+        directory.and_then(|name| locate(source.directory.as_deref(), name, Path::is_dir));
+    if let Some(directory) = directory {
+        let files = dataset_files(&directory, source.name.as_deref(), split);
+        return files.map_err(|failure| TaskError::NoData {
+            task: task.name.clone(),
+            message: format!("in {}: {failure}", directory.display()),
+            other: None,
+        });
+    }
+    let place = match source.fetch_flags() {
+        None => String::new(),
+        Some(_) => {
+            let hub = [&source.path, &source.name];
+            let hub: Vec<&str> = hub.into_iter().flatten().map(String::as_str).collect();
+            format!(" (on the hub: {})", hub.join("/"))
+        }
     };
-    let located = files.iter().map(|name| {
-        locate(task.source.directory.as_deref(), name)
-            .ok_or_else(|| no_data(task, &format!("its data file {name} is not there")))
-    });
-    located.collect()
+    let message = format!("its split `{split}` is not on this machine{place}");
+    Err(no_data(task, &message))
 }
 
 fn no_data(task: &TaskSpec, message: &str) -> TaskError {

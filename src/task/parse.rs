@@ -215,6 +215,7 @@ fn data_source(keys: &mut Keys, directory: Option<PathBuf>) -> Result<DataSource
         fewshot: text("fewshot_split")?,
         unique_by: text("unique_by")?,
         directory,
+        data_dir: None,
         files: Vec::new(),
         conditions: Vec::new(),
     };
@@ -230,12 +231,13 @@ fn data_source(keys: &mut Keys, directory: Option<PathBuf>) -> Result<DataSource
     for (key, value) in options {
         match scalar(key).unwrap_or_default().as_str() {
             "data_files" => source.files = data_files(&entry, value)?,
+            "data_dir" => source.data_dir = Some(entry.inside("data_dir", value).text()?),
             // Whether the hub's script may run: there is none here.
             "trust_remote_code" => {}
             other => {
                 return Err(entry.error_at(
                     &format!(".{other}"),
-                    "unknown option: only data_files is read",
+                    "unknown option: data_files and data_dir are read",
                 ));
             }
         }

@@ -184,6 +184,8 @@ pub struct DataSource {
     pub name: Option<String>,
     /// `dataset_kwargs.data_files`: split and files.
     pub files: Vec<(String, Vec<String>)>,
+    /// `dataset_kwargs.data_dir`: a directory with a file a split.
+    pub data_dir: Option<String>,
     /// The directory of the task file; None for a built-in one.
     pub directory: Option<PathBuf>,
     /// `training_split`.
@@ -212,13 +214,21 @@ impl DataSource {
         splits.into_iter().flatten().next().map(String::as_str)
     }
 
+    /// The directory that holds the rows, where the task file means one: `data_dir`, or `dataset_path` itself.
+    pub(super) fn own_directory(&self) -> Option<&str> {
+        self.data_dir.as_deref().or_else(|| self.dataset())
+    }
+
+    /// The name of the dataset; None where `dataset_path` says what kind of files a user has.
+    fn dataset(&self) -> Option<&str> {
+        const KINDS: [&str; 4] = ["json", "csv", "parquet", "text"];
+        let path = self.path.as_deref()?;
+        (!KINDS.contains(&path)).then_some(path)
+    }
+
     /// What to type to have the rows fetched, where they are on the hub.
     pub(super) fn fetch_flags(&self) -> Option<String> {
-        let path = self.path.as_ref().filter(|_| self.files.is_empty())?;
-        // The datasets library's names for files that a user has.
-        if ["json", "csv", "parquet", "text"].contains(&path.as_str()) {
-            return None;
-        }
+        let path = self.dataset().filter(|_| self.files.is_empty())?;
         let subset = self.name.as_ref().map(|name| format!(" --subset {name}"));
         Some(format!("--dataset {path}{}", subset.unwrap_or_default()))
     }

@@ -61,7 +61,8 @@ pub fn fetch_dataset(
     })
 }
 
-/// The files of a split in a directory that is laid out as a dataset of the hub.
+/// The files of a split in a directory: one that is laid out as a dataset of the hub, or that holds files named by their
+/// splits, in any format of rows.
 ///
 /// # Errors
 ///
@@ -70,11 +71,8 @@ pub fn dataset_files(
     directory: &Path,
     subset: Option<&str>,
     split: &str,
-) -> Result<Vec<PathBuf>, DatasetError> {
-    chosen(directory, subset, split).map_err(|failure| DatasetError {
-        dataset: directory.display().to_string(),
-        failure,
-    })
+) -> Result<Vec<PathBuf>, HubFailure> {
+    chosen(directory, subset, split, |_| true)
 }
 
 fn split_at(
@@ -125,7 +123,12 @@ impl Fetch<'_, RepoTypeDataset> {
         subset: Option<&str>,
         split: &str,
     ) -> Result<FetchedDataset, HubFailure> {
-        let names = files_of_split(names, subset, split).map_err(no_split(subset, split))?;
+        let names: Vec<String> = names
+            .iter()
+            .filter(|name| is_parquet(name))
+            .cloned()
+            .collect();
+        let names = files_of_split(&names, subset, split).map_err(no_split(subset, split))?;
         let mut files = Vec::new();
         for file in names {
             let path = self.file(&commit, file)?;
@@ -147,7 +150,7 @@ impl Fetch<'_, RepoTypeDataset> {
         };
         let snapshot = self.home().join("snapshots").join(&commit);
         let found = match is_commit(&commit) && snapshot.is_dir() {
-            true => chosen(&snapshot, subset, split).ok(),
+            true => chosen(&snapshot, subset, split, is_parquet).ok(),
             false => None,
         };
         let file = name(subset, split);
@@ -179,8 +182,18 @@ impl Fetch<'_, RepoTypeDataset> {
     }
 }
 
-/// The files of a split below a directory.
-fn chosen(directory: &Path, subset: Option<&str>, split: &str) -> Result<Vec<PathBuf>, HubFailure> {
+/// Whether a file of the hub is one to fetch.
+fn is_parquet(name: &str) -> bool {
+    name.ends_with(".parquet")
+}
+
+/// The files of a split below a directory, among those whose names are `wanted`.
+fn chosen(
+    directory: &Path,
+    subset: Option<&str>,
+    split: &str,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<PathBuf>, HubFailure> {
     let unreadable = |source| HubFailure::Cache {
         file: name(subset, split),
         cache: directory.to_owned(),
@@ -197,7 +210,8 @@ fn chosen(directory: &Path, subset: Option<&str>, split: &str) -> Result<Vec<Pat
             // Links are what a snapshot is made of; a link to a directory is not followed.
             match entry.file_type().map_err(unreadable)?.is_dir() {
                 true => left.push((entry.path(), format!("{above}{own}/"))),
-                false => names.push(format!("{above}{own}")),
+                false if wanted(&own) => names.push(format!("{above}{own}")),
+                false => {}
             }
         }
     }

@@ -85,8 +85,8 @@ pub enum HubFailure {
         /// The weights it does hold, if any, as the end of a sentence.
         others: String,
     },
-    /// The dataset holds no Parquet files of this split.
-    #[error("no Parquet files of {wanted}; there are {found}")]
+    /// The dataset holds no files of this split that can be read.
+    #[error("no data files of {wanted}; there are {found}")]
     NoSplit {
         /// The subset and the split that were asked for.
         wanted: String,

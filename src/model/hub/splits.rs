@@ -1,17 +1,30 @@
-//! Which Parquet files of a dataset are a subset's split, by their names.
+//! Which files of a dataset are a subset's split, by their names.
 //!
 //! ```text
 //! ARC-Easy/test-00000-of-00001.parquet   subset ARC-Easy, split test
 //! data/train-00000-of-00002.parquet      no subset, split train, the first of two
 //! test.parquet                           no subset, split test
 //! main/test/0000.parquet                 subset main, split test: how the hub lays out its own conversions
+//! my-test.jsonl.gz                       no subset, split test, where no file is just called so
 //! ```
 
 use std::collections::BTreeSet;
 
-/// A Parquet file of a dataset.
+/// What rows come in, Parquet first: where a split has such files, others of the same name are copies.
+const EXTENSIONS: [&str; 6] = ["parquet", "jsonl", "ndjson", "json", "csv", "tsv"];
+
+/// Words that name a split, as the datasets library reads them.
+const WORDS: [(&str, &[&str]); 3] = [
+    ("train", &["train", "training"]),
+    ("validation", &["validation", "valid", "dev", "val"]),
+    ("test", &["test", "testing", "eval", "evaluation"]),
+];
+
+/// A file of a dataset.
 struct Part<'a> {
     file: &'a str,
+    /// Place of its format in [`EXTENSIONS`].
+    format: usize,
     /// None where the dataset has a single one.
     subset: Option<String>,
     split: &'a str,
@@ -28,13 +41,19 @@ pub(super) fn files_of_split<'a>(
     split: &str,
 ) -> Result<Vec<&'a str>, String> {
     let parts: Vec<Part> = files.iter().filter_map(|file| part(file)).collect();
-    let of_split = parts.iter().filter(|part| part.split == split);
-    let mut chosen: Vec<&Part> = match subset {
-        Some(subset) => of_split
-            .filter(|part| part.subset.as_deref().unwrap_or("default") == subset)
-            .collect(),
-        None => of_split.collect(),
+    let in_subset = |part: &&Part| {
+        subset.is_none_or(|subset| part.subset.as_deref().unwrap_or("default") == subset)
     };
+    let among = |is: &dyn Fn(&Part) -> bool| -> Vec<&Part> {
+        let parts = parts.iter().filter(|part| is(part));
+        parts.filter(in_subset).collect()
+    };
+    let mut chosen = among(&|part| part.split == split);
+    if chosen.is_empty() {
+        chosen = among(&|part| split_in(part.split) == Some(split));
+    }
+    let format = chosen.iter().map(|part| part.format).min();
+    chosen.retain(|part| Some(part.format) == format);
     let subsets: BTreeSet<_> = chosen.iter().map(|part| &part.subset).collect();
     // Files without a subset are the default one.
     if subsets.len() > 1 && subsets.contains(&None) {
@@ -77,8 +96,30 @@ pub(super) fn name(subset: Option<&str>, split: &str) -> String {
     }
 }
 
+/// The split that a word of a file's name says.
+fn split_in(name: &str) -> Option<&'static str> {
+    let says = |words: &[&str]| {
+        let mut own = name.split(|c: char| !c.is_ascii_alphanumeric());
+        own.any(|word| words.contains(&word.to_ascii_lowercase().as_str()))
+    };
+    let mut splits = WORDS.iter();
+    splits
+        .find(|(_, words)| says(words))
+        .map(|(split, _)| *split)
+}
+
+/// A file's name without its extension, and what that says.
+fn named(file: &str) -> Option<(&str, usize)> {
+    let packed = [".gz", ".zst"]
+        .iter()
+        .find_map(|end| file.strip_suffix(end));
+    let (stem, extension) = packed.unwrap_or(file).rsplit_once('.')?;
+    let format = EXTENSIONS.iter().position(|&known| known == extension)?;
+    Some((stem, format))
+}
+
 fn part(file: &str) -> Option<Part<'_>> {
-    let stem = file.strip_suffix(".parquet")?;
+    let (stem, format) = named(file)?;
     let (directory, stem) = stem.rsplit_once('/').unwrap_or(("", stem));
     let number = |text: &str| text.parse::<usize>().ok().filter(|_| !text.is_empty());
     let (directory, split, of) = if number(stem).is_some() {
@@ -98,6 +139,7 @@ fn part(file: &str) -> Option<Part<'_>> {
     };
     Some(Part {
         file,
+        format,
         subset,
         split,
         of,
@@ -158,7 +200,7 @@ mod tests {
             "a/test/0000.parquet",
             "b/test/0000.parquet",
             "b/train/0000.parquet",
-            "b.csv",
+            "b.txt",
         ];
         let there = "a/test, b/test, b/train";
         assert_eq!(of(&files, Some("c"), "test"), Err(there.to_owned()));
@@ -168,6 +210,37 @@ mod tests {
             Err(format!("{there}; name one with --subset"))
         );
         assert_eq!(of(&files, None, "train").unwrap(), ["b/train/0000.parquet"]);
-        assert_eq!(of(&["b.csv"], None, "test"), Err("none".to_owned()));
+        assert_eq!(of(&["b.txt"], None, "test"), Err("none".to_owned()));
+    }
+
+    #[test]
+    fn a_directory_of_ones_own_is_read_by_its_files_names() {
+        let files = [
+            "README.md",
+            "my_test.jsonl.gz",
+            "dev.csv",
+            "train/a.json",
+            "train.parquet",
+            "train.jsonl",
+            "contest.jsonl",
+        ];
+        for (split, file) in [
+            ("test", "my_test.jsonl.gz"),
+            ("validation", "dev.csv"),
+            ("dev", "dev.csv"),
+            ("train", "train.parquet"),
+            ("contest", "contest.jsonl"),
+        ] {
+            assert_eq!(
+                of(&files, None, split),
+                Ok(vec![file.to_owned()]),
+                "{split}"
+            );
+        }
+        assert!(of(&files, None, "other").is_err());
+        assert_eq!(
+            of(&["x_eval.tsv", "test.tsv"], None, "test").unwrap(),
+            ["test.tsv"]
+        );
     }
 }

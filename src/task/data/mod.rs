@@ -109,13 +109,38 @@ fn until_broken(rows: impl Iterator<Item = Result<LocatedRow, TaskError>> + 'sta
     }))
 }
 
-/// The path of a data file that a task file names: beside the task file, in the working directory, or for a built-in
-/// task in the source tree the program was built from.
-pub(super) fn locate(directory: Option<&Path>, name: &str) -> Option<PathBuf> {
+/// The path of a file or directory that a task file names: beside the task file, in the working directory, or for a
+/// built-in task in the source tree the program was built from.
+pub(super) fn locate(
+    directory: Option<&Path>,
+    name: &str,
+    is: impl Fn(&Path) -> bool,
+) -> Option<PathBuf> {
+    places(directory, name).into_iter().find(|path| is(path))
+}
+
+/// The data files that a task file names: one, or where it is a pattern (`rows/*.jsonl`) all that match, in order.
+pub(super) fn locate_files(directory: Option<&Path>, name: &str) -> Vec<PathBuf> {
+    if let Some(path) = locate(directory, name, Path::is_file) {
+        return vec![path];
+    }
+    let matching = |path: PathBuf| {
+        let paths = glob::glob(path.to_str().unwrap_or_default());
+        let files = paths.into_iter().flatten().flatten();
+        files.filter(|path| path.is_file()).collect()
+    };
+    let found = places(directory, name).into_iter().map(matching);
+    found
+        .into_iter()
+        .find(|files: &Vec<PathBuf>| !files.is_empty())
+        .unwrap_or_default()
+}
+
+fn places(directory: Option<&Path>, name: &str) -> Vec<PathBuf> {
     let source_tree = directory
         .is_none()
         .then(|| Path::new(env!("CARGO_MANIFEST_DIR")));
     let places = [directory, Some(Path::new("")), source_tree];
-    let mut paths = places.into_iter().flatten().map(|place| place.join(name));
-    paths.find(|path| path.is_file())
+    let places = places.into_iter().flatten();
+    places.map(|place| place.join(name)).collect()
 }
