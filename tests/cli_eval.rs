@@ -430,3 +430,65 @@ fn a_target_alone_is_scored_by_its_log_probability() {
     let refused = place.refused("eval --model @demo --task t.yaml --data arith.jsonl --letters");
     assert!(refused.contains("--letters"), "{refused}");
 }
+
+#[test]
+fn whole_texts_are_scored_in_windows_of_the_context() {
+    let place = Place::new();
+    let sentence = "Dial 47 up 12 down 5. Answer: 54\n";
+    // The last is some times as long as the model's context of 256 tokens.
+    let rows = [1, 2, 60].map(|times| json!({ "text": sentence.repeat(times) }));
+    place.write("texts.jsonl", to_json_lines(&rows));
+    let task = |name: &str, output: &str| {
+        let yaml =
+            format!("task: {name}\noutput_type: {output}\ndoc_to_text: ''\ndoc_to_target: text\n");
+        place.write(&format!("{name}.yaml"), yaml);
+        format!("eval --model @demo --task {name}.yaml --data texts.jsonl --out {name} --no-bos")
+    };
+    let rolled = place
+        .ok(&format!(
+            "{} --json",
+            task("rolled", "loglikelihood_rolling")
+        ))
+        .json();
+    let lines = place.samples("rolled", "rolled");
+    place.ok(&format!("{} --limit 2", task("at_once", "loglikelihood")));
+    // What fits into the context is one window: the text after the token that begins texts.
+    for (window, whole) in lines.iter().zip(place.samples("at_once", "at_once")) {
+        let log_prob: f64 = text(&window["resps"][0][0]).parse().unwrap();
+        assert_close(&whole["perplexity"], log_prob);
+        assert_eq!(
+            window["arguments"],
+            json!({ "gen_args_0": { "arg_0": window["doc"]["text"] } })
+        );
+    }
+    let (mut sum, mut words, mut bytes) = (0.0, 0.0, 0.0);
+    for (line, row) in lines.iter().zip(&rows) {
+        let text = text(&row["text"]);
+        // White space at the end parts off an empty word.
+        let count = text.split_whitespace().count() + 1;
+        let value = &line["word_perplexity"][0];
+        assert_eq!(line["word_perplexity"], json!([value, count]));
+        assert_eq!(line["bits_per_byte"], json!([value, text.len()]));
+        sum += number(value);
+        words += count as f64;
+        bytes += text.len() as f64;
+    }
+    let results = &rolled["results"]["rolled"];
+    assert_close(&results["word_perplexity,none"], f64::exp(-sum / words));
+    assert_close(&results["byte_perplexity,none"], f64::exp(-sum / bytes));
+    assert_close(
+        &results["bits_per_byte,none"],
+        -sum / bytes / std::f64::consts::LN_2,
+    );
+    assert_eq!(results["bits_per_byte_stderr,none"], "N/A");
+    assert_eq!(
+        place.results("rolled")["higher_is_better"]["rolled"]["word_perplexity"],
+        false
+    );
+    let reason =
+        place.refused("search --model @demo --task rolled.yaml --data texts.jsonl --out run");
+    assert!(
+        reason.contains("rolled") && reason.contains("nothing to search for"),
+        "{reason}"
+    );
+}

@@ -304,7 +304,7 @@ fn a_broken_task_is_refused_by_file_and_key() {
     );
     place.write("jinja.yaml", with("{{question}}", "{{question"));
     place.write("yaml.yaml", "task: [");
-    place.write("type.yaml", with("generate_until", "loglikelihood_rolling"));
+    place.write("type.yaml", with("generate_until", "ranking"));
     place.write("metric.yaml", with("metric: exact_match", "metric: bleu"));
     place.write(
         "filter.yaml",

@@ -196,10 +196,11 @@ pub fn metrics_of(task: &TaskSpec, rows: &[Row<'_>]) -> Map<String, Value> {
     let of_filters = task.filters.iter().flat_map(|_| &task.metrics);
     for ((at, key), metric) in task.metric_keys().into_iter().enumerate().zip(of_filters) {
         let value = |(_, done): &Row<'_>| done.and_then(|d| d.verdict.values.get(at).copied());
-        let values = rows
-            .iter()
-            .map(|row| value(row).unwrap_or(metric.of_nothing()));
-        let values: Vec<f64> = values.collect();
+        let values = rows.iter().map(|row| {
+            let length = metric.length(row.0.gold_text());
+            (value(row).unwrap_or(metric.of_nothing()), length)
+        });
+        let values: Vec<(f64, Option<usize>)> = values.collect();
         if let Some(mean) = metric.over_samples(&values) {
             let error = mean
                 .standard_error

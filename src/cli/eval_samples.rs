@@ -47,7 +47,11 @@ fn line(task: &TaskSpec, chain: &Chain, filter: usize, (sample, done): &Row<'_>)
         "doc": &*sample.doc,
         "target": sample.target,
         "arguments": Map::from_iter(arguments.iter().enumerate().map(|(at, (context, other))| {
-            (format!("gen_args_{at}"), json!({ "arg_0": context, "arg_1": other }))
+            let mut argument = json!({ "arg_0": context });
+            if let Some(other) = other {
+                argument["arg_1"] = other.clone();
+            }
+            (format!("gen_args_{at}"), argument)
         })),
         "resps": responses,
         "filtered_resps": filtered,
@@ -59,8 +63,12 @@ fn line(task: &TaskSpec, chain: &Chain, filter: usize, (sample, done): &Row<'_>)
     });
     for (at, name) in names.iter().enumerate() {
         let value = done.and_then(|done| done.verdict.values.get(filter * names.len() + at));
-        let nothing = task.metrics[at].of_nothing();
-        line[name] = json!(value.copied().unwrap_or(nothing));
+        let metric = &task.metrics[at];
+        let value = value.copied().unwrap_or(metric.of_nothing());
+        line[name] = match metric.length(sample.gold_text()) {
+            Some(length) => json!([value, length]),
+            None => json!(value),
+        };
     }
     let verdict = done.map(|done| &done.verdict);
     line["id"] = json!(sample.id);
@@ -73,9 +81,12 @@ fn line(task: &TaskSpec, chain: &Chain, filter: usize, (sample, done): &Row<'_>)
     line
 }
 
-/// What is asked of the model: contexts, and continuations or generation options.
-fn arguments<'s>(task: &TaskSpec, sample: &'s Sample) -> Vec<(&'s str, Value)> {
+/// What is asked of the model: contexts, and continuations or generation options; of a whole text it alone.
+fn arguments<'s>(task: &TaskSpec, sample: &'s Sample) -> Vec<(&'s str, Option<Value>)> {
     match &sample.question {
+        Question::MultipleChoice { options, .. } if task.is_rolling() => {
+            options.iter().map(|text| (text.as_str(), None)).collect()
+        }
         Question::MultipleChoice {
             continuations,
             contexts,
@@ -85,10 +96,10 @@ fn arguments<'s>(task: &TaskSpec, sample: &'s Sample) -> Vec<(&'s str, Value)> {
             .enumerate()
             .map(|(at, continuation)| {
                 let context = contexts.get(at).unwrap_or(&sample.context);
-                (context.as_str(), json!(continuation))
+                (context.as_str(), Some(json!(continuation)))
             })
             .collect(),
-        Question::Generate { .. } => vec![(&sample.context, generation(task))],
+        Question::Generate { .. } => vec![(&sample.context, Some(generation(task)))],
     }
 }
 
@@ -114,6 +125,10 @@ fn responses(
     answer: Option<&Answer>,
 ) -> (Value, Value) {
     match answer {
+        Some(Answer::Choice { log_probs, .. }) if task.is_rolling() => {
+            let texts: Vec<String> = log_probs.iter().map(|value| format!("{value:?}")).collect();
+            (json!([texts]), json!(texts))
+        }
         Some(Answer::Choice {
             log_probs, greedy, ..
         }) => {

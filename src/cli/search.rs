@@ -23,6 +23,7 @@ use crate::{
 pub fn run(args: SearchArgs) -> Result<Ending, CliError> {
     // Everything that can be refused cheaply is, before the weights are read.
     let tasks = tasks::load(&args.tasks)?;
+    tasks::check_verdicts(&tasks)?;
     let model = setup::locate_model(&args.model.model)?;
     let spec = crate::model::Model::inspect(&model.directory)?.spec;
     tasks::check_room(&tasks, spec.max_positions)?;

@@ -80,6 +80,20 @@ pub fn check_room(tasks: &[LoadedTask], max_positions: i64) -> Result<(), CliErr
     Ok(())
 }
 
+/// Refuses tasks whose texts are neither right nor wrong: there is nothing to search for.
+pub fn check_verdicts(tasks: &[LoadedTask]) -> Result<(), CliError> {
+    let samples = tasks.iter().filter_map(|task| task.samples.first());
+    let mut rolling = samples.filter(|sample| sample.task.is_rolling());
+    match rolling.next() {
+        None => Ok(()),
+        Some(sample) => Err(CliError::Usage(format!(
+            "--task {}: loglikelihood_rolling scores texts, of which none is right, so there is nothing to search for; \
+             cola eval --chain says what a chain makes of them",
+            sample.task.name
+        ))),
+    }
+}
+
 /// All samples, in the order of the tasks.
 pub fn samples(tasks: &[LoadedTask]) -> Vec<Sample> {
     let samples = tasks.iter().flat_map(|task| &task.samples);

@@ -146,7 +146,7 @@ fn one(
     };
     let gold = match (&turned, &options) {
         (Some(turned), _) => Some(turned.gold),
-        (None, Some(options)) if !task.is_log_likelihood() => {
+        (None, Some(options)) if !task.is_log_likelihood() && !task.is_rolling() => {
             Some(target::gold_index(&target, options)?)
         }
         (None, Some(_)) => None,
@@ -265,7 +265,7 @@ fn question(
                 options,
             }
         }
-        Output::LogLikelihood => {
+        Output::LogLikelihood | Output::Rolling => {
             // The target as it stands: no delimiter before it.
             let text = target.only()?.printed();
             Question::MultipleChoice {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::probe::{Probe, Way};
 use super::prompt::{Prompt, PromptContinuation, PromptWarning, PromptWarnings};
-use super::{Question, Sample, TaskError, WrongTarget, letters, target};
+use super::{Question, Sample, TaskError, WrongTarget, letters, rolling, target};
 use crate::{
     engine::{Continuation, DecodePlan, Finished, Row, RowBuilder},
     model::{Message, ModelError, Tokenizer},
@@ -74,6 +74,13 @@ impl Asking {
                         .to_owned(),
                 });
             }
+            if way.task.is_rolling() {
+                for (builder, continuations) in laid.iter().flat_map(|(_, laid)| self.roll(laid)) {
+                    ways.push(Way { continuations });
+                    rows.push(builder.build());
+                }
+                continue;
+            }
             let (mut builder, continuations) = match laid.as_slice() {
                 [(way, laid)] => self.build(way, laid),
                 several => self.build_apart(several),
@@ -138,7 +145,11 @@ impl Asking {
         let mut branches = Vec::with_capacity(texts.len());
         for text in &texts {
             if trunk.is_empty() {
-                branches.push(self.tokenizer.encode_with(text, false)?);
+                // A text that is all there is begins as the tokenizer says.
+                branches.push(match way.task.is_rolling() {
+                    true => self.encode(text)?,
+                    false => self.tokenizer.encode_with(text, false)?,
+                });
                 continue;
             }
             let mut whole = self.encode(&format!("{context}{text}"))?;
@@ -155,7 +166,7 @@ impl Asking {
             self.inspect(way, &context, &texts, &trunk, &mut warnings);
         }
         let room = self.room(way, &branches).max(1);
-        if trunk.len() > room {
+        if trunk.len() > room && !way.task.is_rolling() {
             tracing::debug!(
                 task = %way.task.name, id = %way.id, tokens = trunk.len(), room,
                 "prompt too long for the model: its beginning is cut off"
@@ -205,6 +216,19 @@ impl Asking {
         });
         let asked = asked.collect();
         (builder, asked)
+    }
+
+    /// A whole text, in windows of the model's context: a row each.
+    fn roll(&self, laid: &Laid) -> Vec<(RowBuilder, Vec<Continuation>)> {
+        let beginning = laid.trunk.first().copied().unwrap_or_default();
+        let tokens = laid.branches.concat();
+        let windows = rolling::windows(&tokens, beginning, self.max_positions).into_iter();
+        let row = |window: rolling::Window| {
+            let mut builder = Row::builder(&window.context);
+            let counted = vec![builder.ask_continuation(&window.counted)];
+            (builder, counted)
+        };
+        windows.map(row).collect()
     }
 
     /// Options that are prompts: one sequence each, which share what they begin with.

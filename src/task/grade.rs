@@ -121,6 +121,9 @@ impl Sample {
             Metric::AccBytes => f64::from(right(&by_bytes, picked_bytes)),
             Metric::Greedy
             | Metric::Perplexity
+            | Metric::WordPerplexity
+            | Metric::BytePerplexity
+            | Metric::BitsPerByte
             | Metric::ExactMatch(_)
             | Metric::MathMatch
             | Metric::Compared(_)
@@ -149,8 +152,8 @@ impl Sample {
     /// the least lead of its tokens over the most likely others is above 0.
     pub fn grade_log_likelihood(&self, log_prob: f64, greedy: bool, lead: f64) -> ChoiceVerdict {
         let value = |metric: &Metric| match metric {
-            Metric::Perplexity => log_prob,
-            _ => f64::from(greedy),
+            Metric::Greedy => f64::from(greedy),
+            _ => log_prob,
         };
         let values = self.task.filters.iter();
         let values = values.flat_map(|_| self.task.metrics.iter().map(value));

@@ -3,6 +3,7 @@
 use super::answer::{extract_answer, math_equal};
 use super::process::Comparison;
 use super::regex::PythonRegex;
+use super::rolling::words;
 
 /// A metric of a task, with its options.
 #[derive(Debug, Clone)]
@@ -17,6 +18,12 @@ pub enum Metric {
     Greedy,
     /// Over samples exp(-mean of the targets' log-probabilities); of a sample its log-probability.
     Perplexity,
+    /// Over samples exp(-sum of the texts' log-probabilities / sum of their words); of a sample its log-probability.
+    WordPerplexity,
+    /// The same by bytes.
+    BytePerplexity,
+    /// -sum of log2-probabilities / sum of bytes.
+    BitsPerByte,
     /// Answer and gold are the same text after normalisation.
     ExactMatch(ExactMatch),
     /// Answer and gold are the same mathematically, see [`math_equal`]. Ours.
@@ -33,6 +40,9 @@ impl Metric {
         match self {
             Metric::Acc | Metric::Greedy => "acc",
             Metric::Perplexity => "perplexity",
+            Metric::WordPerplexity => "word_perplexity",
+            Metric::BytePerplexity => "byte_perplexity",
+            Metric::BitsPerByte => "bits_per_byte",
             Metric::AccNorm => "acc_norm",
             Metric::AccBytes => "acc_bytes",
             Metric::ExactMatch(_) | Metric::Compared(_) => "exact_match",
@@ -47,7 +57,10 @@ impl Metric {
             | Metric::AccNorm
             | Metric::AccBytes
             | Metric::Greedy
-            | Metric::Perplexity => false,
+            | Metric::Perplexity
+            | Metric::WordPerplexity
+            | Metric::BytePerplexity
+            | Metric::BitsPerByte => false,
             Metric::ExactMatch(options) => options.normalise(answer) == options.normalise(gold),
             Metric::MathMatch => math_equal(answer, gold),
             Metric::Compared(comparison) => comparison.matches(answer, gold),
@@ -59,30 +72,65 @@ impl Metric {
 
     /// Whether more of it is better.
     pub fn higher_is_better(&self) -> bool {
-        !matches!(self, Metric::Perplexity)
+        !self.is_log_prob()
+    }
+
+    /// Whether the value of a sample is a log-probability.
+    fn is_log_prob(&self) -> bool {
+        matches!(
+            self,
+            Metric::Perplexity
+                | Metric::WordPerplexity
+                | Metric::BytePerplexity
+                | Metric::BitsPerByte
+        )
+    }
+
+    /// By what a text's log-probability is divided; None of metrics that take every sample as one.
+    pub fn length(&self, text: &str) -> Option<usize> {
+        match self {
+            Metric::WordPerplexity => Some(words(text)),
+            Metric::BytePerplexity | Metric::BitsPerByte => Some(text.len()),
+            _ => None,
+        }
     }
 
     /// The value for a sample that was not answered; NaN where such samples are left out of the mean.
     pub fn of_nothing(&self) -> f64 {
-        match self {
-            Metric::Perplexity => f64::NAN,
-            _ => 0.0,
+        match self.is_log_prob() {
+            true => f64::NAN,
+            false => 0.0,
         }
     }
 
-    /// What is reported of the values of all samples; None of none.
-    pub fn over_samples(&self, values: &[f64]) -> Option<Mean> {
-        let Metric::Perplexity = self else {
-            return Mean::of(values);
-        };
-        let known: Vec<f64> = values.iter().copied().filter(|x| x.is_finite()).collect();
-        let mean = Mean::of(&known)?;
-        let value = (-mean.value).exp();
+    /// What is reported of the values of all samples, `(value, length)` with [`Metric::length`] of each; None of none.
+    pub fn over_samples(&self, values: &[(f64, Option<usize>)]) -> Option<Mean> {
+        if !self.is_log_prob() {
+            let values: Vec<f64> = values.iter().map(|(value, _)| *value).collect();
+            return Mean::of(&values);
+        }
+        let known = values.iter().filter(|(value, _)| value.is_finite());
+        let known: Vec<(f64, Option<usize>)> = known.copied().collect();
+        let log_probs: Vec<f64> = known.iter().map(|(value, _)| *value).collect();
+        let mean = Mean::of(&log_probs)?;
+        if let Metric::Perplexity = self {
+            let value = (-mean.value).exp();
+            return Some(Mean {
+                value,
+                // To first order: lm-evaluation-harness draws samples anew instead.
+                standard_error: mean.standard_error.map(|error| error * value),
+                ..mean
+            });
+        }
+        let length: usize = known.iter().filter_map(|(_, length)| *length).sum();
+        let rate = -log_probs.iter().sum::<f64>() / length as f64;
         Some(Mean {
-            value,
-            // To first order: lm-evaluation-harness draws samples anew instead.
-            standard_error: mean.standard_error.map(|error| error * value),
-            ..mean
+            value: match self {
+                Metric::BitsPerByte => rate / std::f64::consts::LN_2,
+                _ => rate.exp(),
+            },
+            standard_error: None,
+            count: known.len(),
         })
     }
 

@@ -40,6 +40,7 @@ mod punctuation;
 mod python;
 mod regex;
 mod resolve;
+mod rolling;
 mod rotate;
 mod sample;
 mod spec;

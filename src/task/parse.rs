@@ -79,7 +79,14 @@ pub(super) fn task(mut keys: Keys, directory: Option<PathBuf>) -> Result<TaskSpe
             Some(entry) => filters(&entry, &output)?,
             None => vec![Pipeline::unnamed()],
         },
-        prompt: required(&mut keys, "doc_to_text")?,
+        prompt: match output {
+            // Nothing stands before the text.
+            Output::Rolling => {
+                keys.take("doc_to_text");
+                Field::Text(String::new())
+            }
+            _ => required(&mut keys, "doc_to_text")?,
+        },
         target: required(&mut keys, "doc_to_target")?,
         choices: choices(&mut keys, multiple_choice)?,
         letters: false,
@@ -140,10 +147,11 @@ fn output(keys: &mut Keys, fewshot_delimiter: &str) -> Result<Output, TaskError>
         // Generation options of a task that generates nothing are of no account to lm-evaluation-harness either.
         Some("multiple_choice") => Ok(Output::MultipleChoice),
         Some("loglikelihood") => Ok(Output::LogLikelihood),
+        Some("loglikelihood_rolling") => Ok(Output::Rolling),
         Some("generate_until") | None => generate(generation.as_ref(), fewshot_delimiter),
         Some(other) => {
             let message = format!(
-                "`{other}` is not supported: only multiple_choice, loglikelihood and generate_until"
+                "`{other}` is not supported: only multiple_choice, loglikelihood, loglikelihood_rolling and generate_until"
             );
             Err(kind.map_or_else(
                 || keys.missing("output_type", &message),

@@ -91,6 +91,11 @@ pub(super) fn metrics(
         return Ok(match (output, comparison) {
             (Output::MultipleChoice, _) => vec![Metric::Acc, Metric::AccNorm],
             (Output::LogLikelihood, _) => vec![Metric::Perplexity, Metric::Greedy],
+            (Output::Rolling, _) => vec![
+                Metric::WordPerplexity,
+                Metric::BytePerplexity,
+                Metric::BitsPerByte,
+            ],
             (_, Some(comparison)) => vec![Metric::Compared(comparison)],
             (_, None) => vec![Metric::ExactMatch(ExactMatch::default())],
         });
@@ -118,6 +123,8 @@ fn metric(
         .ok_or_else(|| options.error("metric", "missing"))?;
     let usual = match name.as_str() {
         "perplexity" => "perplexity",
+        "word_perplexity" | "byte_perplexity" => "weighted_perplexity",
+        "bits_per_byte" => "bits_per_byte",
         _ => "mean",
     };
     if let Some(aggregation) = options.text("aggregation")?
@@ -141,6 +148,9 @@ fn metric(
         ("acc_bytes", Output::MultipleChoice) => Ok(Metric::AccBytes),
         ("acc", Output::LogLikelihood) => Ok(Metric::Greedy),
         ("perplexity", Output::LogLikelihood) => Ok(Metric::Perplexity),
+        ("word_perplexity", Output::Rolling) => Ok(Metric::WordPerplexity),
+        ("byte_perplexity", Output::Rolling) => Ok(Metric::BytePerplexity),
+        ("bits_per_byte", Output::Rolling) => Ok(Metric::BitsPerByte),
         ("exact_match", Output::Generate { .. }) => match comparison {
             Some(comparison) => Ok(Metric::Compared(comparison)),
             None => exact_match(options),
@@ -151,6 +161,7 @@ fn metric(
             let known = match output {
                 Output::MultipleChoice => "acc, acc_norm and acc_bytes are",
                 Output::LogLikelihood => "acc and perplexity are",
+                Output::Rolling => "word_perplexity, byte_perplexity and bits_per_byte are",
                 Output::Generate { .. } => "exact_match and math_match are",
             };
             Err(options.error("metric", format!("`{name}` is not supported: {known}")))

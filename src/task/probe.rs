@@ -123,16 +123,20 @@ impl Probe {
         }
     }
 
-    /// What the outcomes of all rows answer, in their order.
+    /// What the outcomes of all rows answer, in their order; of the windows of one text their sum.
     pub fn answers(
         &self,
         rows: &[Arc<Row>],
         outcomes: &[Outcome],
     ) -> Result<Vec<Answer>, TaskError> {
         let asked = self.ways.iter().zip(rows).zip(outcomes);
-        asked
-            .map(|((way, row), outcome)| self.answer(way, row, outcome))
-            .collect()
+        let answers = asked.map(|((way, row), outcome)| self.answer(way, row, outcome));
+        match self.sample.task.is_rolling() {
+            true => Ok(vec![
+                answers.reduce(joined).unwrap_or(Ok(Answer::NotFinite))?,
+            ]),
+            false => answers.collect(),
+        }
     }
 
     fn answer(&self, way: &Way, row: &Row, outcome: &Outcome) -> Result<Answer, TaskError> {
@@ -171,6 +175,7 @@ impl Probe {
         asked.any(|((way, outcome), answer)| match answer {
             Answer::NotFinite => false,
             Answer::Text { .. } => outcome.lead < self.spread,
+            Answer::Choice { .. } if way.task.is_rolling() => false,
             Answer::Choice { leads, .. } if way.task.is_log_likelihood() => {
                 leads.iter().any(|lead| lead.abs() < self.spread)
             }
@@ -260,7 +265,7 @@ impl Probe {
                 log_probs,
                 greedy,
                 leads,
-            } if way.task.is_log_likelihood() => one_text(way, log_probs, greedy, leads),
+            } if !way.task.is_multiple_choice() => one_text(way, log_probs, greedy, leads),
             Answer::Choice { log_probs, .. } => self.choice_verdict(turn, way, log_probs, target),
             Answer::Text { text, margins } => {
                 let wanted = match self.wrong_target(target) {
@@ -330,6 +335,33 @@ impl Probe {
     fn there(&self, turn: usize, at: usize) -> usize {
         (at + self.count() - turn) % self.count()
     }
+}
+
+/// Two parts of a text as one.
+fn joined(
+    one: Result<Answer, TaskError>,
+    other: Result<Answer, TaskError>,
+) -> Result<Answer, TaskError> {
+    let (
+        Answer::Choice {
+            log_probs,
+            greedy,
+            leads,
+        },
+        Answer::Choice {
+            log_probs: more,
+            greedy: all,
+            leads: least,
+        },
+    ) = (one?, other?)
+    else {
+        return Ok(Answer::NotFinite);
+    };
+    Ok(Answer::Choice {
+        log_probs: log_probs.iter().zip(more).map(|(a, b)| a + b).collect(),
+        greedy: greedy.iter().zip(all).map(|(a, b)| a & b).collect(),
+        leads: leads.iter().zip(least).map(|(a, b)| a.min(b)).collect(),
+    })
 }
 
 /// The verdict on the one text of a task that scores no others.

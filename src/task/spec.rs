@@ -153,9 +153,14 @@ impl TaskSpec {
         self.output == Output::LogLikelihood
     }
 
+    /// Whether whole texts are scored, of which none is right or wrong.
+    pub fn is_rolling(&self) -> bool {
+        self.output == Output::Rolling
+    }
+
     /// Whether texts are scored, rather than generated.
     pub fn is_scored(&self) -> bool {
-        self.is_multiple_choice() || self.is_log_likelihood()
+        !matches!(self.output, Output::Generate { .. })
     }
 }
 
@@ -166,6 +171,8 @@ pub enum Output {
     MultipleChoice,
     /// The log-probability of the target is asked, and whether greedy decoding would write it.
     LogLikelihood,
+    /// The log-probability of the target is asked, by itself and however long it is.
+    Rolling,
     /// Text is generated greedily.
     Generate {
         /// Texts that end an answer and are not part of it.

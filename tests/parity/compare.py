@@ -43,14 +43,29 @@ def case(case, expected, ours, least_lead):
     return found
 
 
+def rolled(their, our, found):
+    """Whole texts: their log-probabilities, and by what each metric divides them."""
+    found["requests"] += 1
+    [(asked,)] = their["arguments"]
+    note(found, "prompts_differ", [asked] != [argument["arg_0"] for argument in our["arguments"].values()], [asked, our["arguments"]])
+    one, two = float(their["filtered_resps"][0]), float(our["filtered_resps"][0])
+    found["largest_log_prob_difference"] = max(found["largest_log_prob_difference"], abs(one - two))
+    # Sums over thousands of tokens round in proportion.
+    note(found, "log_probs_beyond_tolerance", abs(one - two) > max(TOLERANCE, 1e-6 * abs(one)), [one, two])
+    lengths = {name: [their[name][1], our[name][1]] for name in their["metrics"]}
+    note(found, "metrics_differ", any(a != b for a, b in lengths.values()), lengths)
+
+
 def sample(their, our, found, least_lead):
+    hashes = ["doc_hash", "prompt_hash", "target_hash"]
+    differ = [key for key in hashes if their[key] != our[key]]
+    note(found, "hashes_differ", differ, [differ, their["doc"], our["doc"]])
+    if isinstance(their["filtered_resps"][0], float):
+        return rolled(their, our, found)
     asked = [[context, other if isinstance(other, str) else other["until"]] for context, other in their["arguments"]]
     ours = [[a["arg_0"], a["arg_1"] if isinstance(a["arg_1"], str) else a["arg_1"]["until"]] for a in our["arguments"].values()]
     same_prompt = asked == ours and their["filter"] == our["filter"] and str(their["target"]) == our["target"]
     note(found, "prompts_differ", not same_prompt, [asked[0], ours[0], their["target"], our["target"]])
-    hashes = ["doc_hash", "prompt_hash", "target_hash"]
-    differ = [key for key in hashes if their[key] != our[key]]
-    note(found, "hashes_differ", differ, [differ, their["doc"], our["doc"]])
     if isinstance(their["filtered_resps"][0], str):
         near = texts(their, our, found, least_lead)
     else:
@@ -63,7 +78,7 @@ def sample(their, our, found, least_lead):
 
 def allowed(metric):
     """What a metric may differ by: one of log-probabilities as much as they."""
-    return TOLERANCE if metric.startswith("perplexity") else 0.0
+    return TOLERANCE if metric.startswith(("perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte")) else 0.0
 
 
 def note(found, key, differs, example):

@@ -134,6 +134,12 @@ def lambada(words, at):
     return {"text": f"{words.sentence()} {words.phrase(2, 4)}"}
 
 
+def texts(words, at):
+    """Some longer than a model's context."""
+    text = " ".join(words.sentence() for _ in range(words.random.choice([1, 3, 10, 40])))
+    return {"text": text + words.random.choice(["", "\n", " \n "])}
+
+
 def aliases(words, at):
     names = words.phrases(words.random.randint(1, 4), 1, 3)
     return {"question": words.sentence(), "question_id": f"made_{at}", "answer": {"value": names[0], "aliases": names}}
@@ -148,7 +154,7 @@ def bbh(words, at):
 
 
 MAKERS = {
-    "lambada": lambada, "aliases": aliases, "answers": answers, "bbh": bbh,
+    "lambada": lambada, "texts": texts, "aliases": aliases, "answers": answers, "bbh": bbh,
     "arc": arc, "openbookqa": openbookqa, "commonsense_qa": commonsense_qa, "piqa": piqa, "hellaswag": hellaswag,
     "winogrande": winogrande, "boolq": boolq, "social_iqa": social_iqa, "mmlu": mmlu, "mmlu_pro": mmlu_pro, "math": math, "gsm8k": gsm8k,
 }

@@ -55,6 +55,7 @@ CASES = [
     Case("nq_open-2shot", ["nq_open"], "nq_open", "answers", "validation", shots="train", num_fewshot=2, file="nq_open/nq_open.yaml"),
     Case("gsm8k_cot", ["gsm8k_cot"], "gsm8k_cot", "gsm8k", real="gsm8k/test.jsonl", file="gsm8k/gsm8k-cot.yaml"),
     Case("bbh_cot", ["bbh_cot_fewshot_boolean_expressions"], "bbh_cot_fewshot_boolean_expressions", "bbh", file="bbh/cot_fewshot/boolean_expressions.yaml"),
+    Case("pile_10k", ["pile_10k"], "pile_10k", "texts", "train", file="pile_10k/pile_10k.yaml"),
     Case("arc_challenge_chat", ["arc_challenge_chat"], "arc_challenge_chat", "arc", file="arc/arc_challenge_chat.yaml"),
 ]
 

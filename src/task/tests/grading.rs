@@ -299,7 +299,7 @@ fn a_target_is_right_where_greedy_decoding_writes_it() {
         assert_eq!(verdict.values, [-1.5, f64::from(greedy)]);
     }
     let perplexity = &sample.task.metrics[0];
-    let known = [-1.0, -3.0, f64::NAN];
+    let known = [-1.0, -3.0, f64::NAN].map(|value| (value, None));
     let reported = perplexity.over_samples(&known).unwrap();
     assert_eq!(reported.value, 2.0_f64.exp());
     assert_eq!(reported.standard_error, Some(2.0_f64.exp()));

@@ -100,8 +100,8 @@ fn unknown_keys_and_options_are_refused_by_name() {
 fn what_would_change_the_numbers_is_refused() {
     check(
         GENERATE,
-        "output_type: loglikelihood_rolling",
-        "output_type: `loglikelihood_rolling` is not supported",
+        "output_type: ranking",
+        "output_type: `ranking` is not supported",
     );
     check(
         GENERATE,
