@@ -28,8 +28,8 @@ struct Case {
 
 #[derive(Deserialize)]
 struct Reference {
-    context: String,
-    context_ids: Vec<u32>,
+    contexts: Vec<String>,
+    context_ids: Vec<Vec<u32>>,
     #[serde(default)]
     continuations: Option<Vec<String>>,
     #[serde(default)]
@@ -75,29 +75,29 @@ fn chats_are_lm_evals_with_a_system_message_or_none_and_examples_in_turns_or_one
         let samples = load_samples(&task, &options).unwrap().samples;
         assert_eq!(samples.len(), case.prompts.len());
         for (sample, reference) in samples.iter().zip(&case.prompts) {
-            let prompt = asking.prompts(sample).unwrap().remove(0);
-            assert_same(&asking, &prompt, reference, case);
+            let prompts = asking.prompts(sample).unwrap();
+            assert_same(&prompts, reference, case);
+            assert_eq!(asking.texts(sample).unwrap(), reference.contexts);
         }
     }
 }
 
 #[track_caller]
-fn assert_same(asking: &Asking, prompt: &Prompt, reference: &Reference, case: &Case) {
+fn assert_same(prompts: &[Prompt], reference: &Reference, case: &Case) {
     let place = format!(
         "{} {:?} {}\n{}",
         case.model, case.system, case.multiturn, case.task
     );
-    let text = asking.tokenizer.decode_special(&prompt.tokens).unwrap();
-    let expected = &reference.context;
-    assert_eq!(
-        prompt.tokens, reference.context_ids,
-        "{place}\n{text:?}\n{expected:?}"
-    );
-    if let Some(continuations) = &reference.continuations {
-        let texts: Vec<&String> = prompt.continuations.iter().map(|c| &c.text).collect();
-        assert_eq!(texts, continuations.iter().collect::<Vec<_>>(), "{place}");
-        let ids: Vec<&Vec<u32>> = prompt.continuations.iter().map(|c| &c.tokens).collect();
-        let expected: Vec<&Vec<u32>> = reference.continuation_ids.iter().collect();
-        assert_eq!(ids, expected, "{place}");
-    }
+    let ids: Vec<&Vec<u32>> = prompts.iter().map(|prompt| &prompt.tokens).collect();
+    let expected: Vec<&Vec<u32>> = reference.context_ids.iter().collect();
+    assert_eq!(ids, expected, "{place}\n{:?}", reference.contexts);
+    let Some(continuations) = &reference.continuations else {
+        return;
+    };
+    let read = || prompts.iter().flat_map(|prompt| &prompt.continuations);
+    let texts: Vec<&String> = read().map(|continuation| &continuation.text).collect();
+    assert_eq!(texts, continuations.iter().collect::<Vec<_>>(), "{place}");
+    let ids: Vec<&Vec<u32>> = read().map(|continuation| &continuation.tokens).collect();
+    let expected: Vec<&Vec<u32>> = reference.continuation_ids.iter().collect();
+    assert_eq!(ids, expected, "{place}");
 }

@@ -261,7 +261,7 @@ fn a_changed_command_is_refused_by_what_changed() {
 
     let end = model.json("generation_config.json")["eos_token_id"].clone();
     model.edit("generation_config.json", |c| c["eos_token_id"] = 5.into());
-    refused(base, &["`stop_tokens.0`"]);
+    refused(base, &["`stop_tokens`"]);
     model.edit("generation_config.json", |c| c["eos_token_id"] = end);
     model.edit("tokenizer_config.json", |c| c["bos_token"] = "</s>".into());
     refused(base, &["tokenizer_hash`"]);

@@ -1,6 +1,6 @@
 //! How questions are put to a model: the flags, and what they mean to its tokenizer.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use clap::Args;
 
@@ -78,9 +78,12 @@ impl AskingArgs {
         if let Some(system) = &self.system {
             check_system(&tokenizer, system)?;
         }
+        // The model's own, and as in lm-evaluation-harness the tokenizer's.
+        let ends = stop_tokens(directory)?.into_iter().chain(tokenizer.end());
+        let ends: BTreeSet<u32> = ends.collect();
         Ok(Asking {
             tokenizer,
-            stop_tokens: stop_tokens(directory)?.into(),
+            stop_tokens: ends.into_iter().collect(),
             max_positions: usize::try_from(max_positions).unwrap_or(usize::MAX),
             chat: self.chat,
             examples_as_turns: self.examples_as_turns(),

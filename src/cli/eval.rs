@@ -92,6 +92,7 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
             args: &args,
             loaded: &loaded,
             chain: &chain,
+            asking: &asking,
             tasks: by_task(&samples, &results),
             failed: results.iter().flatten().filter(|r| r.is_err()).count(),
             skipped_rows: skipped,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     chain::Chain,
-    task::{Metric, TaskSpec, standard_error_key},
+    task::{Asking, Metric, TaskSpec, standard_error_key},
 };
 
 /// A finished evaluation of one chain.
@@ -21,6 +21,7 @@ pub struct Evaluation<'a> {
     pub args: &'a EvalArgs,
     pub loaded: &'a Loaded,
     pub chain: &'a Chain,
+    pub asking: &'a Asking,
     /// Every task with its samples.
     pub tasks: Vec<(&'a TaskSpec, Vec<Row<'a>>)>,
     pub failed: usize,
@@ -43,7 +44,11 @@ impl Evaluation<'_> {
                 metrics.extend(metrics_of(task, rows));
                 Value::Object(metrics)
             }),
-            "n-samples": self.by_task(|_, rows| json!({ "original": rows.len(), "effective": rows.len() })),
+            "n-samples": self.by_task(|_, rows| {
+                // Rows behind a limit were not read.
+                let all = self.args.tasks.limit.is_none_or(|limit| rows.len() < limit);
+                json!({ "original": all.then_some(rows.len()), "effective": rows.len() })
+            }),
             "failed": self.failed,
             "skipped_rows": self.skipped_rows,
         });
@@ -58,7 +63,7 @@ impl Evaluation<'_> {
         let time = date_id(self.started + Duration::from_secs_f64(self.seconds));
         let mut hashes = Map::new();
         for (task, rows) in &self.tasks {
-            let lines = sample_lines(task, self.chain, rows);
+            let lines = sample_lines(task, self.chain, rows, self.asking)?;
             // A task may be named like a path.
             let name = task.name.replace(['/', '\\'], "_");
             output::file(
@@ -86,7 +91,7 @@ impl Evaluation<'_> {
     /// What is told of every task.
     fn tables(&self) -> Map<String, Value> {
         let tables = [
-            ("group_subtasks", self.by_task(|_, _| json!([]))),
+            ("group_subtasks", Map::new()),
             ("configs", self.by_task(|task, _| json!(config_of(task)))),
             ("versions", self.by_task(|task, _| version(task))),
             ("n-shot", self.by_task(|task, _| json!(task.num_fewshot))),
@@ -94,7 +99,9 @@ impl Evaluation<'_> {
                 "higher_is_better",
                 self.by_task(|task, _| {
                     let told = |metric: &Metric| {
-                        (metric.name().to_owned(), json!(metric.higher_is_better()))
+                        let better = said_better(task, metric.name());
+                        let better = better.unwrap_or_else(|| json!(metric.higher_is_better()));
+                        (metric.name().to_owned(), better)
                     };
                     Value::Object(task.metrics.iter().map(told).collect())
                 }),
@@ -211,6 +218,13 @@ pub fn metrics_of(task: &TaskSpec, rows: &[Row<'_>]) -> Map<String, Value> {
         }
     }
     metrics
+}
+
+/// `higher_is_better` as the task file has it.
+fn said_better(task: &TaskSpec, metric: &str) -> Option<Value> {
+    let listed = task.config.get("metric_list")?.as_array()?;
+    let own = listed.iter().find(|entry| entry["metric"] == metric)?;
+    own.get("higher_is_better").cloned()
 }
 
 fn alias(task: &TaskSpec) -> &str {

@@ -7,7 +7,10 @@ use sha2::{Digest, Sha256};
 use crate::{
     chain::Chain,
     run::Evaluated,
-    task::{Answer, Output, Question, Sample, TaskSpec, line_json, row_json, truncate_at_stop},
+    task::{
+        Answer, Asking, DEFAULT_MAX_TOKENS, Output, Question, Sample, TaskError, TaskSpec,
+        line_json, python_float, row_json, truncate_at_stop,
+    },
 };
 
 /// A sample and what came of it.
@@ -20,11 +23,16 @@ pub struct SampleLines {
 }
 
 /// The lines of a task: all samples under its first filter, then under its second.
-pub fn sample_lines(task: &TaskSpec, chain: &Chain, rows: &[Row<'_>]) -> SampleLines {
+pub fn sample_lines(
+    task: &TaskSpec,
+    chain: &Chain,
+    rows: &[Row<'_>],
+    asking: &Asking,
+) -> Result<SampleLines, TaskError> {
     let (mut text, mut hashes) = (String::new(), String::new());
     for filter in 0..task.filters.len() {
         for row in rows {
-            let line = line(task, chain, filter, row);
+            let line = line(task, chain, filter, row, &asking.texts(row.0)?);
             for key in ["doc_hash", "prompt_hash", "target_hash"] {
                 hashes += line[key].as_str().unwrap_or_default();
             }
@@ -32,14 +40,20 @@ pub fn sample_lines(task: &TaskSpec, chain: &Chain, rows: &[Row<'_>]) -> SampleL
             text.push('\n');
         }
     }
-    SampleLines {
+    Ok(SampleLines {
         text,
         hash: sha256(&hashes),
-    }
+    })
 }
 
-fn line(task: &TaskSpec, chain: &Chain, filter: usize, (sample, done): &Row<'_>) -> Value {
-    let arguments = arguments(task, sample);
+fn line(
+    task: &TaskSpec,
+    chain: &Chain,
+    filter: usize,
+    (sample, done): &Row<'_>,
+    prompts: &[String],
+) -> Value {
+    let arguments = arguments(task, sample, prompts);
     let (responses, filtered) = responses(task, filter, sample, done.map(|done| &done.answer));
     let names: Vec<&str> = task.metrics.iter().map(|metric| metric.name()).collect();
     let mut line = json!({
@@ -82,7 +96,12 @@ fn line(task: &TaskSpec, chain: &Chain, filter: usize, (sample, done): &Row<'_>)
 }
 
 /// What is asked of the model: contexts, and continuations or generation options; of a whole text it alone.
-fn arguments<'s>(task: &TaskSpec, sample: &'s Sample) -> Vec<(&'s str, Option<Value>)> {
+fn arguments<'s>(
+    task: &TaskSpec,
+    sample: &'s Sample,
+    prompts: &'s [String],
+) -> Vec<(&'s str, Option<Value>)> {
+    let first = prompts.first().map_or("", String::as_str);
     match &sample.question {
         Question::MultipleChoice { options, .. } if task.is_rolling() => {
             options.iter().map(|text| (text.as_str(), None)).collect()
@@ -95,23 +114,39 @@ fn arguments<'s>(task: &TaskSpec, sample: &'s Sample) -> Vec<(&'s str, Option<Va
             .iter()
             .enumerate()
             .map(|(at, continuation)| {
-                let context = contexts.get(at).unwrap_or(&sample.context);
-                (context.as_str(), Some(json!(continuation)))
+                let own = prompts.get(at).filter(|_| !contexts.is_empty());
+                let prompt = own.map_or(first, String::as_str);
+                (prompt, Some(json!(continuation)))
             })
             .collect(),
-        Question::Generate { .. } => vec![(&sample.context, Some(generation(task)))],
+        Question::Generate { .. } => vec![(first, Some(generation(task)))],
     }
 }
 
-/// The generation options a task runs with.
+/// The generation options as the task file has them, and what it runs with where that is another number or text.
 fn generation(task: &TaskSpec) -> Value {
-    let mut options = task
-        .config
-        .get("generation_kwargs")
-        .cloned()
-        .unwrap_or_else(|| json!({ "do_sample": false, "temperature": 0.0 }));
-    if let Output::Generate { until, max_tokens } = &task.output {
+    let own = task.config.get("generation_kwargs").cloned();
+    let mut options = own.unwrap_or_else(
+        || json!({ "temperature": 0.0, "do_sample": false, "max_gen_toks": DEFAULT_MAX_TOKENS }),
+    );
+    if let Some(temperature) = options.get("temperature").and_then(Value::as_f64) {
+        options["temperature"] = json!(temperature);
+    }
+    let Output::Generate { until, max_tokens } = &task.output else {
+        return options;
+    };
+    let said = options.get("until").map(|said| match said {
+        Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect(),
+        one => Vec::from_iter(one.as_str()),
+    });
+    if said.is_none_or(|said| said.iter().filter(|stop| !stop.is_empty()).ne(until)) {
         options["until"] = json!(until);
+    }
+    let named = options.as_object().is_some_and(|options| {
+        let mut names = options.keys();
+        names.any(|name| name.starts_with("max_"))
+    });
+    if !named && *max_tokens != DEFAULT_MAX_TOKENS {
         options["max_gen_toks"] = json!(max_tokens);
     }
     options
@@ -126,7 +161,7 @@ fn responses(
 ) -> (Value, Value) {
     match answer {
         Some(Answer::Choice { log_probs, .. }) if task.is_rolling() => {
-            let texts: Vec<String> = log_probs.iter().map(|value| format!("{value:?}")).collect();
+            let texts: Vec<String> = log_probs.iter().copied().map(python_float).collect();
             (json!([texts]), json!(texts))
         }
         Some(Answer::Choice {
@@ -135,7 +170,7 @@ fn responses(
             let pairs = log_probs.iter().zip(greedy).map(|(log_prob, greedy)| {
                 // Python's spelling of numbers and truth values.
                 let greedy = if *greedy { "True" } else { "False" };
-                json!([format!("{log_prob:?}"), greedy])
+                json!([python_float(*log_prob), greedy])
             });
             let pairs: Vec<Value> = pairs.collect();
             let each: Vec<Value> = pairs.iter().map(|pair| json!([pair])).collect();

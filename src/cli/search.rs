@@ -12,12 +12,11 @@ use super::{
 };
 use crate::{
     analysis::RunRecords,
-    model::stop_tokens,
     run::{
         ControlPlan, Driver, Manifest, Progress, RunOutcome, RunPlan, Searches, note, wall_seconds,
     },
     search::SearchConfig,
-    task::LoadedTask,
+    task::{Asking, LoadedTask},
 };
 
 pub fn run(args: SearchArgs) -> Result<Ending, CliError> {
@@ -78,10 +77,11 @@ impl SearchJob {
 
     fn drive(&self, loaded: &Loaded, out: &Path) -> Result<RunOutcome, CliError> {
         let controls = self.strategy.controls;
+        let asking = loaded.asking(&self.asking, (controls > 0).then_some(self.strategy.seed))?;
         let plan = RunPlan {
-            manifest: self.manifest(loaded)?,
+            manifest: self.manifest(loaded, &asking)?,
             samples: tasks::samples(&self.tasks),
-            asking: loaded.asking(&self.asking, (controls > 0).then_some(self.strategy.seed))?,
+            asking,
             searches: self.searches.clone(),
             in_flight: loaded.in_flight(),
         };
@@ -93,14 +93,14 @@ impl SearchJob {
         Ok(outcome)
     }
 
-    fn manifest(&self, loaded: &Loaded) -> Result<Manifest, CliError> {
+    fn manifest(&self, loaded: &Loaded, asking: &Asking) -> Result<Manifest, CliError> {
         let model = loaded.engine.model();
         Ok(Manifest {
             format: crate::run::FORMAT,
             model: self.model.clone(),
             model_hash: model.hash().to_owned(),
             tokenizer_hash: loaded.tokenizer.hash().to_owned(),
-            stop_tokens: stop_tokens(&loaded.directory)?,
+            stop_tokens: asking.stop_tokens.to_vec(),
             layers: model.depth(),
             dtype: setup::dtype_name(model.compute().kind).to_owned(),
             repeat: loaded.engine.repeat(),

@@ -101,6 +101,19 @@ impl Tokenizer {
         self.inner.token_to_id(self.beginning.as_deref()?)
     }
 
+    /// The token that ends a text, where the tokenizer names one.
+    pub fn end(&self) -> Option<u32> {
+        self.special("eos_token").and_then(|(_, id)| id)
+    }
+
+    /// The error that an empty prompt is where the tokenizer names neither.
+    pub fn nameless_beginning(&self) -> ModelError {
+        self.fail(
+            "the prompt is empty, and neither bos_token nor eos_token is named to stand for it"
+                .into(),
+        )
+    }
+
     /// Text and id of a named special token: `bos_token`, `eos_token`, `unk_token`, `pad_token`.
     pub fn special(&self, name: &str) -> Option<(&str, Option<u32>)> {
         let (_, text) = self.special.iter().find(|(known, _)| known == name)?;

@@ -4,6 +4,7 @@
 
 use super::fewshot::{Example, Examples};
 use super::letters;
+use super::python;
 use super::rotate::rotated;
 use super::sample::{AlsoRight, ContextParts, ExampleParts, Question};
 use super::spec::{Output, TaskSpec};
@@ -76,7 +77,10 @@ pub(super) fn ask(
     manner: Manner,
 ) -> Result<Vec<Asked>, String> {
     let columns = row.columns;
-    let description = template::render(&task.description, row)?;
+    let description = match columns.get(&task.description) {
+        Some(value) => python::to_str(value),
+        None => template::render(&task.description, row)?,
+    };
     let examples = examples.map(|examples| examples.draw(columns));
     let head = Head::new(description, examples.transpose()?.unwrap_or_default());
     let asked = one(task, row, &head, manner, None)?;
@@ -130,24 +134,26 @@ fn one(
     if task.letters || manner.rotations {
         target.only()?;
     }
-    let printed = target.printed();
+    let printed = target.printed.clone();
     let mut options = target::options(task, row)?;
-    let mut prompt = match (target::prompt(task, row)?, &options) {
-        (Prompt::Text(text), _) => text,
-        (Prompt::Option(_), _) if task.letters => {
+    let mut prompt = match target::prompt(task, row)? {
+        Prompt::Text(text) => text,
+        Prompt::Option(_) if task.letters => {
             return Err("--letters: the options are prompts, not answers; leave it out".to_owned());
         }
-        (Prompt::Option(gold), Some(options)) if task.is_multiple_choice() => {
+        Prompt::Option(gold) if task.is_multiple_choice() => {
             target.only()?;
-            return in_prompts(task, head, options, gold, printed);
+            let options = options.unwrap_or_default();
+            return in_prompts(task, head, &options, gold, printed, prefix, manner);
         }
-        (Prompt::Option(index), Some(options)) => target::option(options, index)?.clone(),
-        (Prompt::Option(index), None) => index.to_string(),
+        Prompt::Option(index) => {
+            target::option(options.as_deref().unwrap_or_default(), index)?.clone()
+        }
     };
     let gold = match (&turned, &options) {
         (Some(turned), _) => Some(turned.gold),
         (None, Some(options)) if !task.is_log_likelihood() && !task.is_rolling() => {
-            Some(target::gold_index(&target, options)?)
+            Some(target::gold_index(&target.each()[0], options)?)
         }
         (None, Some(_)) => None,
         (None, None) => None,
@@ -196,15 +202,22 @@ fn in_prompts(
     options: &[String],
     gold: usize,
     target: String,
+    prefix: Option<String>,
+    manner: Manner,
 ) -> Result<Asked, String> {
     target::option(options, gold)?;
-    let continuation = format!("{}{target}", task.target_delimiter);
+    let continuation = format!("{}{target}", delimiter(task, manner));
+    // No delimiter stands before the prefix here.
+    let end = prefix.as_deref().unwrap_or_default();
     let contexts = options
         .iter()
-        .map(|option| format!("{}{option}", head.text));
+        .map(|option| format!("{}{option}{end}", head.text));
     Ok(Asked {
         context: head.text.clone(),
-        parts: head.parts.clone(),
+        parts: ContextParts {
+            prefix: prefix.clone(),
+            ..head.parts.clone()
+        },
         question: Question::MultipleChoice {
             options: options.to_vec(),
             continuations: vec![continuation; options.len()],
@@ -216,6 +229,14 @@ fn in_prompts(
     })
 }
 
+/// What stands before an answer.
+fn delimiter(task: &TaskSpec, manner: Manner) -> &str {
+    match manner.chat {
+        true => task.chat_delimiter(),
+        false => &task.target_delimiter,
+    }
+}
+
 /// The right answers but the first.
 fn also_right(
     task: &TaskSpec,
@@ -223,17 +244,13 @@ fn also_right(
     options: Option<&[String]>,
 ) -> Result<AlsoRight, String> {
     let mut also = AlsoRight::default();
-    for target in target.each().iter().skip(1) {
-        match (options, target) {
-            (Some(options), _) => {
-                let at = target::gold_index(target, options)?;
-                match task.is_multiple_choice() {
-                    true => also.options.push(at),
-                    false => also.texts.push(options[at].clone()),
-                }
-            }
-            (None, other) => also.texts.push(other.printed()),
+    match options.filter(|_| task.is_multiple_choice()) {
+        Some(options) => {
+            let others = target.each().iter().skip(1);
+            let indices = others.map(|right| target::gold_index(right, options));
+            also.options = indices.collect::<Result<_, _>>()?;
         }
+        None => also.texts = target.texts(options)?.split_off(1),
     }
     Ok(also)
 }
@@ -248,10 +265,7 @@ fn question(
     Ok(match &task.output {
         Output::MultipleChoice => {
             let options = options.unwrap_or_default();
-            let delimiter = match manner.chat {
-                true => task.chat_delimiter(),
-                false => &task.target_delimiter,
-            };
+            let delimiter = delimiter(task, manner);
             Question::MultipleChoice {
                 continuations: options
                     .iter()
@@ -259,7 +273,7 @@ fn question(
                     .collect(),
                 gold: match gold {
                     Some(gold) => gold,
-                    None => target::gold_index(target, &options)?,
+                    None => target::gold_index(&target.each()[0], &options)?,
                 },
                 contexts: Vec::new(),
                 options,
@@ -267,7 +281,8 @@ fn question(
         }
         Output::LogLikelihood | Output::Rolling => {
             // The target as it stands: no delimiter before it.
-            let text = target.only()?.printed();
+            target.only()?;
+            let text = target.texts(None)?.swap_remove(0);
             Question::MultipleChoice {
                 options: vec![text.clone()],
                 continuations: vec![text],
@@ -281,7 +296,7 @@ fn question(
                     letters::letter(gold).unwrap_or_default().to_owned()
                 }
                 (Some(gold), Some(options), _) => options[gold].clone(),
-                (_, _, target) => target.each()[0].printed(),
+                (_, _, target) => target.texts(None)?.swap_remove(0),
             };
             Question::Generate {
                 until: until.clone(),

@@ -129,22 +129,36 @@ impl Asking {
         parts.map(prompt).collect()
     }
 
+    /// The texts of a sample's prompts, in the order of its own options, chat template and all.
+    pub fn texts(&self, sample: &Sample) -> Result<Vec<String>, TaskError> {
+        let alone = Sample {
+            rotations: Vec::new(),
+            ..sample.clone()
+        };
+        let parts = alone.by_prompt().into_iter();
+        let texts = parts.map(|part| self.context(&part, &mut BTreeSet::new()));
+        let texts: Result<_, ModelError> = texts.collect();
+        texts.map_err(|error| unaskable(sample, &error))
+    }
+
     fn lay(&self, way: &Sample, wrong: &[WrongTarget]) -> Result<Laid, ModelError> {
         let mut warnings = BTreeSet::new();
         let context = self.context(way, &mut warnings)?;
         let texts = self.continuation_texts(way, wrong);
         // Options take the trailing white space of the prompt, as in lm-eval.
-        let head = match way.question {
-            Question::MultipleChoice { .. } => context.trim_end(),
-            Question::Generate { .. } => &context,
+        let scored = way.task.is_scored();
+        let head = match scored {
+            true => context.trim_end(),
+            false => &context,
         };
-        let mut trunk = match (&way.question, head.is_empty()) {
-            (Question::MultipleChoice { .. }, true) => Vec::new(),
-            _ => self.encode(head)?,
+        let no_prompt = scored && context.is_empty();
+        let mut trunk = match no_prompt {
+            true => Vec::new(),
+            false => self.encode(head)?,
         };
         let mut branches = Vec::with_capacity(texts.len());
         for text in &texts {
-            if trunk.is_empty() {
+            if no_prompt {
                 // A text that is all there is begins as the tokenizer says.
                 branches.push(match way.task.is_rolling() {
                     true => self.encode(text)?,
@@ -159,9 +173,9 @@ impl Asking {
             }
         }
         if trunk.is_empty() {
-            // As lm-eval does: with nothing to condition on, the token that begins a text.
-            let beginning = self.tokenizer.beginning();
-            trunk.extend(beginning.or(self.stop_tokens.first().copied()));
+            // As lm-eval does: with nothing to condition on, the token that begins texts, or else ends them.
+            let beginning = self.tokenizer.beginning().or(self.tokenizer.end());
+            trunk.push(beginning.ok_or_else(|| self.tokenizer.nameless_beginning())?);
         } else {
             self.inspect(way, &context, &texts, &trunk, &mut warnings);
         }

@@ -7,7 +7,7 @@ use super::letters;
 use super::mersenne::PythonRandom;
 use super::python;
 use super::spec::TaskSpec;
-use super::target::{self, Prompt, Target};
+use super::target::{self, Prompt};
 use super::template::{self, Columns, Row};
 
 /// lm-evaluation-harness's seed of the draw.
@@ -50,22 +50,6 @@ impl Examples {
             task: spec.name.clone(),
             message,
         };
-        let rows = match &spec.example_fields.indices {
-            None => rows,
-            Some(indices) => {
-                let row = |&at: &usize| {
-                    let missing = || {
-                        format!(
-                            "fewshot_config.fewshot_indices: row {at} (from 0) of {}",
-                            rows.len()
-                        )
-                    };
-                    rows.get(at).cloned().ok_or_else(missing)
-                };
-                let chosen: Result<Vec<Columns>, String> = indices.iter().map(row).collect();
-                chosen.map_err(refuse)?
-            }
-        };
         let mut pools: HashMap<String, Pool> = HashMap::new();
         for row in rows {
             let name = pool_name(spec, &row).map_err(refuse)?;
@@ -89,26 +73,26 @@ impl Examples {
         let spec = &self.told;
         let name = pool_name(spec, question)?;
         let pool = pool(&mut self.pools, spec, &name)?;
-        let others = |rows: Vec<usize>| -> Vec<usize> {
-            let other = |at: &usize| !may_be_asked(spec) || pool.rows[*at] != *question;
-            rows.into_iter().filter(other).collect()
-        };
+        let other = |at: &usize| !may_be_asked(spec) || pool.rows[*at] != *question;
         let count = spec.num_fewshot;
-        let all = || (0..pool.rows.len()).collect();
-        let mut picked = match spec.first_examples {
-            true => others(all()),
-            false => others(pool.random.sample(pool.rows.len(), drawn(spec))),
+        let others = || (0..pool.rows.len()).filter(other);
+        let mut picked: Vec<usize> = match spec.first_examples {
+            true => others().take(count).collect(),
+            false => {
+                let drawn = pool.random.sample(pool.rows.len(), drawn(spec));
+                drawn.into_iter().filter(other).take(count).collect()
+            }
         };
         if picked.len() < count {
             // The question was drawn more than once: again, from all but it.
-            let rest = others(all());
+            let rest: Vec<usize> = others().collect();
             if rest.len() < count {
                 return Err(too_few(spec, &name, count, rest.len()));
             }
             let again = pool.random.sample(rest.len(), count).into_iter();
             picked = again.map(|at| rest[at]).collect();
         }
-        let rows = picked.into_iter().take(count).map(|at| &pool.rows[at]);
+        let rows = picked.into_iter().map(|at| &pool.rows[at]);
         rows.map(|row| example(spec, &Row::new(row))).collect()
     }
 }
@@ -120,7 +104,8 @@ fn may_be_asked(spec: &TaskSpec) -> bool {
 
 /// One more than is shown where the question itself may be drawn.
 fn drawn(spec: &TaskSpec) -> usize {
-    spec.num_fewshot + usize::from(may_be_asked(spec))
+    let own = usize::from(may_be_asked(spec));
+    spec.num_fewshot.saturating_add(own)
 }
 
 fn pool_name(spec: &TaskSpec, row: &Columns) -> Result<String, String> {
@@ -160,25 +145,21 @@ fn too_few(spec: &TaskSpec, name: &str, needed: usize, there: usize) -> String {
 
 fn example(spec: &TaskSpec, row: &Row<'_>) -> Result<Example, String> {
     let options = target::options(spec, row)?;
-    let mut question = match (target::prompt(spec, row)?, &options) {
-        (Prompt::Text(text), _) => text,
-        (Prompt::Option(index), Some(options)) => target::option(options, index)?.clone(),
-        (Prompt::Option(index), None) => index.to_string(),
+    let options = options.as_deref();
+    let mut question = match target::prompt(spec, row)? {
+        Prompt::Text(text) => text,
+        Prompt::Option(index) => target::option(options.unwrap_or_default(), index)?.clone(),
     };
-    if let (true, Some(options)) = (spec.letters, &options) {
+    if let (true, Some(options)) = (spec.letters, options) {
         question = letters::listed(&question, options)?;
     }
-    let answer = match (target::target(spec, row)?, options) {
-        (target, Some(options)) if spec.letters => {
-            let gold = target::gold_index(&target, &options)?;
+    let target = target::target(spec, row)?;
+    let answer = match options {
+        Some(options) if spec.letters => {
+            let gold = target::gold_index(&target.each()[0], options)?;
             letters::letter(gold).unwrap_or_default().to_owned()
         }
-        (target, options) => match (&target.each()[0], options) {
-            (index @ Target::Index(_), Some(options)) => {
-                options[target::gold_index(index, &options)?].clone()
-            }
-            (answer, _) => answer.printed(),
-        },
+        options => target.texts(options)?.swap_remove(0),
     };
     let prefix = target::answer_prefix(spec, row)?;
     let answered = !answer.is_empty();

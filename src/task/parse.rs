@@ -14,7 +14,8 @@ use super::template;
 use super::yaml::{Entry, Keys, scalar};
 
 /// Keys that change neither prompt nor score.
-const IGNORED: [&str; 6] = [
+const IGNORED: [&str; 7] = [
+    "metadata",
     "tag",
     "group",
     "task_alias",
@@ -23,8 +24,16 @@ const IGNORED: [&str; 6] = [
     "doc_to_decontamination_query",
 ];
 
+/// The names of the most tokens to generate, the one that counts first.
+const MAX_TOKENS: [&str; 4] = [
+    "max_gen_toks",
+    "max_new_tokens",
+    "max_tokens",
+    "max_completion_tokens",
+];
+
 /// What lm-evaluation-harness generates at most where a task does not say.
-const DEFAULT_MAX_TOKENS: usize = 256;
+pub const DEFAULT_MAX_TOKENS: usize = 256;
 
 /// Builds the task; `directory` is where its relative paths start.
 pub(super) fn task(mut keys: Keys, directory: Option<PathBuf>) -> Result<TaskSpec, TaskError> {
@@ -39,10 +48,6 @@ pub(super) fn task(mut keys: Keys, directory: Option<PathBuf>) -> Result<TaskSpe
         Some(entry) => entry.text()?,
         None => return Err(keys.missing("task", "missing: the name of the task")),
     };
-    let version = match keys.take("metadata") {
-        Some(entry) => entry.value.get("version").and_then(scalar),
-        None => None,
-    };
     let fewshot_delimiter = text_or(&mut keys, "fewshot_delimiter", "\n\n")?;
     let output = output(&mut keys, &fewshot_delimiter)?;
     let multiple_choice = output == Output::MultipleChoice;
@@ -54,7 +59,6 @@ pub(super) fn task(mut keys: Keys, directory: Option<PathBuf>) -> Result<TaskSpe
     )?;
     let spec = TaskSpec {
         name,
-        version,
         file: keys.file.clone(),
         source: data_source(&mut keys, directory)?,
         description: description(&mut keys)?,
@@ -172,14 +176,18 @@ fn generate(entry: Option<&Entry>, fewshot_delimiter: &str) -> Result<Output, Ta
     };
     // As the harness reads them: it samples where do_sample says so, or where a temperature does and do_sample says nothing.
     let (mut do_sample, mut temperature) = (None, 0.0);
+    let mut rank = MAX_TOKENS.len();
     for (key, value) in options.iter().filter(|(_, value)| !value.is_null()) {
         let inside = entry.inside(&scalar(key).unwrap_or_default(), value);
         let is = |text: &str| scalar(value).is_some_and(|value| value == text);
         match scalar(key).unwrap_or_default().as_str() {
             "until" => until = inside.texts()?,
-            "max_gen_toks" | "max_new_tokens" | "max_tokens" | "max_completion_tokens" => {
+            name if let Some(own) = MAX_TOKENS.iter().position(|known| *known == name) => {
                 let count = inside.count().ok().filter(|&count| count > 0);
-                max_tokens = count.ok_or_else(|| inside.error("expected a whole number from 1"))?;
+                let count = count.ok_or_else(|| inside.error("expected a whole number from 1"))?;
+                if own < rank {
+                    (rank, max_tokens) = (own, count);
+                }
             }
             "do_sample" => {
                 let flag = value.as_bool();
@@ -288,11 +296,15 @@ fn fewshot(keys: &mut Keys, mut spec: TaskSpec) -> Result<TaskSpec, TaskError> {
     let Value::Mapping(options) = &entry.value else {
         return Err(entry.error("expected `key: value` lines"));
     };
-    for (key, value) in options.iter().filter(|(_, value)| !value.is_null()) {
+    for (key, value) in options {
         let key = scalar(key).unwrap_or_default();
         let inside = entry.inside(&key, value);
         let fields = &mut spec.example_fields;
         match key.as_str() {
+            // These two say something by a null: not what the task says.
+            "gen_prefix" if value.is_null() => fields.prefix = Some(None),
+            "split" if value.is_null() => spec.source.fewshot = None,
+            _ if value.is_null() => {}
             "sampler" => match inside.text()?.as_str() {
                 "default" => {}
                 "first_n" => spec.first_examples = true,
@@ -310,19 +322,17 @@ fn fewshot(keys: &mut Keys, mut spec: TaskSpec) -> Result<TaskSpec, TaskError> {
             "doc_to_text" => fields.prompt = Some(field(&inside)?),
             "doc_to_target" => fields.target = Some(field(&inside)?),
             "doc_to_choice" => fields.choices = Some(field(&inside)?),
-            "gen_prefix" => fields.prefix = Some(field(&inside)?),
+            "gen_prefix" => fields.prefix = Some(Some(field(&inside)?)),
             "target_delimiter" => fields.target_delimiter = Some(inside.text()?),
             "fewshot_delimiter" => fields.fewshot_delimiter = Some(inside.text()?),
             "fewshot_indices" => {
-                let indices = serde_yaml_ng::from_value(value.clone());
-                fields.indices =
-                    Some(indices.map_err(|_| {
-                        inside.error("expected a list of row numbers, counted from 0")
-                    })?);
+                return Err(inside.error(
+                    "lm-evaluation-harness reads it and draws from all rows all the same: leave it out",
+                ));
             }
             _ => {
                 return Err(inside.error(
-                    "unknown option: sampler, samples, split, fewshot_indices, same_column, doc_to_text, doc_to_target, \
+                    "unknown option: sampler, samples, split, same_column, doc_to_text, doc_to_target, \
                      doc_to_choice, gen_prefix, target_delimiter and fewshot_delimiter are read",
                 ));
             }

@@ -99,11 +99,12 @@ fn next_char(text: &str, at: usize) -> usize {
 
 /// Python's pattern in the words of `fancy-regex`.
 fn translate(pattern: &str) -> String {
-    let multi_line = pattern.starts_with("(?")
-        && pattern[2..]
-            .split(')')
-            .next()
-            .is_some_and(|f| f.contains('m'));
+    let flags = pattern
+        .strip_prefix("(?")
+        .and_then(|rest| rest.split_once(')'));
+    let multi_line = flags.is_some_and(|(flags, _)| {
+        flags.contains('m') && flags.chars().all(|flag| "aiLmsux".contains(flag))
+    });
     let mut out = String::with_capacity(pattern.len() + 8);
     let mut rest = pattern;
     let mut in_class = false;
@@ -114,6 +115,8 @@ fn translate(pattern: &str) -> String {
                 let escaped = tail.chars().next();
                 match escaped {
                     Some('Z') if !in_class => out.push_str("\\z"),
+                    // Ends of words elsewhere, plain characters to Python.
+                    Some(e @ ('<' | '>')) => out.push(e),
                     Some(e) => out.extend(['\\', e]),
                     None => out.push('\\'),
                 }
@@ -203,6 +206,14 @@ mod tests {
         assert_eq!(select(r"x{(\d)}", "x{7}", 0).unwrap(), "7");
         assert_eq!(select(r"[[(](\w)[])]", "an [A] b", 0).unwrap(), "A");
         assert_eq!(select(r"(?P<letter>[A-D])\.", "so B.", 0).unwrap(), "B");
+        // A group that begins with an m, or has one in its name, is no flag.
+        assert_eq!(
+            select(r"(?:number is )(\d+)$", "number is 5\n", 0).unwrap(),
+            "5"
+        );
+        assert_eq!(select(r"(?P<m>\d+)$", "5\n", 0).unwrap(), "5");
+        assert_eq!(select(r"(?m)(\d+)$", "5\n6", 0).unwrap(), "5");
+        assert_eq!(select(r"\<(a)\>", "<a>", 0).unwrap(), "a");
     }
 
     #[test]

@@ -16,8 +16,6 @@ use super::template::Columns;
 pub struct TaskSpec {
     /// The name in results.
     pub name: String,
-    /// `metadata.version` as it is written.
-    pub version: Option<String>,
     /// The task file, for messages and manifests.
     pub file: String,
     /// Where the rows are.
@@ -56,17 +54,16 @@ pub struct TaskSpec {
     pub config: serde_json::Map<String, serde_json::Value>,
 }
 
-/// `fewshot_config`: what examples say otherwise than questions, and which rows they are.
+/// `fewshot_config`: what examples say otherwise than questions.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ExampleFields {
     pub prompt: Option<Field>,
     pub target: Option<Field>,
     pub choices: Option<Field>,
-    pub prefix: Option<Field>,
+    /// Of `gen_prefix: null` that there is none.
+    pub prefix: Option<Option<Field>>,
     pub target_delimiter: Option<String>,
     pub fewshot_delimiter: Option<String>,
-    /// The rows of the split to draw from, counted from 0; None is all.
-    pub indices: Option<Vec<usize>>,
 }
 
 impl TaskSpec {
@@ -88,7 +85,7 @@ impl TaskSpec {
         spec.prompt = fields.prompt.unwrap_or(spec.prompt);
         spec.target = fields.target.unwrap_or(spec.target);
         spec.choices = fields.choices.or(spec.choices);
-        spec.answer_prefix = fields.prefix.or(spec.answer_prefix);
+        spec.answer_prefix = fields.prefix.unwrap_or(spec.answer_prefix);
         spec.target_delimiter = fields.target_delimiter.unwrap_or(spec.target_delimiter);
         spec.fewshot_delimiter = fields.fewshot_delimiter.unwrap_or(spec.fewshot_delimiter);
         spec

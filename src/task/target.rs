@@ -10,51 +10,65 @@ use super::template::{self, Row};
 
 /// `doc_to_target` of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) struct Target {
+    /// The right answers, at least one; the first stands for all where one is shown.
+    right: Vec<Right>,
+    /// As Python prints it.
+    pub printed: String,
+}
+
+/// A right answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Right {
     /// An index into the options.
     Index(usize),
     /// An answer, or the text of an option.
     Text(String),
-    /// A list: all are right. Never empty.
-    Several(Vec<Target>),
 }
 
 impl Target {
-    /// As Python prints it.
-    pub fn printed(&self) -> String {
-        match self {
-            Target::Index(index) => index.to_string(),
-            Target::Text(text) => text.clone(),
-            Target::Several(targets) => {
-                let printed = targets.iter().map(|target| match target {
-                    Target::Text(text) => python::quote(text),
-                    other => other.printed(),
-                });
-                format!("[{}]", printed.collect::<Vec<_>>().join(", "))
-            }
+    fn one(right: Right, printed: String) -> Self {
+        Target {
+            right: vec![right],
+            printed,
         }
     }
 
-    /// Every right answer, the first of which stands for all where one is shown.
-    pub fn each(&self) -> &[Target] {
-        match self {
-            Target::Several(targets) => targets,
-            one => std::slice::from_ref(one),
-        }
+    fn text(text: String) -> Self {
+        Self::one(Right::Text(text.clone()), text)
+    }
+
+    fn index(index: usize) -> Self {
+        Self::one(Right::Index(index), index.to_string())
+    }
+
+    /// All right answers.
+    pub fn each(&self) -> &[Right] {
+        &self.right
     }
 
     /// The only right answer.
     ///
     /// # Errors
     /// There are several.
-    pub fn only(&self) -> Result<&Target, String> {
-        match self.each() {
+    pub fn only(&self) -> Result<&Right, String> {
+        match self.right.as_slice() {
             [one] => Ok(one),
             several => Err(format!(
                 "doc_to_target gives {} right answers: here only one is supported",
                 several.len()
             )),
         }
+    }
+
+    /// The text of every right answer: of an index that of its option, where there are options.
+    pub fn texts(&self, options: Option<&[String]>) -> Result<Vec<String>, String> {
+        let text = |right: &Right| match (right, options) {
+            (Right::Text(text), _) => Ok(text.clone()),
+            (index, Some(options)) => Ok(options[gold_index(index, options)?].clone()),
+            (Right::Index(index), None) => Ok(index.to_string()),
+        };
+        self.right.iter().map(text).collect()
     }
 }
 
@@ -163,60 +177,68 @@ pub(super) fn options(spec: &TaskSpec, row: &Row<'_>) -> Result<Option<Vec<Strin
     }
 }
 
-/// The target of a row. A template's digits are an index where there are options; a column's text stays text.
+/// The target of a row. A template's digits are an index where there are options, its brackets a list; a column's text
+/// stays text.
 pub(super) fn target(spec: &TaskSpec, row: &Row<'_>) -> Result<Target, String> {
     let has_options = spec.choices.is_some();
     let source = match &spec.target {
-        Field::Index(index) if has_options => return Ok(Target::Index(*index)),
-        Field::Index(index) => return Ok(Target::Text(index.to_string())),
+        Field::Index(index) if has_options => return Ok(Target::index(*index)),
+        Field::Index(index) => return Ok(Target::text(index.to_string())),
         Field::List(texts) => {
-            return several(texts.iter().map(|text| Ok(Target::Text(text.clone()))));
+            let texts = texts.iter().map(|text| Value::from(text.as_str()));
+            return from_value(&texts.collect(), has_options);
         }
         Field::Text(source) => source,
     };
     if let Some(value) = column(source, row)? {
         return from_value(value, has_options);
     }
-    let text = match template::lone_value(source, row) {
-        Some(Ok(Value::Array(items))) => {
-            return several(items.iter().map(|item| from_value(item, has_options)));
-        }
-        Some(value) => python::to_str(&value?),
-        None => template::render(source, row)?,
-    };
+    let text = template::render(source, row)?;
     match text.parse() {
-        Ok(index) if has_options && is_digits(&text) => Ok(Target::Index(index)),
-        _ => Ok(Target::Text(text)),
+        Ok(index) if has_options && is_digits(&text) => Ok(Target::index(index)),
+        _ if text.starts_with('[') && text.ends_with(']') => {
+            match template::literal_of(source, &text, row) {
+                Some(list @ Value::Array(_)) => from_value(&list, has_options),
+                _ => Ok(Target::text(text)),
+            }
+        }
+        _ => Ok(Target::text(text)),
     }
 }
 
 /// A typed value: only real numbers (and truth values, which are numbers to Python) are indices.
 fn from_value(value: &Value, has_options: bool) -> Result<Target, String> {
+    let right = match value {
+        Value::Array(items) if items.is_empty() => {
+            return Err("doc_to_target gives an empty list".to_owned());
+        }
+        Value::Array(items) => items
+            .iter()
+            .map(|item| right(item, has_options))
+            .collect::<Result<_, _>>()?,
+        one => vec![right(one, has_options)?],
+    };
+    let printed = python::to_str(value);
+    Ok(Target { right, printed })
+}
+
+fn right(value: &Value, has_options: bool) -> Result<Right, String> {
     match value {
-        Value::Array(items) => several(items.iter().map(|item| from_value(item, has_options))),
-        Value::Bool(bool) if has_options => Ok(Target::Index(usize::from(*bool))),
+        Value::Bool(bool) if has_options => Ok(Right::Index(usize::from(*bool))),
         Value::Number(number) if has_options => {
             match number.as_u64().and_then(|n| usize::try_from(n).ok()) {
-                Some(index) => Ok(Target::Index(index)),
+                Some(index) => Ok(Right::Index(index)),
                 None => Err(format!(
                     "the gold label {number} is not the index of an option (hidden labels are often -1)"
                 )),
             }
         }
-        other => Ok(Target::Text(python::to_str(other))),
+        other => Ok(Right::Text(python::to_str(other))),
     }
 }
 
-fn several(targets: impl Iterator<Item = Result<Target, String>>) -> Result<Target, String> {
-    let targets: Vec<Target> = targets.collect::<Result<_, _>>()?;
-    match targets.is_empty() {
-        true => Err("doc_to_target gives an empty list".to_owned()),
-        false => Ok(Target::Several(targets)),
-    }
-}
-
-/// The index of the gold option; of several the first.
-pub(super) fn gold_index(target: &Target, options: &[String]) -> Result<usize, String> {
+/// The index of a right option.
+pub(super) fn gold_index(right: &Right, options: &[String]) -> Result<usize, String> {
     let listed = || {
         options
             .iter()
@@ -224,14 +246,13 @@ pub(super) fn gold_index(target: &Target, options: &[String]) -> Result<usize, S
             .collect::<Vec<_>>()
             .join(", ")
     };
-    match target {
-        Target::Several(_) => gold_index(&target.each()[0], options),
-        Target::Index(index) if *index < options.len() => Ok(*index),
-        Target::Index(index) => Err(format!(
+    match right {
+        Right::Index(index) if *index < options.len() => Ok(*index),
+        Right::Index(index) => Err(format!(
             "the gold label is option {index} (from 0), but there are {}",
             options.len()
         )),
-        Target::Text(text) => options
+        Right::Text(text) => options
             .iter()
             .position(|option| option == text)
             .ok_or_else(|| {
@@ -255,7 +276,9 @@ fn column<'r>(source: &str, row: &Row<'r>) -> Result<Option<&'r Value>, String> 
         .all(|b| b.is_ascii_alphanumeric() || b == b'_');
     match row.columns.get(source) {
         Some(value) => Ok(Some(value)),
-        None if identifier && !source.is_empty() => Err(template::no_column(source, row)),
+        None if identifier && !source.is_empty() && !is_digits(source) => {
+            Err(template::no_column(source, row))
+        }
         None => Ok(None),
     }
 }

@@ -198,7 +198,7 @@ fn compiled_in(key: &str) -> String {
     format!("; those of built-in tasks go by name ({names})")
 }
 
-/// A file's own keys over those it includes; of several includes the first wins, as in lm-evaluation-harness.
+/// A file's own keys over those it includes; of several includes the last wins, as in lm-evaluation-harness.
 fn read_merged(source: &Source, depth: usize) -> Result<Vec<Entry>, TaskError> {
     let file = source.label();
     let yaml_error = |message: String| TaskError::Yaml {
@@ -228,7 +228,7 @@ fn read_merged(source: &Source, depth: usize) -> Result<Vec<Entry>, TaskError> {
     if depth >= MAX_INCLUDES {
         return Err(include.error("more than 16 files deep: does a file include itself?"));
     }
-    for name in include.texts()? {
+    for name in include.texts()?.into_iter().rev() {
         for entry in read_merged(&source.included(&name), depth + 1)? {
             if !own.iter().any(|known| known.key == entry.key) {
                 own.push(entry);

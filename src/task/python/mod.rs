@@ -67,7 +67,7 @@ fn number(number: &Number) -> String {
 }
 
 /// `repr` of a float: the shortest digits that are it, with an exponent below 1e-4 and from 1e16.
-pub(super) fn float(value: f64) -> String {
+pub fn float(value: f64) -> String {
     if value.is_nan() {
         return "nan".to_owned();
     }

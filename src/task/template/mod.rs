@@ -73,7 +73,7 @@ pub(super) fn render(source: &str, row: &Row<'_>) -> Result<String, String> {
 }
 
 /// The value of `source` over `row`, where it is a lone `{{ expression }}`; None of any other template.
-pub(super) fn lone_value(source: &str, row: &Row<'_>) -> Option<Result<Json, String>> {
+fn lone_value(source: &str, row: &Row<'_>) -> Option<Result<Json, String>> {
     let expression = lone_expression(source).and_then(|inner| Program::expression(inner).ok())?;
     let evaluated = expression.run(&ENVIRONMENT, row.context.clone());
     Some(
@@ -103,12 +103,25 @@ pub(super) fn evaluate(source: &str, row: &Row<'_>) -> Result<Json, String> {
         return value;
     }
     let text = render(source, row)?;
-    // Jinja's literals are Python's, so its own parser reads them.
-    let literal = || {
-        let (_, value) = Program::expression(text.trim())?.run(&ENVIRONMENT, Value::from(()))?;
-        to_json(&value.unwrap_or_default())
-    };
-    literal().map_err(|_| format!("`{source}` gives `{text}`, which is no list"))
+    literal(&text).ok_or_else(|| format!("`{source}` gives `{text}`, which is no list"))
+}
+
+/// What `text`, which `source` gave, means as a literal, where it means anything.
+pub(super) fn literal_of(source: &str, text: &str, row: &Row<'_>) -> Option<Json> {
+    match lone_value(source, row) {
+        // Not by way of its text, whose escapes are Python's.
+        Some(Ok(value @ Json::Array(_))) => Some(value),
+        _ => literal(text),
+    }
+}
+
+/// Jinja's literals are Python's, so its own parser reads them.
+fn literal(text: &str) -> Option<Json> {
+    let (_, value) = Program::expression(text.trim())
+        .ok()?
+        .run(&ENVIRONMENT, Value::from(()))
+        .ok()?;
+    to_json(&value.unwrap_or_default()).ok()
 }
 
 /// The inside of `{{ ... }}`, where that is the whole template.

@@ -51,6 +51,11 @@ fn unknown_keys_and_options_are_refused_by_name() {
     );
     check(
         GENERATE,
+        "fewshot_config: {fewshot_indices: [2]}",
+        "fewshot_config.fewshot_indices: lm-evaluation-harness reads it",
+    );
+    check(
+        GENERATE,
         "fewshot_config: {seed: 3}",
         "fewshot_config.seed: unknown option",
     );
