@@ -16,11 +16,13 @@ pub(super) fn time(text: &str) -> Option<Time> {
     for command in COMMANDS {
         bare = bare.replace(command, "");
     }
-    bare.retain(|c| !c.is_whitespace() && !matches!(c, '{' | '}' | '\\' | '~' | '.' | '$' | ','));
+    bare.retain(|c| !c.is_whitespace() && !matches!(c, '{' | '}' | '\\' | '~' | '$'));
+    let bare = bare.replace("a.m", "am").replace("p.m", "pm");
+    let bare = bare.trim_end_matches('.');
     let (bare, afternoon) = match (bare.strip_suffix("am"), bare.strip_suffix("pm")) {
         (Some(rest), _) => (rest, Some(false)),
         (_, Some(rest)) => (rest, Some(true)),
-        _ => (bare.as_str(), None),
+        _ => (bare, None),
     };
     let (hours, minutes) = bare.split_once(':')?;
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());

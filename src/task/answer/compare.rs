@@ -7,7 +7,7 @@ use super::limits::Unsure;
 use super::poly::Poly;
 use super::real_set::real_set;
 use super::relation;
-use super::signs::{entries, has_choice};
+use super::signs::{entries, has_choice, one_choice};
 use super::syntax::{Joined, Node, Relation, SetOperation};
 use super::units::Unit;
 use super::words::same_words;
@@ -81,15 +81,8 @@ impl Algebra {
             ) => Ok((open, close) == (gold_open, gold_close)
                 && self.same_in_order(items, gold_items)?),
             (Node::Matrix(a), Node::Matrix(g)) => {
-                if a.len() != g.len() {
-                    return Ok(false);
-                }
-                for (row, gold) in a.iter().zip(g) {
-                    if !self.same_in_order(row, gold)? {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
+                let widths = |rows: &[Vec<Node>]| rows.iter().map(Vec::len).collect::<Vec<_>>();
+                Ok(widths(a) == widths(g) && self.same_in_order(&a.concat(), &g.concat())?)
             }
             (Node::Sets(operation, a), Node::Sets(gold_operation, g))
                 if operation == gold_operation =>
@@ -102,6 +95,9 @@ impl Algebra {
             (Node::Ordered { .. } | Node::Matrix(_) | Node::Sets(..), _)
             | (_, Node::Ordered { .. } | Node::Matrix(_) | Node::Sets(..)) => Ok(false),
             (Node::Ratio(a), Node::Ratio(g)) => self.same_ratio(a, g),
+            (Node::Product(a), Node::Product(g)) if reordered_letters(a, g) => {
+                Err(Unsure::Ambiguous("letters in another order".to_owned()))
+            }
             _ if has_choice(answer) || has_choice(gold) => {
                 let (a, g) = (entries(answer)?, entries(gold)?);
                 self.same_entries(&a, &g, false)
@@ -114,6 +110,8 @@ impl Algebra {
         if answer.len() != gold.len() {
             return Ok(false);
         }
+        one_choice(answer)?;
+        one_choice(gold)?;
         for (answer, gold) in answer.iter().zip(gold) {
             if !self.same(answer, gold)? {
                 return Ok(false);
@@ -128,13 +126,20 @@ impl Algebra {
             // What is joined by "and" is another thing than what is joined by "or", but where it is a list of values.
             let joined = [a, g];
             let opposed = joined.contains(&&Joined::And) && joined.contains(&&Joined::Or);
-            if opposed && !one_name(entries) {
+            if opposed && !(one_name(entries) && are_solutions(entries)) {
                 return Ok(false);
             }
         }
         let set = [answer, gold]
             .iter()
             .any(|node| matches!(node, Node::Set(_)));
+        for node in [answer, gold] {
+            if let Node::List(_, entries) = node
+                && !one_name(entries)
+            {
+                one_choice(entries)?;
+            }
+        }
         let (a, g) = (entries(answer)?, entries(gold)?);
         // The values of several names are no list of values.
         let named = |entries: &[Node]| entries.iter().any(|entry| relation::name(entry).is_some());
@@ -197,9 +202,13 @@ impl Algebra {
     fn same_quantity(&mut self, answer: &Node, gold: &Node) -> Result<bool, Unsure> {
         let (a, g) = (Quantity::of(answer), Quantity::of(gold));
         match (a.unit, g.unit) {
-            (Some(unit), Some(gold)) if unit != gold && !both_degrees(unit, gold) => {
+            (Some(unit), Some(gold))
+                if unit != gold && !both_degrees(unit, gold) && !both_pounds(unit, gold) =>
+            {
                 return Ok(false);
             }
+            // Hundredths are of no unit.
+            (Some(_), _) | (_, Some(_)) if a.percent != g.percent => return Ok(false),
             _ => {}
         }
         let (number, gold_number) = (self.value(a.number, true)?, self.value(g.number, true)?);
@@ -319,6 +328,49 @@ fn is_relation(node: &Node) -> bool {
 fn both_degrees(left: &Unit, right: &Unit) -> bool {
     let scale = |unit: &Unit| unit.is("celsius") || unit.is("fahrenheit");
     (left.is("degree") && scale(right)) || (scale(left) && right.is("degree"))
+}
+
+/// `5 pounds` may be money or a weight, but `£5` is no `5 lbs`.
+fn both_pounds(left: &Unit, right: &Unit) -> bool {
+    let kind = |unit: &Unit| unit.is("pound-sterling") || unit.is("pound-weight");
+    (left.is("pound") && kind(right)) || (kind(left) && right.is("pound"))
+}
+
+/// Whether entries are numbers, or equations: what "and" and "or" say of them is that all are solutions.
+fn are_solutions(entries: &[Node]) -> bool {
+    let name = |node: &Node| {
+        matches!(node, Node::Text(_))
+            || matches!(node, Node::Symbol(name) if name != "pi" && name != "e" && name != "i")
+            || matches!(node, Node::Product(factors) if factors.iter().all(|f| matches!(f, Node::Symbol(_))))
+    };
+    !entries.iter().any(name)
+}
+
+/// Whether capitals stand in another order: as a product the same, as a ranking or the digits of another base not.
+fn reordered_letters(left: &[Node], right: &[Node]) -> bool {
+    let letters = |nodes: &[Node]| -> Option<Vec<String>> {
+        let letter = |node: &Node| match node {
+            Node::Symbol(name) => {
+                let mut characters = name.chars();
+                let first = characters.next().filter(char::is_ascii_uppercase)?;
+                let rest = characters.as_str();
+                (rest.is_empty() || rest.starts_with('_')).then(|| first.to_string())
+            }
+            _ => None,
+        };
+        nodes.iter().map(letter).collect()
+    };
+    match (letters(left), letters(right)) {
+        (Some(left), Some(right)) if left.len() > 2 => {
+            let sorted = |letters: &[String]| {
+                let mut letters = letters.to_vec();
+                letters.sort_unstable();
+                letters
+            };
+            left != right && sorted(&left) == sorted(&right)
+        }
+        _ => false,
+    }
 }
 
 /// Whether the entries are values of at most one thing.

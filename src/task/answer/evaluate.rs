@@ -18,6 +18,8 @@ const POINTS: usize = 10;
 const ATTEMPTS: usize = 30;
 /// Relative difference of equal values.
 const TOLERANCE: f64 = 1e-11;
+/// Bits of the largest denominator of a coefficient, about a million.
+const FINEST: u64 = 20;
 /// A term below this part of the sum could differ unseen.
 const SMALLEST_TERM: f64 = 1e-6;
 /// Coefficients and values past this are not trusted.
@@ -49,6 +51,10 @@ impl Algebra {
             return Err(Unsure::NotUnderstood(
                 "a root or step of a variable".to_owned(),
             ));
+        }
+        // Digits that many are a rounding of a value that no fraction is.
+        if [left, right].into_iter().any(is_fine) {
+            return Err(Unsure::Ambiguous("a rounded value".to_owned()));
         }
         let points = if kinds.variables { POINTS } else { 1 };
         let mut agreeing = 0;
@@ -246,6 +252,12 @@ impl<'a> Point<'a> {
         };
         usable(value)
     }
+}
+
+/// Whether a coefficient has a large denominator.
+fn is_fine(value: &Value) -> bool {
+    let mut coefficients = value.above.0.values().chain(value.below.0.values());
+    coefficients.any(|coefficient| coefficient.denom().bits() > FINEST)
 }
 
 fn usable(value: Complex64) -> Option<Complex64> {

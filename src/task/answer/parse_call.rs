@@ -17,7 +17,12 @@ impl Parser<'_> {
             true => Some(self.exponent()?),
             false => None,
         };
+        let bracketed = self.is_sign('(') || self.is_sign('{');
         let argument = self.deeper(Self::function_argument)?;
+        // `\cos 2\pi/3` may be of a third, or a third of it.
+        if self.is_sign('/') && !bracketed && !self.function_at(1) {
+            return Err(Unsure::Ambiguous("/".to_owned()));
+        }
         let minus_one = power
             .as_ref()
             .is_some_and(|power| *power == Node::integer(1).negated());
@@ -51,6 +56,10 @@ impl Parser<'_> {
     }
 
     fn starts_function(&self) -> bool {
-        matches!(self.peek(), Some(Token::Command(name) | Token::Word(name)) if Function::named(name).is_some())
+        self.function_at(0)
+    }
+
+    fn function_at(&self, ahead: usize) -> bool {
+        matches!(self.peek_at(ahead), Some(Token::Command(name) | Token::Word(name)) if Function::named(name).is_some())
     }
 }

@@ -76,7 +76,7 @@ impl Parser<'_> {
             Token::Command(sign) => match sign.as_str() {
                 "$" => Unit::of("dollar"),
                 "€" => Unit::of("euro"),
-                "£" => Unit::of("pound"),
+                "£" => Unit::of("pound-sterling"),
                 "¥" => Unit::of("yen"),
                 "₹" => Unit::of("rupee"),
                 _ => return None,
@@ -174,6 +174,10 @@ impl Parser<'_> {
                 let exponent = self.exponent()?;
                 node = Node::Power(Box::new(node), Box::new(exponent));
             } else if self.take_command("circ") {
+                // `f \circ g` is no angle.
+                if self.starts_factor() && self.scale_name().is_none() {
+                    return Err(Unsure::NotUnderstood("\\circ".to_owned()));
+                }
                 node = Node::Measured(Box::new(node), self.scale());
             } else if self.take_sign('!') {
                 if self.is_sign('!') {
@@ -190,18 +194,26 @@ impl Parser<'_> {
 
     /// What the degrees just read are of: an angle, but for `^\circ C`.
     fn scale(&mut self) -> Unit {
-        let name = match self.peek() {
-            Some(Token::Letter('C')) => "celsius",
-            Some(Token::Letter('F')) => "fahrenheit",
-            Some(Token::Text(text)) => match text.to_lowercase().as_str() {
-                "c" | "celsius" => "celsius",
-                "f" | "fahrenheit" => "fahrenheit",
-                _ => return Unit::of("degree"),
+        match self.scale_name() {
+            Some(name) => {
+                self.advance(1);
+                Unit::of(name)
+            }
+            None => Unit::of("degree"),
+        }
+    }
+
+    fn scale_name(&self) -> Option<&'static str> {
+        match self.peek()? {
+            Token::Letter('C') => Some("celsius"),
+            Token::Letter('F') => Some("fahrenheit"),
+            Token::Text(text) => match text.to_lowercase().as_str() {
+                "c" | "celsius" => Some("celsius"),
+                "f" | "fahrenheit" => Some("fahrenheit"),
+                _ => None,
             },
-            _ => return Unit::of("degree"),
-        };
-        self.advance(1);
-        Unit::of(name)
+            _ => None,
+        }
     }
 
     /// `^\circ` and `^{\circ}`, also with the letter.

@@ -60,7 +60,8 @@ impl Parser<'_> {
             let mut open = 0;
             loop {
                 let token = self.take()?;
-                name.push_str(&token.spelled());
+                // A space, so that `f(1 2)` is not `f(12)`.
+                name.push_str(&format!(" {}", token.spelled()));
                 open += match token {
                     Token::Sign('(') => 1,
                     Token::Sign(')') => -1,

@@ -77,7 +77,7 @@ pub(super) fn is_name(node: &Node) -> bool {
     match node {
         Node::Symbol(name) => !matches!(name.as_str(), "pi" | "e" | "i" | "infty" | "ℝ"),
         Node::Text(_) => true,
-        Node::Ordered { items, .. } => items.iter().all(is_variable),
+        Node::Ordered { items, .. } => items.iter().all(is_variable) && in_usual_order(items),
         Node::Product(factors) => {
             let point =
                 |node: &Node| matches!(node, Node::Symbol(c) if c.chars().all(char::is_uppercase));
@@ -118,9 +118,33 @@ pub(super) fn point(algebra: &mut Algebra, entries: &[Node]) -> Result<Option<Ve
             None => return Ok(None),
         }
     }
-    values.sort_by_key(|(name, _)| *name);
+    values.sort_by_key(|(name, _)| place(name));
+    let known = values.iter().all(|(name, _)| place(name).is_some());
     let distinct = values.windows(2).all(|pair| pair[0].0 != pair[1].0);
-    Ok(distinct.then(|| values.into_iter().map(|(_, value)| value).collect()))
+    Ok((known && distinct).then(|| values.into_iter().map(|(_, value)| value).collect()))
+}
+
+/// Where a coordinate stands: letters by the alphabet, before polar and spherical ones in their order. None of others.
+fn place(name: &str) -> Option<usize> {
+    let greek = ["rho", "theta", "phi"];
+    let mut letters = name.chars();
+    match (letters.next(), letters.next()) {
+        (Some(letter), None) if letter.is_ascii_alphabetic() => Some(letter as usize),
+        _ => greek
+            .iter()
+            .position(|known| *known == name)
+            .map(|at| 0x80 + at),
+    }
+}
+
+/// Whether a point names its coordinates in the order that is meant without names.
+fn in_usual_order(items: &[Node]) -> bool {
+    let places = items.iter().map(|item| match item {
+        Node::Symbol(name) => place(name),
+        _ => None,
+    });
+    let places: Vec<Option<usize>> = places.collect();
+    places.iter().all(Option::is_some) && places.is_sorted()
 }
 
 /// With `<` and `<=` only, where the relations all point the same way; an equation has its sides in any order.

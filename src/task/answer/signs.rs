@@ -21,6 +21,14 @@ pub(super) fn entries(node: &Node) -> Result<Vec<Node>, Unsure> {
     Ok(entries)
 }
 
+/// Refuses several entries with a choice of sign each: whether their signs are chosen together is not said.
+pub(super) fn one_choice(entries: &[Node]) -> Result<(), Unsure> {
+    match entries.iter().filter(|entry| has_choice(entry)).count() {
+        0 | 1 => Ok(()),
+        _ => Err(Unsure::Ambiguous("\\pm".to_owned())),
+    }
+}
+
 pub(super) fn has_choice(node: &Node) -> bool {
     choices(node) > 0
 }

@@ -52,6 +52,12 @@ const TEXT: [&str; 15] = [
     "rm",
     "bf",
 ];
+/// Commands that set letters as vectors and matrices are set.
+const BOLD: [&str; 4] = ["vec", "bm", "boldsymbol", "mathbf"];
+/// Commands of text that also set single letters, which are then no units.
+const LETTERS: [&str; 7] = [
+    "mathbf", "bf", "textbf", "mathit", "textit", "mathsf", "textsf",
+];
 /// Commands that say how something looks.
 const LOOKS: [&str; 30] = [
     "boxed",
@@ -97,11 +103,13 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Unsure> {
         at: 0,
         brackets: 0,
         text_ends: 0,
+        bold: Vec::new(),
         out: Vec::new(),
     };
     while reader.at < reader.text.len() {
         reader.next()?;
     }
+    reader.without_products_of_vectors()?;
     let mut out = without_empty_groups(reader.out);
     if matches!(out.last(), Some(Token::Sign('.' | ',' | ';'))) {
         out.pop();
@@ -150,6 +158,8 @@ pub(super) struct Reader<'t> {
     pub(super) brackets: usize,
     /// Up to here letters are those of a text command.
     text_ends: usize,
+    /// Where in `out` letters begin that may be vectors or matrices.
+    bold: Vec<usize>,
     pub(super) out: Vec<Token>,
 }
 
@@ -195,7 +205,15 @@ impl Reader<'_> {
             '⅔' => self.vulgar(2, 3),
             '⅛' => self.vulgar(1, 8),
             c if c.is_whitespace() => self.at += 1,
-            '~' | '\u{200b}' => self.at += 1,
+            // A space, but before everything else "about".
+            '~' if !self.out.is_empty() => self.at += 1,
+            '\u{200b}' => self.at += 1,
+            // `3–5` are the numbers from 3 to 5.
+            '\u{2013}'
+                if matches!(self.out.last(), Some(Token::Number { .. })) && self.digit(1) =>
+            {
+                return Err(Unsure::Ambiguous("\u{2013}".to_owned()));
+            }
             c if c.is_alphabetic() => self.word(),
             c => {
                 match c {
@@ -208,6 +226,19 @@ impl Reader<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Refuses `\vec a \times \vec b` and `\mathbf{AB}`: their order counts.
+    fn without_products_of_vectors(&self) -> Result<(), Unsure> {
+        let bare = |token: &Token| !matches!(token, Token::Sign('{' | '}'));
+        let side_by_side = self.bold.windows(2).any(|pair| {
+            let between = self.out[pair[0]..pair[1]].iter();
+            between.filter(|token| bare(token)).count() == 1
+        });
+        match side_by_side {
+            true => Err(Unsure::Ambiguous("a product of vectors".to_owned())),
+            false => Ok(()),
+        }
     }
 
     /// A character that is a fraction.
@@ -250,6 +281,9 @@ impl Reader<'_> {
             self.at += 1;
         }
         let name: String = self.text[start..self.at].iter().collect();
+        if BOLD.contains(&name.as_str()) || (name == "times" && !self.bold.is_empty()) {
+            self.bold.push(self.out.len());
+        }
         if name.is_empty() {
             let c = self.peek(0).ok_or(Unsure::EndsEarly)?;
             self.at += 1;
@@ -267,7 +301,7 @@ impl Reader<'_> {
                 _ => return Err(Unsure::NotUnderstood(format!("\\{c}"))),
             }
         } else if TEXT.contains(&name.as_str()) {
-            self.text_command();
+            self.text_command(LETTERS.contains(&name.as_str()));
         } else if name == "mathbb"
             && ["{R}", "R", " R", " {R}"]
                 .iter()
@@ -299,7 +333,7 @@ impl Reader<'_> {
 
     /// `\text{words}`, also with commas between them; anything else that it holds is read as if it stood there without the
     /// command, but that letters are words.
-    fn text_command(&mut self) {
+    fn text_command(&mut self, letters: bool) {
         while self.peek(0).is_some_and(char::is_whitespace) {
             self.at += 1;
         }
@@ -329,8 +363,11 @@ impl Reader<'_> {
             }
             let entry = entry.split_whitespace().collect::<Vec<_>>().join(" ");
             let entry = entry.trim_matches(['.', ' ']);
-            if !entry.is_empty() {
-                self.out.push(Token::Text(entry.to_owned()));
+            let mut characters = entry.chars();
+            match (characters.next(), characters.next()) {
+                (None, _) => {}
+                (Some(letter), None) if letters => self.out.push(Token::Letter(letter)),
+                _ => self.out.push(Token::Text(entry.to_owned())),
             }
         }
         self.at += end + 2;

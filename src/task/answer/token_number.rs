@@ -38,7 +38,7 @@ impl Reader<'_> {
             }
         }
         value += BigRational::new(parsed(&digits)?, ten_to(places)?);
-        if let Some(exponent) = self.scientific(whole)? {
+        if let Some(exponent) = self.scientific(whole && digits != "1")? {
             let power = BigRational::from(ten_to(exponent.unsigned_abs() as usize)?);
             value = if exponent < 0 {
                 value / power
@@ -103,14 +103,13 @@ impl Reader<'_> {
     }
 
     /// The exponent of `1.5e-3`. `2e-3` after a whole number other than 1 may be a difference.
-    fn scientific(&mut self, whole: bool) -> Result<Option<i64>, Unsure> {
+    fn scientific(&mut self, may_be_product: bool) -> Result<Option<i64>, Unsure> {
         let sign = usize::from(matches!(self.peek(1), Some('+' | '-')));
         let is_exponent = matches!(self.peek(0), Some('e' | 'E')) && self.digit(1 + sign);
         if !is_exponent {
             return Ok(None);
         }
-        let one = matches!(self.text[..self.at], [.., '1']);
-        if whole && sign == 1 && self.peek(0) == Some('e') && !one {
+        if may_be_product && sign == 1 && self.peek(0) == Some('e') {
             return Err(Unsure::Ambiguous("e".to_owned()));
         }
         let negative = self.peek(1) == Some('-');

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::parse_symbol::is_symbol;
 use super::syntax::Function;
 use super::token::Token;
-use super::words::joins;
+use super::words::{joins, may_be_product};
 
 /// Names with their powers, sorted: `m/s` is m^1 s^-1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,11 +36,14 @@ pub(super) enum Count {
 }
 
 /// First the name that stands for all spellings. Letters alone count inside of text commands only.
-const NAMES: [&[&str]; 44] = [
+const NAMES: [&[&str]; 47] = [
     &["dollar", "dollars", "usd", "bucks"],
     &["cent", "cents", "¢"],
     &["euro", "euros"],
-    &["pound", "pounds", "lb", "lbs"],
+    // Of money or of weight.
+    &["pound", "pounds"],
+    &["pound-sterling", "£"],
+    &["pound-weight", "lb", "lbs"],
     &["ounce", "ounces", "oz"],
     &["percent", "percents", "pct"],
     &["percentage-point"],
@@ -69,7 +73,8 @@ const NAMES: [&[&str]; 44] = [
     &["gram", "grams", "g"],
     &["kilogram", "kilograms", "kg", "kgs"],
     &["milligram", "milligrams", "mg"],
-    &["ton", "tons", "tonne", "tonnes"],
+    &["ton", "tons"],
+    &["tonne", "tonnes"],
     &["litre", "litres", "liter", "liters", "L", "l"],
     &[
         "millilitre",
@@ -124,25 +129,37 @@ const COUNTED: [&str; 18] = [
 ];
 
 /// Words after a number that say more than what is counted: sorted.
-const NO_NOUNS: [&str; 46] = [
+const NO_NOUNS: [&str; 82] = [
     "about",
     "and",
     "approximately",
     "are",
     "at",
     "base",
+    "billions",
     "but",
     "by",
+    "couples",
+    "cubed",
+    "cubes",
     "divided",
     "dozens",
+    "eights",
     "factorial",
+    "factorials",
+    "factors",
     "fewer",
+    "fives",
     "for",
+    "fours",
     "from",
+    "googol",
     "half",
     "halves",
     "hundreds",
     "if",
+    "infinities",
+    "infinity",
     "is",
     "least",
     "less",
@@ -150,27 +167,51 @@ const NO_NOUNS: [&str; 46] = [
     "minus",
     "mod",
     "modulo",
+    "modulus",
     "more",
     "most",
+    "multiples",
     "multiplied",
+    "negative",
+    "negatives",
+    "nines",
     "not",
     "of",
+    "ones",
     "only",
     "or",
     "over",
+    "pairs",
     "plus",
+    "powers",
+    "quadrillion",
+    "quadrillions",
     "quarter",
     "quarters",
+    "quintillion",
     "remainder",
+    "roots",
+    "scores",
+    "sevens",
+    "sixes",
+    "squared",
+    "squares",
+    "tens",
     "than",
+    "third",
     "thirds",
     "thousands",
+    "threes",
     "to",
     "trillion",
+    "trillions",
+    "twos",
     "unless",
     "when",
     "with",
     "without",
+    "zeroes",
+    "zeros",
 ];
 /// Letters of the shortest plural: `cos` is none.
 const MIN_PLURAL: usize = 4;
@@ -238,6 +279,9 @@ fn counts(words: &[&str], count: Count) -> bool {
             && multiplier(&lower).is_none()
             && Function::named(&lower).is_none()
             && !lower.ends_with("ths")
+            && !lower.ends_with("th")
+            && !is_symbol(&lower)
+            && !may_be_product(word)
     };
     let number = match count {
         Count::None => false,

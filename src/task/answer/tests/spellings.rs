@@ -353,3 +353,68 @@ fn a_number_is_read_with_its_percent_sign_apart() {
         assert_eq!(parse_number(text), None, "{text}");
     }
 }
+
+/// What a reader of this code made up to be taken for the same.
+#[test]
+fn what_only_looks_the_same_is_not() {
+    all_different(&[
+        ("1 third", "1"),
+        ("1 fifth", "1"),
+        ("1 quadrillion", "1"),
+        ("1xyz", "1"),
+        ("1 alpha", "1"),
+        ("2 billions", "2"),
+        ("5 tens", "5"),
+        ("3 couples", "3"),
+        ("6 factorials", "6"),
+        (r"\$50", r"50\%"),
+        ("50 cents", r"50\%"),
+        (r"50^\circ", r"50\%"),
+        ("I or III", "I and III"),
+        ("Alice or Bob", "Alice and Bob"),
+        ("A or B", "A and B"),
+        (r"(\pm1,\mp2)", r"(\pm1,\pm2)"),
+        (r"x=\pm1, y=\mp2", r"x=\pm1, y=\pm2"),
+        ("CBA", "ABC"),
+        ("BAC_{16}", "ABC_{16}"),
+        ("Ae", "aE"),
+        ("Bi", "bi"),
+        (r"f \circ g", r"g \circ f"),
+        (r"\vec a\times\vec b", r"\vec b\times\vec a"),
+        (r"\mathbf{B}\mathbf{A}", r"\mathbf{A}\mathbf{B}"),
+        (r"2\mathbf{g}", "2"),
+        (r"\cos 2\pi/3", r"\frac13"),
+        (r"\sin\pi/6", "0"),
+        ("1.93185165257814", r"\sqrt{2+\sqrt3}"),
+        ("0.693147180559945x", r"x\ln 2"),
+        (r"1.7320508075688772\ln 2", r"\sqrt3\ln 2"),
+        ("(y,x)=(1,2)", "(1,2)"),
+        (r"\rho=1, \theta=2, \phi=3", "(3,1,2)"),
+        ("5 lbs", "£5"),
+        ("4 tonnes", "4 tons"),
+        ("21e-3", "0.021"),
+        ("3:3.0", "3:30"),
+        ("1.2:30", "12:30"),
+        ("~5", "5"),
+        ("f(1 2)", "f(12)"),
+        ("3–5", "-2"),
+    ]);
+    all_same(&[
+        ("1 apple", "1"),
+        ("2 apples", "2"),
+        ("x = 1 or x = 2", "x = 1 and x = 2"),
+        ("2 and 3", "3, 2"),
+        (r"\pm 1, \pm 2", "1, -1, 2, -2"),
+        (r"(1, \pm 2)", r"(1, \pm 2) "),
+        (r"2\vec a+3\vec b", r"3\vec b + 2 \vec a"),
+        (r"\frac{\sin x}{\cos x}", r"\sin x/\cos x"),
+        (r"\rho=1, \theta=2, \phi=3", "(1,2,3)"),
+        ("(x,y)=(1,2)", "(1,2)"),
+        ("5 pounds", "5 lbs"),
+        ("5 pounds", "£5"),
+        ("1e-3", "0.001"),
+        ("3:30 p.m.", "3:30 PM"),
+        (r"20^\circ C", r"20^\circ"),
+        ("NO", "no"),
+    ]);
+}
