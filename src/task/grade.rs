@@ -48,38 +48,16 @@ impl Sample {
         self.grade_options(logprobs, &right.collect::<Vec<_>>())
     }
 
-    /// By how much the picked option leads the next best one, nats: the smaller of the leads by sum
-    /// and by sum a character.
+    /// By how much the picked option leads the next best one, nats: the least of the leads by the scores that the task's
+    /// metrics read.
     pub fn choice_lead(&self, logprobs: &[f64]) -> f64 {
-        let options: &[String] = match &self.question {
-            Question::MultipleChoice { options, .. } => options,
-            Question::Generate { .. } => &[],
-        };
-        let lead = |scores: &mut dyn Iterator<Item = f64>| {
-            let (mut best, mut second) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
-            for score in scores {
-                if score > best {
-                    (best, second) = (score, best);
-                } else {
-                    second = second.max(score);
-                }
-            }
-            best - second
-        };
-        let characters = |option: &String| option.chars().count().max(1) as f64;
-        let bytes = |option: &String| option.len().max(1) as f64;
-        let mut normed = logprobs.iter().zip(options).map(|(p, o)| p / characters(o));
-        let mut by_bytes = logprobs.iter().zip(options).map(|(p, o)| p / bytes(o));
-        let leads = lead(&mut logprobs.iter().copied()).min(lead(&mut normed));
-        match self
-            .task
-            .metrics
-            .iter()
-            .any(|metric| matches!(metric, Metric::AccBytes))
-        {
-            true => leads.min(lead(&mut by_bytes)),
-            false => leads,
-        }
+        let scores = self.scores(logprobs);
+        let metrics = self.task.metrics.iter();
+        let read = metrics.filter_map(|metric| scores.of(metric));
+        std::iter::once(&scores.sums)
+            .chain(read)
+            .map(|scores| lead(scores))
+            .fold(f64::INFINITY, f64::min)
     }
 
     /// The same with another option as the right one: the control that searches for a wrong answer.
@@ -88,63 +66,49 @@ impl Sample {
     }
 
     fn grade_options(&self, logprobs: &[f64], wanted: &[usize]) -> ChoiceVerdict {
-        let options: &[String] = match &self.question {
-            Question::MultipleChoice { options, .. } => options,
-            Question::Generate { .. } => &[],
-        };
-        let sums: Vec<f64> = (0..options.len())
-            .map(|at| {
-                logprobs
-                    .get(at)
-                    .copied()
-                    .filter(|sum| !sum.is_nan())
-                    .unwrap_or(f64::NEG_INFINITY)
-            })
-            .collect();
-        let normed: Vec<f64> = sums
-            .iter()
-            .zip(options)
-            .map(|(sum, option)| sum / option.chars().count().max(1) as f64)
-            .collect();
-        let by_bytes = sums.iter().zip(options);
-        let by_bytes: Vec<f64> = by_bytes
-            .map(|(sum, option)| sum / option.len().max(1) as f64)
-            .collect();
-        let picked_bytes = first_highest(&by_bytes);
-        let (picked, picked_norm) = (first_highest(&sums), first_highest(&normed));
-        let right = |scores: &[f64], picked: usize| {
+        let scores = self.scores(logprobs);
+        let right = |scores: &[f64]| {
+            let picked = first_highest(scores);
             wanted.contains(&picked) && scores.get(picked).is_some_and(|s| s.is_finite())
         };
-        let value = |metric: &Metric| match metric {
-            Metric::Acc => f64::from(right(&sums, picked)),
-            Metric::AccNorm => f64::from(right(&normed, picked_norm)),
-            Metric::AccBytes => f64::from(right(&by_bytes, picked_bytes)),
-            Metric::Greedy
-            | Metric::Perplexity
-            | Metric::WordPerplexity
-            | Metric::BytePerplexity
-            | Metric::BitsPerByte
-            | Metric::ExactMatch(_)
-            | Metric::MathMatch
-            | Metric::Compared(_)
-            | Metric::AnswerMatch => 0.0,
-        };
+        let value = |metric: &Metric| scores.of(metric).map_or(0.0, |s| f64::from(right(s)));
         let pipelines = self.task.filters.len();
         let values: Vec<f64> = (0..pipelines)
             .flat_map(|_| self.task.metrics.iter().map(value))
             .collect();
-        let deciding = match self.task.metrics.first() {
-            Some(Metric::AccNorm) => &normed,
-            Some(Metric::AccBytes) => &by_bytes,
-            _ => &sums,
-        };
+        let deciding = self.task.metrics.first().and_then(|m| scores.of(m));
+        let deciding = deciding.unwrap_or(&scores.sums);
         ChoiceVerdict {
-            picked,
-            picked_norm,
-            picked_bytes,
+            picked: first_highest(&scores.sums),
+            picked_norm: first_highest(&scores.normed),
+            picked_bytes: first_highest(&scores.by_bytes),
             correct: values.first() == Some(&1.0),
             margin: margin(deciding, wanted),
             values,
+        }
+    }
+
+    /// NaN, and an option without a value, count as minus infinity.
+    fn scores(&self, logprobs: &[f64]) -> Scores {
+        let options: &[String] = match &self.question {
+            Question::MultipleChoice { options, .. } => options,
+            Question::Generate { .. } => &[],
+        };
+        let sum = |at: usize| {
+            let sum = logprobs.get(at).copied().filter(|sum| !sum.is_nan());
+            sum.unwrap_or(f64::NEG_INFINITY)
+        };
+        let sums: Vec<f64> = (0..options.len()).map(sum).collect();
+        let by = |length: &dyn Fn(&String) -> usize| {
+            let pairs = sums.iter().zip(options);
+            pairs
+                .map(|(sum, option)| sum / length(option).max(1) as f64)
+                .collect()
+        };
+        Scores {
+            normed: by(&|option| option.chars().count()),
+            by_bytes: by(&String::len),
+            sums,
         }
     }
 
@@ -221,6 +185,38 @@ impl Sample {
             || (reads_boxes && super::answer::first_boxed(text).is_some())
             || filters.all(|filter| filter.is_beyond_letters(text))
     }
+}
+
+/// What options are compared by.
+struct Scores {
+    sums: Vec<f64>,
+    normed: Vec<f64>,
+    by_bytes: Vec<f64>,
+}
+
+impl Scores {
+    /// Those that a metric reads.
+    fn of(&self, metric: &Metric) -> Option<&Vec<f64>> {
+        match metric {
+            Metric::Acc => Some(&self.sums),
+            Metric::AccNorm => Some(&self.normed),
+            Metric::AccBytes => Some(&self.by_bytes),
+            _ => None,
+        }
+    }
+}
+
+/// By how much the best score is ahead of the second.
+fn lead(scores: &[f64]) -> f64 {
+    let (mut best, mut second) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
+    for &score in scores {
+        if score > best {
+            (best, second) = (score, best);
+        } else {
+            second = second.max(score);
+        }
+    }
+    best - second
 }
 
 /// The text before the first of the stop texts, cut by one after the other as lm-evaluation-harness does.
