@@ -13,13 +13,14 @@
 //! resolve ── yaml (keys, includes) ── parse, parse_scoring ──> TaskSpec
 //! load_samples ── data (rows, which are taken) ── process, template, target, fewshot ──> Sample
 //!    ask (a row's questions), letters (options by letter), rotate (options in other orders)
-//! Sample ── asking (chat, tokens, prompt) ──> Probe and rows of the engine
+//! Sample ── asking (conversation, tokens, prompt) ──> Probe and rows of the engine
 //! Sample ── grade (filter, metric, answer) ──> ChoiceVerdict | TextVerdict;   wrong ──> WrongTarget
 //! ```
 
 mod answer;
 mod ask;
 mod asking;
+mod conversation;
 mod data;
 mod error;
 mod fewshot;

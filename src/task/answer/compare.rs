@@ -8,12 +8,8 @@ use super::poly::Poly;
 use super::real_set::real_set;
 use super::relation;
 use super::signs::{entries, has_choice, one_choice};
-use super::syntax::{Joined, Node, Relation, SetOperation};
-use super::units::Unit;
+use super::syntax::{Node, Relation, SetOperation};
 use super::words::same_words;
-
-/// Most entries of a set or list: they are compared pair by pair.
-const MAX_ENTRIES: usize = 30;
 
 impl Algebra {
     /// Not symmetric: see [`math_equal`](super::math_equal) for what an answer may leave out.
@@ -120,35 +116,6 @@ impl Algebra {
         Ok(true)
     }
 
-    /// At least one is a list or a set: the same entries, whatever their order.
-    fn same_list(&mut self, answer: &Node, gold: &Node) -> Result<bool, Unsure> {
-        if let (Node::List(a, entries), Node::List(g, _)) = (answer, gold) {
-            // What is joined by "and" is another thing than what is joined by "or", but where it is a list of values.
-            let joined = [a, g];
-            let opposed = joined.contains(&&Joined::And) && joined.contains(&&Joined::Or);
-            if opposed && !(one_name(entries) && are_solutions(entries)) {
-                return Ok(false);
-            }
-        }
-        let set = [answer, gold]
-            .iter()
-            .any(|node| matches!(node, Node::Set(_)));
-        for node in [answer, gold] {
-            if let Node::List(_, entries) = node
-                && !one_name(entries)
-            {
-                one_choice(entries)?;
-            }
-        }
-        let (a, g) = (entries(answer)?, entries(gold)?);
-        // The values of several names are no list of values.
-        let named = |entries: &[Node]| entries.iter().any(|entry| relation::name(entry).is_some());
-        if named(&a) != named(&g) && !(one_name(&a) && one_name(&g)) {
-            return Ok(false);
-        }
-        self.same_entries(&a, &g, set)
-    }
-
     /// Proportional, term by term.
     fn same_ratio(&mut self, answer: &[Node], gold: &[Node]) -> Result<bool, Unsure> {
         let ([first, rest @ ..], [gold_first, gold_rest @ ..]) = (answer, gold) else {
@@ -170,64 +137,6 @@ impl Algebra {
             }
         }
         Ok(true)
-    }
-
-    /// Every entry of one is in the other, whatever the order; outside of sets as often.
-    fn same_entries(&mut self, answer: &[Node], gold: &[Node], set: bool) -> Result<bool, Unsure> {
-        if !set && answer.len() != gold.len() {
-            return Ok(false);
-        }
-        if answer.len().max(gold.len()) > MAX_ENTRIES {
-            return Err(Unsure::TooMuchWork);
-        }
-        let mut met = vec![false; gold.len()];
-        for entry in answer {
-            let mut found = false;
-            for (place, gold) in gold.iter().enumerate() {
-                let free = set || !(found || met[place]);
-                // A set is no member of a set because its only member is.
-                let alike = matches!(entry, Node::Set(_)) == matches!(gold, Node::Set(_));
-                if free && alike && self.same(entry, gold)? {
-                    (met[place], found) = (true, true);
-                }
-            }
-            if !found {
-                return Ok(false);
-            }
-        }
-        Ok(met.iter().all(|met| *met))
-    }
-
-    /// Numbers and expressions, with percent and units.
-    fn same_quantity(&mut self, answer: &Node, gold: &Node) -> Result<bool, Unsure> {
-        let (a, g) = (Quantity::of(answer), Quantity::of(gold));
-        match (a.unit, g.unit) {
-            (Some(unit), Some(gold))
-                if unit != gold && !both_degrees(unit, gold) && !both_pounds(unit, gold) =>
-            {
-                return Ok(false);
-            }
-            // Hundredths are of no unit.
-            (Some(_), _) | (_, Some(_)) if a.percent != g.percent => return Ok(false),
-            _ => {}
-        }
-        let (number, gold_number) = (self.value(a.number, true)?, self.value(g.number, true)?);
-        if a.percent == g.percent {
-            let same = self.same_value(&number, &gold_number)?;
-            let degrees = |unit: Option<&Unit>| unit.is_some_and(|unit| unit.is("degree"));
-            if same || degrees(a.unit) == degrees(g.unit) {
-                return Ok(same);
-            }
-            // Degrees on one side: the other may be in radians.
-            let (radians, gold_radians) = (self.value(answer, true)?, self.value(gold, true)?);
-            return self.same_value(&radians, &gold_radians);
-        }
-        // Where the gold answer is in percent, a bare number may be too.
-        if g.percent && self.same_value(&number, &gold_number)? {
-            return Ok(true);
-        }
-        let (share, gold_share) = (self.value(answer, true)?, self.value(gold, true)?);
-        self.same_value(&share, &gold_share)
     }
 
     pub(super) fn same_value(&mut self, answer: &Value, gold: &Value) -> Result<bool, Unsure> {
@@ -297,53 +206,8 @@ fn proportional(left: &Value, right: &Value, positive: bool) -> bool {
     !(constant || turned) && *left == right.scaled(&factor)
 }
 
-/// A number, with its unit and percent sign taken off.
-struct Quantity<'n> {
-    number: &'n Node,
-    percent: bool,
-    unit: Option<&'n Unit>,
-}
-
-impl<'n> Quantity<'n> {
-    fn of(node: &'n Node) -> Self {
-        let (mut number, mut percent, mut unit) = (node, false, None);
-        match node {
-            Node::Percent(inside) => (number, percent) = (inside, true),
-            Node::Measured(inside, of) => (number, unit) = (inside, Some(of)),
-            _ => {}
-        }
-        Quantity {
-            number,
-            percent,
-            unit,
-        }
-    }
-}
-
-fn is_relation(node: &Node) -> bool {
+pub(super) fn is_relation(node: &Node) -> bool {
     matches!(node, Node::Relation { .. })
-}
-
-/// `20^\circ` and `20^\circ C`, but not Celsius and Fahrenheit.
-fn both_degrees(left: &Unit, right: &Unit) -> bool {
-    let scale = |unit: &Unit| unit.is("celsius") || unit.is("fahrenheit");
-    (left.is("degree") && scale(right)) || (scale(left) && right.is("degree"))
-}
-
-/// `5 pounds` may be money or a weight, but `£5` is no `5 lbs`.
-fn both_pounds(left: &Unit, right: &Unit) -> bool {
-    let kind = |unit: &Unit| unit.is("pound-sterling") || unit.is("pound-weight");
-    (left.is("pound") && kind(right)) || (kind(left) && right.is("pound"))
-}
-
-/// Whether entries are numbers, or equations: what "and" and "or" say of them is that all are solutions.
-fn are_solutions(entries: &[Node]) -> bool {
-    let name = |node: &Node| {
-        matches!(node, Node::Text(_))
-            || matches!(node, Node::Symbol(name) if name != "pi" && name != "e" && name != "i")
-            || matches!(node, Node::Product(factors) if factors.iter().all(|f| matches!(f, Node::Symbol(_))))
-    };
-    !entries.iter().any(name)
 }
 
 /// Whether capitals stand in another order: as a product the same, as a ranking or the digits of another base not.
@@ -370,17 +234,5 @@ fn reordered_letters(left: &[Node], right: &[Node]) -> bool {
             left != right && sorted(&left) == sorted(&right)
         }
         _ => false,
-    }
-}
-
-/// Whether the entries are values of at most one thing.
-fn one_name(entries: &[Node]) -> bool {
-    let mut names = entries.iter().filter_map(relation::name);
-    let equations = entries
-        .iter()
-        .all(|entry| !is_relation(entry) || relation::name(entry).is_some());
-    match names.next() {
-        Some(first) => equations && names.all(|name| name == first),
-        None => equations,
     }
 }

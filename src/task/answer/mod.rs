@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! text ── boxed, extract ──> answer ── token, token_number ──> parse*, units ──> syntax::Node
-//! Node ── normal, functions ──> algebra (poly, power): exact values ── compare, relation, real_set, evaluate ──> MathVerdict
+//! Node ── normal, functions ──> algebra (poly, power): exact values ── compare (lists, quantity, relation,
+//!      real_set, evaluate) ──> MathVerdict
 //! ```
 //!
 //! Everything here is total: any string in, bounded time, memory and depth ([`limits`]). Unsure is "not equal".
@@ -16,6 +17,7 @@ mod evaluate;
 mod extract;
 mod functions;
 mod limits;
+mod lists;
 mod normal;
 mod number;
 mod parse;
@@ -26,6 +28,7 @@ mod parse_fraction;
 mod parse_symbol;
 mod poly;
 mod power;
+mod quantity;
 mod real_set;
 mod relation;
 mod signs;

@@ -1,0 +1,75 @@
+//! Whether quantities are the same: numbers and expressions, with percent and units.
+
+use super::algebra::Algebra;
+use super::limits::Unsure;
+use super::syntax::Node;
+use super::units::Unit;
+
+impl Algebra {
+    /// What one side leaves out, the other may have.
+    pub(super) fn same_quantity(&mut self, answer: &Node, gold: &Node) -> Result<bool, Unsure> {
+        let (a, g) = (Quantity::of(answer), Quantity::of(gold));
+        match (a.unit, g.unit) {
+            (Some(unit), Some(gold))
+                if unit != gold && !both_degrees(unit, gold) && !both_pounds(unit, gold) =>
+            {
+                return Ok(false);
+            }
+            // Hundredths are of no unit.
+            (Some(_), _) | (_, Some(_)) if a.percent != g.percent => return Ok(false),
+            _ => {}
+        }
+        let (number, gold_number) = (self.value(a.number, true)?, self.value(g.number, true)?);
+        if a.percent == g.percent {
+            let same = self.same_value(&number, &gold_number)?;
+            let degrees = |unit: Option<&Unit>| unit.is_some_and(|unit| unit.is("degree"));
+            if same || degrees(a.unit) == degrees(g.unit) {
+                return Ok(same);
+            }
+            // Degrees on one side: the other may be in radians.
+            let (radians, gold_radians) = (self.value(answer, true)?, self.value(gold, true)?);
+            return self.same_value(&radians, &gold_radians);
+        }
+        // Where the gold answer is in percent, a bare number may be too.
+        if g.percent && self.same_value(&number, &gold_number)? {
+            return Ok(true);
+        }
+        let (share, gold_share) = (self.value(answer, true)?, self.value(gold, true)?);
+        self.same_value(&share, &gold_share)
+    }
+}
+
+/// A number, with its unit and percent sign taken off.
+struct Quantity<'n> {
+    number: &'n Node,
+    percent: bool,
+    unit: Option<&'n Unit>,
+}
+
+impl<'n> Quantity<'n> {
+    fn of(node: &'n Node) -> Self {
+        let (mut number, mut percent, mut unit) = (node, false, None);
+        match node {
+            Node::Percent(inside) => (number, percent) = (inside, true),
+            Node::Measured(inside, of) => (number, unit) = (inside, Some(of)),
+            _ => {}
+        }
+        Quantity {
+            number,
+            percent,
+            unit,
+        }
+    }
+}
+
+/// `20^\circ` and `20^\circ C`, but not Celsius and Fahrenheit.
+fn both_degrees(left: &Unit, right: &Unit) -> bool {
+    let scale = |unit: &Unit| unit.is("celsius") || unit.is("fahrenheit");
+    (left.is("degree") && scale(right)) || (scale(left) && right.is("degree"))
+}
+
+/// `5 pounds` may be money or a weight, but `£5` is no `5 lbs`.
+fn both_pounds(left: &Unit, right: &Unit) -> bool {
+    let kind = |unit: &Unit| unit.is("pound-sterling") || unit.is("pound-weight");
+    (left.is("pound") && kind(right)) || (kind(left) && right.is("pound"))
+}
