@@ -467,12 +467,17 @@ fn what_looks_wrong_with_a_prompt_is_told_with_the_prompt_and_counted_in_a_run()
     task("double", "{{q}} ", " ", choice);
     task("trailing", "{{q}} ", " ", generate);
     task("twice", "<s><s>{{q}}", " ", generate);
+    task("once", "<s>{{q}}", " ", generate);
+    let spaced = choice.replace("c\nm", "\"{{[' up', ' down']}}\"\nm");
+    task("spaced", "{{q}}", " ", &spaced);
     task("fine", "{{q}}", " ", generate);
     for (name, warning, words) in [
         ("glued", "no-space", "no space between"),
         ("double", "double-space", "both sides"),
         ("trailing", "trailing-space", "ends in white space"),
         ("twice", "double-beginning", "two beginning-of-sequence"),
+        ("once", "own-beginning", "so that there is one"),
+        ("spaced", "double-space", "both sides"),
         ("fine", "", ""),
     ] {
         let data = format!("--model @demo --task {name}.yaml --data rows.jsonl");
@@ -550,4 +555,94 @@ fn no_bos_leaves_the_tokenizers_special_tokens_out() {
         list(&ended.json()["prompt_tokens"]).to_vec()
     };
     assert_eq!(generated("")[1..], *generated("--no-bos"));
+}
+
+#[test]
+fn an_option_longer_than_the_context_fails_its_sample() {
+    let place = Place::new();
+    let rows =
+        ["up", &"up and down ".repeat(200)].map(|long| json!({ "q": "Dial", "c": [long, "down"] }));
+    place.write("rows.jsonl", to_json_lines(&rows));
+    place.write(
+        "t.yaml",
+        "task: t\noutput_type: multiple_choice\ndoc_to_text: q\ndoc_to_target: 1\ndoc_to_choice: c\n",
+    );
+    let ended = place
+        .run("eval --model @demo --task t.yaml --data rows.jsonl --json")
+        .with_status(1);
+    assert_eq!(ended.json()["failed"], 1);
+    assert!(
+        ended
+            .stderr
+            .contains("longer than the model's context of 256"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn results_say_how_questions_were_asked() {
+    let place = Place::new();
+    place.synth("facts.jsonl", "commonsense", 2, 6);
+    let eval = "eval --model @demo --task commonsense --data facts.jsonl --limit 3 --out out";
+    place.ok(&format!("{eval} --letters --rotations --where level=2"));
+    let results = place.results("out");
+    assert_eq!(
+        results["asked"],
+        json!({ "chat": false, "letters": true, "rotations": true, "no_bos": false, "where": ["level=2"] })
+    );
+    assert_eq!(
+        results["configs"]["commonsense"]["output_type"],
+        "generate_until"
+    );
+    assert_eq!(
+        results["n-samples"]["commonsense"],
+        json!({ "original": null, "effective": 3 })
+    );
+    for line in place.samples("out", "commonsense") {
+        // Four options in three other orders.
+        assert_eq!(list(&line["rotated_resps"]).len(), 3, "{line}");
+    }
+}
+
+#[test]
+fn a_template_that_drops_the_description_is_told() {
+    let place = Place::new();
+    place.synth("facts.jsonl", "commonsense", 1, 2);
+    place.write(
+        "t.yaml",
+        "include: commonsense.yaml\ntask: t\ndescription: Choose well.\n",
+    );
+    place.model_copy("m").with_chat_template(
+        "{% for m in messages if m.role != 'system' %}{{ m.content }}{% endfor %}",
+    );
+    let told = place
+        .ok("eval --model m --task t.yaml --data facts.jsonl --chat")
+        .stderr;
+    assert!(told.contains("no place for a system message"), "{told}");
+}
+
+#[test]
+fn what_export_writes_can_be_run_again() {
+    let place = Place::new();
+    place.synth("facts.jsonl", "commonsense", 2, 6);
+    let search = "--model @demo --task commonsense --data facts.jsonl";
+    place.ok(&format!(
+        "search {search} --simulations 10 --controls 0 --out run"
+    ));
+    place.ok("export run --format jsonl --out chains.jsonl");
+    place.ok(&format!("eval {search} --pairs chains.jsonl --out again"));
+    let exported = json_lines(&place.read("chains.jsonl"));
+    let found: Vec<&Value> = exported
+        .iter()
+        .filter(|row| !row["chain"].is_null())
+        .collect();
+    let again = json_lines(&place.read("again/pairs.jsonl"));
+    assert!(!found.is_empty() && found.len() == again.len());
+    for (row, pair) in found.iter().zip(&again) {
+        assert_eq!(
+            (&row["id"], &row["chain"], &pair["correct"]),
+            (&pair["id"], &pair["chain"], &json!(true))
+        );
+    }
 }

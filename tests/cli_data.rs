@@ -272,7 +272,7 @@ fn bad_rows_are_passed_over_up_to_a_number_and_counted() {
         .ok(&format!("{eval} --skip-bad-rows 9 --limit 2"))
         .json();
     assert_eq!(count(&two["skipped_rows"]), 1);
-    assert_eq!(count(&two["n-samples"]["arith"]["original"]), 2);
+    assert_eq!(count(&two["n-samples"]["arith"]["effective"]), 2);
 
     // Nothing is left of a file of bad rows only.
     place.write("bad.jsonl", "[]\n[]\n");
@@ -316,7 +316,7 @@ fn conditions_take_the_rows_that_meet_them() {
     let eval = "eval --model @demo --task arith --data rows.jsonl --json --where";
     for (condition, samples) in [("about.level=1", 3), ("about.level=2", 2)] {
         let results = place.ok(&format!("{eval} {condition}")).json();
-        assert_eq!(count(&results["n-samples"]["arith"]["original"]), samples);
+        assert_eq!(count(&results["n-samples"]["arith"]["effective"]), samples);
     }
     let none = place.refused(&format!("{eval} about.level=3"));
     assert!(

@@ -543,8 +543,12 @@ fn pairs_that_cannot_be_run_are_refused_by_file_and_line() {
         ),
         (json!({"id": id}).to_string(), vec!["pairs:2", "chain"]),
         (
-            json!({"id": id, "chain": "0", "layers": 3}).to_string(),
-            vec!["pairs:2", "layers"],
+            json!({"id": id, "chain": [0]}).to_string(),
+            vec!["pairs:2", "chain"],
+        ),
+        (
+            json!({"id": id, "chain": "0", "depth": 3}).to_string(),
+            vec!["pairs:2", "depth"],
         ),
         (
             json!({"id": id, "chain": "0", "task": "arc_easy"}).to_string(),

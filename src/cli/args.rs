@@ -125,10 +125,20 @@ pub struct TaskArgs {
     #[arg(long, value_name = "DATASET", conflicts_with = "data")]
     pub dataset: Option<String>,
     /// Subset of --dataset (default: the task's, if it has one).
-    #[arg(long, value_name = "NAME", requires = "dataset")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "dataset",
+        conflicts_with = "data"
+    )]
     pub subset: Option<String>,
     /// Split of --dataset (default: the one the task evaluates, else test).
-    #[arg(long, value_name = "NAME", requires = "dataset")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "dataset",
+        conflicts_with = "data"
+    )]
     pub split: Option<String>,
     /// Rows the few-shot examples are drawn from, instead of the task's own.
     #[arg(long, value_name = "FILE")]

@@ -109,12 +109,22 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
 
 /// A line of `--pairs`.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct PairLine {
     id: Value,
-    chain: String,
+    /// Null in what `cola export` writes of a sample without a right chain.
+    chain: Value,
     #[serde(default)]
     task: Option<String>,
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
+}
+
+impl PairLine {
+    /// A field that is neither a pair's nor what `cola export --format jsonl` writes beside it.
+    fn unknown(&self) -> Option<&String> {
+        let mut others = self.others.keys();
+        others.find(|field| !crate::export::COLUMNS.contains(&field.as_str()))
+    }
 }
 
 fn read_pairs(file: &Path, samples: &[Sample], depth: usize) -> Result<Vec<Pair>, CliError> {
@@ -136,6 +146,16 @@ fn read_pairs(file: &Path, samples: &[Sample], depth: usize) -> Result<Vec<Pair>
             CliError::Usage(format!("{}:{}: {reason}", file.display(), number + 1))
         };
         let line: PairLine = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
+        if let Some(field) = line.unknown() {
+            return Err(bad(format!(
+                "unknown field `{field}`: a pair has id, chain and task"
+            )));
+        }
+        let chain = match &line.chain {
+            Value::Null => continue,
+            Value::String(chain) => chain,
+            other => return Err(bad(format!("chain: expected a text, found {other}"))),
+        };
         let id = match line.id {
             Value::String(id) => id,
             other => other.to_string(),
@@ -156,7 +176,7 @@ fn read_pairs(file: &Path, samples: &[Sample], depth: usize) -> Result<Vec<Pair>
                 )));
             }
         };
-        let chain = Chain::parse(&line.chain, depth).map_err(|error| bad(error.to_string()))?;
+        let chain = Chain::parse(chain, depth).map_err(|error| bad(error.to_string()))?;
         pairs.push(Pair { sample, chain });
     }
     match pairs.is_empty() {

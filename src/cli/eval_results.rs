@@ -45,17 +45,32 @@ impl Evaluation<'_> {
                 Value::Object(metrics)
             }),
             "n-samples": self.by_task(|_, rows| {
-                // Rows behind a limit were not read.
-                let all = self.args.tasks.limit.is_none_or(|limit| rows.len() < limit);
+                // Rows behind a limit were not read, and those that a condition leaves out not counted.
+                let all = self.args.tasks.limit.is_none_or(|limit| rows.len() < limit)
+                    && self.args.tasks.conditions.is_empty();
                 json!({ "original": all.then_some(rows.len()), "effective": rows.len() })
             }),
             "failed": self.failed,
             "skipped_rows": self.skipped_rows,
+            "asked": self.asked(),
         });
         match object {
             Value::Object(object) => object,
             _ => Map::new(),
         }
+    }
+
+    /// The flags that say how questions were asked, and which; ours.
+    fn asked(&self) -> Value {
+        let (tasks, asking) = (&self.args.tasks, &self.args.tasks.asking);
+        let conditions = tasks.conditions.iter().map(ToString::to_string);
+        json!({
+            "chat": asking.chat,
+            "letters": asking.letters,
+            "rotations": asking.rotations,
+            "no_bos": asking.no_bos,
+            "where": conditions.collect::<Vec<_>>(),
+        })
     }
 
     /// Writes the results and the samples of each task.
@@ -185,7 +200,7 @@ impl Evaluation<'_> {
             "system_instruction_sha": system.as_deref().map(sha256),
             "fewshot_as_multiturn": self.args.tasks.asking.examples_as_turns(),
             "chat_template": template,
-            "chat_template_sha": template.as_deref().map(sha256),
+            "chat_template_sha": template.map(sha256),
             "start_time": started,
             "end_time": started + self.seconds,
             "total_evaluation_time_seconds": self.seconds.to_string(),

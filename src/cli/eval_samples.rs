@@ -54,7 +54,7 @@ fn line(
     prompts: &[String],
 ) -> Value {
     let arguments = arguments(task, sample, prompts);
-    let (responses, filtered) = responses(task, filter, sample, done.map(|done| &done.answer));
+    let (resps, filtered) = responses(task, filter, sample, done.map(|done| &done.answer));
     let names: Vec<&str> = task.metrics.iter().map(|metric| metric.name()).collect();
     let mut line = json!({
         "doc_id": sample.index,
@@ -67,7 +67,7 @@ fn line(
             }
             (format!("gen_args_{at}"), argument)
         })),
-        "resps": responses,
+        "resps": resps,
         "filtered_resps": filtered,
         "filter": task.filters[filter].name,
         "metrics": names,
@@ -85,6 +85,14 @@ fn line(
         };
     }
     let verdict = done.map(|done| &done.verdict);
+    if !sample.rotations.is_empty() {
+        // The answers to the other orders, one after the other.
+        let rotated = done.map_or(&[][..], |done| &done.rotated);
+        let answers = rotated
+            .iter()
+            .map(|answer| responses(task, filter, sample, Some(answer)).0);
+        line["rotated_resps"] = json!(answers.collect::<Vec<_>>());
+    }
     line["id"] = json!(sample.id);
     line["chain"] = json!(chain);
     line["prompt"] = json!(sample.context);

@@ -17,7 +17,7 @@ use std::{
 
 pub use error::ExportError;
 pub use output::Output;
-pub use row::Row;
+pub use row::{COLUMNS, Row};
 
 use crate::run::SampleRecord;
 
@@ -131,6 +131,12 @@ mod tests {
         arith,4,4,42,true,42,false,,,,,,,,,,,,,out of memory
         facts,0,0,42,false,17,true,"0,2,1,3",0 2 1 3,,4,4,1.5,42,false,,13,false,,
         "#);
+    }
+
+    #[test]
+    fn the_columns_have_their_names() {
+        let text = exported(small_run().records(), Format::Csv);
+        assert_eq!(text.lines().next().unwrap(), COLUMNS.join(","));
     }
 
     #[test]

@@ -7,6 +7,30 @@ use crate::{
     run::{ControlOutcome, SampleRecord},
 };
 
+/// The names of the columns.
+pub const COLUMNS: [&str; 20] = [
+    "task",
+    "id",
+    "index",
+    "gold",
+    "baseline_correct",
+    "baseline_answer",
+    "found",
+    "chain",
+    "layers",
+    "alphas",
+    "length",
+    "unique_layers",
+    "margin",
+    "answer",
+    "random_found",
+    "random_chain",
+    "wrong_target",
+    "wrong_target_found",
+    "wrong_target_chain",
+    "error",
+];
+
 /// One sample. Every sample has a row: without a right chain it is a row with an empty `chain`.
 /// The names of the fields are the columns' names.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,7 +1,13 @@
 //! Chat templates: Jinja2 texts that lay out a conversation as the model was trained to see it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
+use chrono::{DateTime, Local};
+use fancy_regex::{Captures, Regex};
 use minijinja::{Environment, Error, ErrorKind, Value as Jinja, context, syntax::SyntaxConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,6 +27,7 @@ pub struct Message {
 #[derive(Debug)]
 pub struct ChatTemplate {
     path: PathBuf,
+    source: String,
     environment: Environment<'static>,
     special: Vec<(String, String)>,
 }
@@ -51,9 +58,8 @@ impl ChatTemplate {
     }
 
     /// The template as it is written.
-    pub fn source(&self) -> String {
-        let template = self.environment.get_template(NAME);
-        template.map_or_else(|_| String::new(), |template| template.source().to_owned())
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     fn compile(
@@ -77,14 +83,16 @@ impl ChatTemplate {
                 Err(Error::new(ErrorKind::InvalidOperation, message))
             },
         );
+        environment.add_function("strftime_now", strftime_now);
         environment
-            .add_template_owned(NAME, source)
+            .add_template_owned(NAME, without_generation(&source))
             .map_err(|error| ModelError::Malformed {
                 path: path.clone(),
                 reason: format!("chat template: {error}"),
             })?;
         Ok(Self {
             path,
+            source,
             environment,
             special: special.to_vec(),
         })
@@ -146,6 +154,41 @@ impl ChatTemplate {
     }
 }
 
+/// `{% generation %}` marks what an assistant says, for training; it renders what is inside.
+fn without_generation(source: &str) -> String {
+    static TAG: LazyLock<Regex> = LazyLock::new(|| {
+        let tag = r"\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}";
+        Regex::new(tag).expect("the pattern is a constant")
+    });
+    let tag = |found: &Captures<'_, str>| {
+        let word = if found.get(2).is_some() {
+            "endif"
+        } else {
+            "if true"
+        };
+        format!("{{%{} {word} {}%}}", &found[1], &found[3])
+    };
+    TAG.replace_all(source, tag).into_owned()
+}
+
+/// Today as a template writes it, as in transformers; of `SOURCE_DATE_EPOCH`, where that is set, that day in UTC.
+fn strftime_now(format: &str) -> Result<String, Error> {
+    let fixed = std::env::var("SOURCE_DATE_EPOCH").ok();
+    let fixed = fixed.and_then(|seconds| DateTime::from_timestamp(seconds.parse().ok()?, 0));
+    let mut text = String::new();
+    let written = match fixed {
+        Some(time) => write!(text, "{}", time.format(format)),
+        None => write!(text, "{}", Local::now().format(format)),
+    };
+    let refuse = |_| {
+        Error::new(
+            ErrorKind::InvalidOperation,
+            format!("strftime_now: `{format}` is no format"),
+        )
+    };
+    written.map(|()| text).map_err(refuse)
+}
+
 /// A template is one text, or a list of named ones of which `default` counts.
 fn source_in(value: &Value) -> Option<String> {
     match value {
@@ -156,5 +199,37 @@ fn source_in(value: &Value) -> Option<String> {
             .and_then(|entry| entry.get("template")?.as_str())
             .map(str::to_owned),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(source: &str) -> Result<String, ModelError> {
+        let template = ChatTemplate::compile(PathBuf::from("t"), source.to_owned(), &[])?;
+        template.render(&[Message {
+            role: "user".to_owned(),
+            content: "hi".to_owned(),
+        }])
+    }
+
+    #[test]
+    fn what_is_marked_for_training_is_rendered_as_it_is() {
+        let source = "{% for m in messages %}\n  {%- generation -%}\n {{ m.content }} {% endgeneration %}!{% endfor %}";
+        assert_eq!(rendered(source).unwrap(), "hi !");
+    }
+
+    #[test]
+    fn a_template_may_ask_for_the_day() {
+        let year = rendered("{{ strftime_now('%Y') }}").unwrap();
+        assert!(
+            year.len() == 4 && year.parse::<u32>().unwrap() >= 2026,
+            "{year}"
+        );
+        let error = rendered("{{ strftime_now('%!') }}")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("strftime_now"), "{error}");
     }
 }

@@ -74,6 +74,19 @@ impl Asking {
                         .to_owned(),
                 });
             }
+            let longest = laid
+                .iter()
+                .flat_map(|(_, laid)| laid.branches.iter().map(Vec::len));
+            let longest = longest.max().unwrap_or(0);
+            if way.task.is_multiple_choice() && longest > self.max_positions {
+                return Err(TaskError::Row {
+                    place: place(&sample),
+                    message: format!(
+                        "an option of {longest} tokens is longer than the model's context of {}",
+                        self.max_positions
+                    ),
+                });
+            }
             if way.task.is_rolling() {
                 for (builder, continuations) in laid.iter().flat_map(|(_, laid)| self.roll(laid)) {
                     ways.push(Way { continuations });
@@ -271,7 +284,9 @@ impl Asking {
             (Question::Generate { .. }, false) => {}
             (Question::MultipleChoice { .. }, false) => {
                 for text in texts {
-                    match (spaced, text.starts_with(char::is_whitespace)) {
+                    let mut leading = text.chars().take_while(|c| c.is_whitespace());
+                    let several = leading.by_ref().count() > 1;
+                    match (spaced || several, text.starts_with(char::is_whitespace)) {
                         (true, true) => warnings.insert(PromptWarning::DoubleSpace),
                         (false, false) => warnings.insert(PromptWarning::NoSpace),
                         _ => false,
@@ -283,6 +298,12 @@ impl Asking {
             && (*first, *second) == (beginning, beginning)
         {
             warnings.insert(PromptWarning::DoubleBeginning);
+        } else if !self.chat
+            && !self.no_bos
+            && let Some((beginning, Some(_))) = self.tokenizer.special("bos_token")
+            && context.starts_with(beginning)
+        {
+            warnings.insert(PromptWarning::OwnBeginning);
         }
         let last = trunk.last();
         if !self.chat && last.is_some_and(|token| self.stop_tokens.contains(token)) {

@@ -62,14 +62,19 @@ impl Asking {
             return template.render(&messages);
         };
         let with_system = [&[message("system", &system)], &messages[..]].concat();
-        match template.render(&with_system) {
-            // As lm-eval does. A system message that was asked for is not dropped.
-            Err(_) if self.system.is_none() => {
-                let rendered = template.render(&messages)?;
-                warnings.insert(PromptWarning::NoSystem);
-                Ok(rendered)
+        let rendered = template.render(&with_system);
+        // As lm-eval does. A system message that was asked for is not dropped.
+        if self.system.is_none() {
+            match &rendered {
+                Ok(text) if text.contains(system.trim()) => {}
+                Ok(_) => drop(warnings.insert(PromptWarning::NoSystem)),
+                Err(_) => {
+                    let rendered = template.render(&messages)?;
+                    warnings.insert(PromptWarning::NoSystem);
+                    return Ok(rendered);
+                }
             }
-            rendered => rendered,
         }
+        rendered
     }
 }

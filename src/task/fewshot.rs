@@ -93,7 +93,9 @@ impl Examples {
             picked = again.map(|at| rest[at]).collect();
         }
         let rows = picked.into_iter().map(|at| &pool.rows[at]);
-        rows.map(|row| example(spec, &Row::new(row))).collect()
+        rows.map(|row| example(spec, &Row::new(row)))
+            .collect::<Result<_, _>>()
+            .map_err(|reason| format!("a row of the solved examples: {reason}"))
     }
 }
 

@@ -102,7 +102,15 @@ impl Sample {
         let by = |length: &dyn Fn(&String) -> usize| {
             let pairs = sums.iter().zip(options);
             pairs
-                .map(|(sum, option)| sum / length(option).max(1) as f64)
+                .map(|(sum, option)| sum / length(option) as f64)
+                // Of nothing at all there is no share.
+                .map(|share| {
+                    if share.is_nan() {
+                        f64::NEG_INFINITY
+                    } else {
+                        share
+                    }
+                })
                 .collect()
         };
         Scores {

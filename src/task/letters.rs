@@ -1,5 +1,7 @@
 //! Options listed by letter, and the letter that is written: how Dr.LLM asks multiple choice.
 
+use serde_json::json;
+
 use super::error::TaskError;
 use super::filter::{FALLBACK, Filter, Pipeline};
 use super::metric::{ExactMatch, Metric};
@@ -42,6 +44,14 @@ impl TaskSpec {
             });
         }
         self.letters = true;
+        self.config
+            .insert("output_type".to_owned(), json!("generate_until"));
+        self.config.insert(
+            "metric_list".to_owned(),
+            json!([{ "metric": "exact_match" }]),
+        );
+        let options = json!({ "until": [], "max_gen_toks": max_tokens, "do_sample": false });
+        self.config.insert("generation_kwargs".to_owned(), options);
         self.output = Output::Generate {
             until: Vec::new(),
             max_tokens,

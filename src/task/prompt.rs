@@ -43,11 +43,13 @@ pub enum PromptWarning {
     RunsOver,
     /// Two beginning-of-sequence tokens.
     DoubleBeginning,
+    /// The prompt writes the beginning-of-sequence token that the tokenizer would have added.
+    OwnBeginning,
     /// The prompt ends in a token that ends texts.
     EndToken,
     /// Too long: its beginning is cut off.
     Cut,
-    /// The chat template refuses the description as a system message.
+    /// The chat template refuses or drops the description, which is a system message.
     NoSystem,
 }
 
@@ -60,6 +62,7 @@ impl PromptWarning {
             Self::DoubleSpace => "double-space",
             Self::RunsOver => "runs-over",
             Self::DoubleBeginning => "double-beginning",
+            Self::OwnBeginning => "own-beginning",
             Self::EndToken => "end-token",
             Self::Cut => "cut",
             Self::NoSystem => "no-system",
@@ -86,6 +89,9 @@ impl fmt::Display for PromptWarning {
             Self::DoubleBeginning => {
                 "two beginning-of-sequence tokens: the prompt or the chat template writes one too many"
             }
+            Self::OwnBeginning => {
+                "the prompt begins with the beginning-of-sequence token itself: the tokenizer's own is left out, so that there is one"
+            }
             Self::EndToken => {
                 "the prompt ends in a token that ends texts: the tokenizer adds one (add_eos_token)"
             }
@@ -93,7 +99,7 @@ impl fmt::Display for PromptWarning {
                 "the prompt is longer than the model's context: its beginning is cut off"
             }
             Self::NoSystem => {
-                "the chat template refuses a system message: the task's description is left out"
+                "the chat template has no place for a system message: the task's description is left out"
             }
         })
     }

@@ -185,7 +185,11 @@ pub(super) fn target(spec: &TaskSpec, row: &Row<'_>) -> Result<Target, String> {
         Field::Index(index) if has_options => return Ok(Target::index(*index)),
         Field::Index(index) => return Ok(Target::text(index.to_string())),
         Field::List(texts) => {
-            let texts = texts.iter().map(|text| Value::from(text.as_str()));
+            let value = |text: &String| match text.parse::<u64>() {
+                Ok(index) if has_options && is_digits(text) => Value::from(index),
+                _ => Value::from(text.as_str()),
+            };
+            let texts = texts.iter().map(value);
             return from_value(&texts.collect(), has_options);
         }
         Field::Text(source) => source,

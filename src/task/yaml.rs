@@ -205,8 +205,12 @@ fn read_merged(source: &Source, depth: usize) -> Result<Vec<Entry>, TaskError> {
         file: file.clone(),
         message,
     };
-    let LastWins(value) = serde_yaml_ng::from_str(&source.text()?)
-        .map_err(|error| yaml_error(format!("not YAML: {error}")))?;
+    let text = source.text()?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let not_yaml = |error| yaml_error(format!("not YAML: {error}"));
+    let LastWins(mut value) = serde_yaml_ng::from_str(text).map_err(not_yaml)?;
+    // `<<: *anchor`.
+    value.apply_merge().map_err(not_yaml)?;
     let Value::Mapping(mapping) = value else {
         return Err(yaml_error(
             "not a task file: expected `key: value` lines".to_owned(),

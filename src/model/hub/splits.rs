@@ -62,8 +62,18 @@ pub(super) fn files_of_split<'a>(
         return Err(format!("{}; name one with --subset", listed(&parts)));
     }
     let whole = |part: &&Part| part.of.is_none_or(|of| of == chosen.len());
-    if chosen.is_empty() || !chosen.iter().all(whole) {
+    if chosen.is_empty() {
         return Err(listed(&parts));
+    }
+    if let Some(of) = chosen
+        .iter()
+        .find(|part| !whole(part))
+        .and_then(|part| part.of)
+    {
+        return Err(format!(
+            "{} of the {of} that its files say there are",
+            chosen.len()
+        ));
     }
     chosen.sort_by_key(|part| part.file);
     Ok(chosen.into_iter().map(|part| part.file).collect())

@@ -72,7 +72,12 @@ impl Selection {
     /// Whether this row is taken. The error says which column it lacks.
     pub fn takes(&mut self, row: &Columns) -> Result<bool, String> {
         for condition in &self.conditions {
-            if text_at(row, &condition.column)? != condition.value {
+            let text = text_at(row, &condition.column)?;
+            // `true` of JSON is `True` to Python.
+            let truth = ["True", "False"].contains(&text.as_str());
+            let same =
+                text == condition.value || (truth && text.eq_ignore_ascii_case(&condition.value));
+            if !same {
                 return Ok(false);
             }
         }

@@ -134,7 +134,10 @@ fn lone_expression(source: &str) -> Option<&str> {
 /// Columns a template asks for and the row lacks are what is nearly always wrong: name them.
 fn explain(source: &str, row: &Row<'_>, error: &Error) -> String {
     let missing = match error.kind() {
-        ErrorKind::UndefinedError => missing_columns(source, row),
+        // What is undefined is found out by what is done with it.
+        ErrorKind::UndefinedError | ErrorKind::InvalidOperation | ErrorKind::UnknownMethod => {
+            missing_columns(source, row)
+        }
         _ => None,
     };
     missing.unwrap_or_else(|| reason(error))

@@ -53,6 +53,14 @@ fn the_lead_of_a_choice_is_the_least_by_sum_and_by_character() {
 }
 
 #[test]
+fn an_empty_option_has_no_share_of_characters() {
+    // As numpy divides by 0.
+    let sample = options(r#"["", "b", "cc"]"#, BOTH);
+    let verdict = sample.grade_choice(&[-0.5, -1.0, -4.0]);
+    assert_eq!((verdict.picked, verdict.picked_norm), (0, 1));
+}
+
+#[test]
 fn a_broken_state_answers_nothing() {
     let sample = options(r#"["a", "b"]"#, BOTH);
     let nan = f64::NAN;

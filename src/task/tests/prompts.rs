@@ -378,6 +378,30 @@ fn options_that_are_prompts_take_a_prefix() {
 }
 
 #[test]
+fn a_task_file_may_begin_with_a_mark_and_merge_keys() {
+    let bench = Bench::new();
+    let yaml = format!(
+        "\u{feff}{GENERATE}base: &base {{until: ['.']}}\ngeneration_kwargs: {{<<: *base, max_gen_toks: 3}}\n"
+    );
+    // What is merged is an entry of its own here, which is none of the harness's keys.
+    let error = bench.task(&yaml).unwrap_err().to_string();
+    assert!(error.contains("base: unknown"), "{error}");
+    let yaml = yaml.replace(
+        "base: &base {until: ['.']}",
+        "metadata: &base {until: ['.']}",
+    );
+    let output = bench.task(&yaml).unwrap().output;
+    let until = vec![".".to_owned()];
+    assert_eq!(
+        output,
+        Output::Generate {
+            until,
+            max_tokens: 3
+        }
+    );
+}
+
+#[test]
 fn the_last_of_several_includes_wins() {
     let bench = Bench::new();
     bench.file(
