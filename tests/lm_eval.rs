@@ -21,7 +21,15 @@ fn evaluate(case: &str, theirs: &Value) -> (Value, Vec<Value>) {
     let place = Place::new();
     let task = text(&theirs["task"]);
     place.write("rows.jsonl", to_json_lines(list(&theirs["rows"])));
-    let mut line = format!("eval --model @demo --task {task} --data rows.jsonl --out out --json");
+    // A task file of the recording's own, or a task that is built in.
+    let file = match theirs["yaml"].as_str() {
+        Some(yaml) => {
+            place.write("own.yaml", yaml);
+            "own.yaml"
+        }
+        None => task,
+    };
+    let mut line = format!("eval --model @demo --task {file} --data rows.jsonl --out out --json");
     if !theirs["max_gen_toks"].is_null() {
         // Less text than the task generates: a test has no time for more.
         line += &format!(" --max-gen-toks {}", theirs["max_gen_toks"]);
@@ -85,7 +93,7 @@ fn assert_same_line(case: &str, their: &Value, our: &Value) {
     if theirs[0].is_string() {
         assert_eq!(their["resps"], our["resps"], "{case}");
     }
-    for metric in ["acc", "acc_norm", "exact_match"] {
+    for metric in ["acc", "acc_norm", "acc_bytes", "exact_match"] {
         if !their[metric].is_null() {
             assert_eq!(
                 number(&their[metric]),
@@ -151,4 +159,8 @@ cases! {
     mmlu_pro: "mmlu_pro",
     hendrycks_math: "hendrycks_math",
     minerva_math: "minerva_math",
+    several_right_answers_after_a_prefix: "own_several",
+    options_and_their_index_by_templates: "own_choice",
+    a_text_with_a_space_before_it: "own_text",
+    options_after_nothing: "own_empty",
 }

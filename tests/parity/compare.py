@@ -119,8 +119,8 @@ def options_of(their):
     """Options as their lengths are counted: where the contexts differ, what the options put there."""
     contexts = [context for context, _ in their["arguments"]]
     if len(set(contexts)) == 1:
-        delimiter = 1  # a space, in all tasks here
-        return [continuation[delimiter:] for _, continuation in their["arguments"]]
+        # The delimiter is a space in all tasks here, or nothing.
+        return [continuation.removeprefix(" ") for _, continuation in their["arguments"]]
     doc = their["doc"]
     start = doc["sentence"].index("_")
     return [doc["sentence"][:start] + doc[option] for option in ("option1", "option2")]

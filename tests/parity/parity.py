@@ -29,7 +29,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import compare
 import rows
 from models import FAMILIES, REPOSITORY, write_random
-from tasks import CASES, their_config, write_rows
+from tasks import CASES, own_text, their_config, write_rows
 
 SEED = 7
 
@@ -141,6 +141,10 @@ class Theirs:
 
     def task(self, config):
         """Their own task over our rows. Later versions take a mapping for all of a task: built as they build one by its name."""
+        if "doc_to_target" in config:
+            from lm_eval.api.task import ConfigurableTask
+
+            return ConfigurableTask(config=config)
         if not hasattr(self.manager, "load"):
             return config
         entry = self.manager._entry(config["task"])
@@ -173,7 +177,9 @@ def run_ours(case, model, files, args):
     """Results and samples of `cola eval`."""
     with tempfile.TemporaryDirectory() as place:
         task = case.ours
-        if case.file:
+        if case.own:
+            task = REPOSITORY / "tests/parity/own" / case.own
+        elif case.file:
             task = Path(sys.modules["lm_eval"].__file__).parent / "tasks" / case.file
         command = [args.cola, "eval", "--model", model, "--task", task, "--data", files["asked"], "--out", f"{place}/out"]
         if case.num_fewshot is not None:
@@ -202,11 +208,13 @@ def record(case, expected, files, args):
         # Text as it is, log-probabilities with the digits that are compared.
         line["resps"] = [[compare.rounded(response) for response in responses] for responses in line["resps"]]
         line["filtered_resps"] = [compare.rounded(response) for response in line["filtered_resps"]]
+        if isinstance(line["target"], list):
+            line["target"] = str(line["target"])
         # The rows are in a file of their own.
         line["row"] = line.pop("doc").get(case.column, "") if case.column else ""
     results = [each["results"][name] for each, name in zip(expected, case.theirs)]
     content = {
-        "task": case.ours, "num_fewshot": case.num_fewshot, "column": case.column,
+        "yaml": own_text(case) if case.own else None, "task": case.ours, "num_fewshot": case.num_fewshot, "column": case.column,
         "max_gen_toks": args.max_gen_toks if case.generates else None, "results": results, "samples": lines,
         "rows": rows.read_lines(files["asked"]), "shots": rows.read_lines(files["shots"]) if "shots" in files else [],
     }

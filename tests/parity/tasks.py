@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import rows
+import yaml
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Case:
     num_fewshot: int = None
     dataset_name: str = None
     file: str = ""  # their own task file, which `cola eval` is given too, instead of one of ours
+    own: str = ""  # a task file in own/, which both are given
 
     @property
     def generates(self):
@@ -56,6 +58,10 @@ CASES = [
     Case("gsm8k_cot", ["gsm8k_cot"], "gsm8k_cot", "gsm8k", real="gsm8k/test.jsonl", file="gsm8k/gsm8k-cot.yaml"),
     Case("bbh_cot", ["bbh_cot_fewshot_boolean_expressions"], "bbh_cot_fewshot_boolean_expressions", "bbh", file="bbh/cot_fewshot/boolean_expressions.yaml"),
     Case("pile_10k", ["pile_10k"], "pile_10k", "texts", "train", file="pile_10k/pile_10k.yaml"),
+    Case("own_several", ["own_several"], "own_several", "aliases", shots="train", own="several.yaml"),
+    Case("own_choice", ["own_choice"], "own_choice", "arc", shots="train", own="choice.yaml"),
+    Case("own_text", ["own_text"], "own_text", "lambada", own="text.yaml"),
+    Case("own_empty", ["own_empty"], "own_empty", "arc", own="empty.yaml"),
     Case("arc_challenge_chat", ["arc_challenge_chat"], "arc_challenge_chat", "arc", file="arc/arc_challenge_chat.yaml"),
 ]
 
@@ -88,4 +94,9 @@ def their_config(case, at, directory):
     for split in {"train", "validation", case.shots} - {case.split, ""}:
         name = "shots" if case.shots else "asked"
         files[split] = str(directory / f"{name}{suffix}.jsonl")
-    return {"task": case.theirs[at], "dataset_path": "json", "dataset_name": None, "dataset_kwargs": {"data_files": files}}
+    config = {"task": case.theirs[at], "dataset_path": "json", "dataset_name": None, "dataset_kwargs": {"data_files": files}}
+    return yaml.safe_load(own_text(case)) | config if case.own else config
+
+
+def own_text(case):
+    return (Path(__file__).parent / "own" / case.own).read_text(encoding="utf-8")
