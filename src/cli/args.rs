@@ -121,7 +121,7 @@ pub struct TaskArgs {
     #[arg(long, num_args = 1.., value_name = "FILE")]
     pub data: Vec<PathBuf>,
     /// Rows of a dataset on the Hugging Face hub, org/name or org/name@revision, or of a directory
-    /// laid out like one: the Parquet files of one split. What the cache lacks is fetched. One task.
+    /// laid out like one or with a file a split, in any format. What the cache lacks is fetched. One task.
     #[arg(long, value_name = "DATASET", conflicts_with = "data")]
     pub dataset: Option<String>,
     /// Subset of --dataset (default: the task's, if it has one).

@@ -223,10 +223,8 @@ mod tests {
     #[test]
     fn a_template_may_ask_for_the_day() {
         let year = rendered("{{ strftime_now('%Y') }}").unwrap();
-        assert!(
-            year.len() == 4 && year.parse::<u32>().unwrap() >= 2026,
-            "{year}"
-        );
+        // Whatever day the machine, or SOURCE_DATE_EPOCH, says it is.
+        assert!(year.len() == 4 && year.parse::<u32>().is_ok(), "{year}");
         let error = rendered("{{ strftime_now('%!') }}")
             .unwrap_err()
             .to_string();
