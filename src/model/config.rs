@@ -47,6 +47,11 @@ impl Config {
         }
     }
 
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Reads `name` if the directory has it.
     pub fn read_optional(directory: &Path, name: &str) -> Result<Option<Self>, ModelError> {
         if directory.join(name).exists() {

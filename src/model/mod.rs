@@ -20,6 +20,7 @@ mod device;
 mod error;
 mod family;
 mod frozen;
+mod gguf;
 mod head;
 mod hub;
 mod kernels;
