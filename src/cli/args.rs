@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::asking::AskingArgs;
+use super::{
+    CliError,
+    asking::AskingArgs,
+    setup::{Located, locate_model},
+};
 use crate::{chain::Alpha, task::Condition};
 
 const AFTER_HELP: &str = "\
@@ -59,12 +63,23 @@ pub enum Command {
 /// Which model, and where it runs.
 #[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
-    /// A directory in Hugging Face layout (config.json, safetensors weights, tokenizer.json), or a
-    /// model on the Hugging Face hub, org/name or org/name@revision: what its cache lacks is fetched.
+    /// A directory in Hugging Face layout (config.json, safetensors weights, tokenizer.json), a GGUF file, or a
+    /// model on the Hugging Face hub, org/name, org/name@revision or org/name:FILE.gguf: what its cache
+    /// lacks is fetched.
     #[arg(long, value_name = "MODEL")]
     pub model: String,
+    /// The tokenizer of this directory (tokenizer.json, tokenizer_config.json, chat template) instead of the model's own.
+    #[arg(long, value_name = "DIR")]
+    pub tokenizer: Option<PathBuf>,
     #[command(flatten)]
     pub compute: ComputeArgs,
+}
+
+impl ModelArgs {
+    /// Finds the model, and fetches it if need be.
+    pub fn locate(&self) -> Result<Located, CliError> {
+        locate_model(&self.model, self.tokenizer.as_deref())
+    }
 }
 
 /// How a model runs. None of it changes a verdict, but for the dtype and `--repeat`.
@@ -310,8 +325,9 @@ pub struct VerifyArgs {
 /// Arguments of `cola inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// A directory in Hugging Face layout (config.json, safetensors weights, tokenizer.json), or a
-    /// model on the Hugging Face hub, org/name or org/name@revision: what its cache lacks is fetched.
+    /// A directory in Hugging Face layout (config.json, safetensors weights, tokenizer.json), a GGUF file, or a
+    /// model on the Hugging Face hub, org/name, org/name@revision or org/name:FILE.gguf: what its cache
+    /// lacks is fetched.
     #[arg(long, value_name = "MODEL")]
     pub model: String,
     /// Print everything as one JSON object.

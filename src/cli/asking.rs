@@ -69,7 +69,7 @@ impl AskingArgs {
     pub fn asking(
         &self,
         tokenizer: Arc<Tokenizer>,
-        directory: &Path,
+        model: &Path,
         max_positions: i64,
     ) -> Result<Asking, CliError> {
         if self.chat {
@@ -79,7 +79,7 @@ impl AskingArgs {
             check_system(&tokenizer, system)?;
         }
         // The model's own, and as in lm-evaluation-harness the tokenizer's.
-        let ends = stop_tokens(directory)?.into_iter().chain(tokenizer.end());
+        let ends = stop_tokens(model)?.into_iter().chain(tokenizer.end());
         let ends: BTreeSet<u32> = ends.collect();
         Ok(Asking {
             tokenizer,

@@ -45,7 +45,8 @@ pub fn run(mut args: DemoArgs) -> Result<Ending, CliError> {
         &args.strategy,
         Model::inspect(&directory)?.spec.layers.len(),
     )?;
-    let loaded = setup::load(&directory, &args.compute)?;
+    let model = setup::locate_model(&directory.to_string_lossy(), None)?;
+    let loaded = setup::load(&model, &args.compute)?;
     let out = args
         .out
         .unwrap_or_else(|| PathBuf::from("results/demo-run"));

@@ -16,9 +16,7 @@ use super::{
     asking::tell_warnings,
     eval_results::{Evaluation, metrics_of},
     eval_samples::Row,
-    output,
-    setup::{self, Located},
-    show_prompts, tasks,
+    output, setup, show_prompts, tasks,
 };
 use crate::{
     chain::Chain,
@@ -39,9 +37,9 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
         return show_prompts::run(&args, count);
     }
     let loaded_tasks = tasks::load(&args.tasks)?;
-    let Located { directory, name } = setup::locate_model(&args.model.model)?;
-    args.model.model = name;
-    let spec = crate::model::Model::inspect(&directory)?.spec;
+    let model = args.model.locate()?;
+    args.model.model.clone_from(&model.name);
+    let spec = crate::model::Model::inspect(&model.path)?.spec;
     tasks::check_room(&loaded_tasks, spec.max_positions)?;
     let depth = spec.layers.len();
     let chain = match &args.chain {
@@ -59,7 +57,7 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
             })
             .collect(),
     };
-    let loaded = setup::load(&directory, &args.model.compute)?;
+    let loaded = setup::load(&model, &args.model.compute)?;
     let asking = loaded.asking(&args.tasks.asking, None)?;
     let interrupt = setup::interrupt_flag();
     if let Some(out) = &args.out {

@@ -19,9 +19,9 @@ use crate::{
 /// How often a plain line is printed of one file.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Fetches a model of the hub, and shows how that goes.
-pub fn fetch(model: &HubModel) -> Result<Fetched, ModelError> {
-    shown(model, |watcher| fetch_model(model, watcher))
+/// Fetches a model of the hub, or a GGUF file of it, and shows how that goes.
+pub fn fetch(model: &HubModel, file: Option<&str>) -> Result<Fetched, ModelError> {
+    shown(model, |watcher| fetch_model(model, file, watcher))
 }
 
 /// Fetches a split of a dataset of the hub, and shows how that goes.

@@ -18,13 +18,13 @@ use crate::{
 };
 
 pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
-    let directory = setup::locate_model(&args.model.model)?.directory;
-    let depth = Model::inspect(&directory)?.spec.layers.len();
+    let model = args.model.locate()?;
+    let depth = Model::inspect(&model.path)?.spec.layers.len();
     let chain = match &args.chain {
         Some(text) => Chain::parse(text, depth)?,
         None => Chain::identity(depth),
     };
-    let loaded = setup::load(&directory, &args.model.compute)?;
+    let loaded = setup::load(&model, &args.model.compute)?;
     let tokenizer = &loaded.tokenizer;
     let prompt = match args.chat {
         true => {
@@ -46,7 +46,7 @@ pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
     let row = loaded.engine.register(builder.build())?;
     let stop_tokens = match args.ignore_eos {
         true => Vec::new(),
-        false => stop_tokens(&directory)?,
+        false => stop_tokens(&model.path)?,
     };
     let outcome = loaded.engine.evaluate(Request {
         row,

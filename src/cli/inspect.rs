@@ -5,13 +5,17 @@ use serde_json::json;
 use super::{CliError, Ending, args::InspectArgs, output, setup};
 use crate::model::{
     AttentionSpec, Inspection, LayerSpec, MlpSpec, Model, NormKind, NormSpec, QueryKeyNorm,
-    RopeScaling, RopeSpec,
+    RopeScaling, RopeSpec, StoredAs,
 };
 
 pub fn run(args: &InspectArgs) -> Result<Ending, CliError> {
-    let directory = setup::locate_model(&args.model)?.directory;
-    let found = Model::inspect(&directory)?;
-    let stored = found.stored.map_or("none", setup::dtype_name);
+    let path = setup::locate_model(&args.model, None)?.path;
+    let found = Model::inspect(&path)?;
+    let stored = match (found.stored, found.encodings.first()) {
+        (Some(kind), _) => setup::dtype_name(kind),
+        (None, Some(blocks)) => blocks.encoding.as_str(),
+        (None, None) => "none",
+    };
     let parameters = found.spec.parameters();
     if args.json {
         output::json(&json!({
@@ -20,6 +24,7 @@ pub fn run(args: &InspectArgs) -> Result<Ending, CliError> {
             "parameters": parameters,
             "stored_dtype": stored,
             "weights_bytes": found.bytes,
+            "stored": found.encodings.iter().map(stored_json).collect::<Vec<_>>(),
             "memory_bytes": { "f32": 4 * parameters, "bf16": 2 * parameters, "f16": 2 * parameters },
             "state_bytes_per_token": { "f32": 4 * found.spec.hidden, "bf16": 2 * found.spec.hidden },
             "spec": found.spec,
@@ -64,6 +69,12 @@ fn describe(found: &Inspection, stored: &str) -> String {
         bytes(2 * parameters),
         4 * spec.hidden,
     );
+    if found.encodings.len() > 1 {
+        text += "\n";
+        for stored in &found.encodings {
+            text += &stored_as(stored);
+        }
+    }
     for (first, last, layer) in runs(&spec.layers) {
         let name = if first == last {
             format!("layer {first}")
@@ -83,6 +94,26 @@ fn describe(found: &Inspection, stored: &str) -> String {
         }
     }
     text
+}
+
+/// `Q4_1           211 tensors, 84.1 MB, 538.0 MB as f32`
+fn stored_as(stored: &StoredAs) -> String {
+    format!(
+        "{:<14} {} tensors, {}, {} as f32\n",
+        stored.encoding,
+        stored.tensors.len(),
+        bytes(stored.bytes as i64),
+        bytes(4 * stored.values as i64),
+    )
+}
+
+fn stored_json(stored: &StoredAs) -> serde_json::Value {
+    json!({
+        "encoding": stored.encoding,
+        "tensors": stored.tensors,
+        "bytes": stored.bytes,
+        "f32_bytes": 4 * stored.values,
+    })
 }
 
 /// A layer's parts, a line each.
@@ -167,6 +198,7 @@ fn rope(spec: Option<&RopeSpec>) -> String {
             original_max_positions,
             ..
         } => format!("longrope, other divisors past {original_max_positions} tokens"),
+        RopeScaling::Divided { .. } => "a divisor for each pair".to_owned(),
         RopeScaling::Llama3 {
             factor,
             original_max_positions,

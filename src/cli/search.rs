@@ -23,11 +23,11 @@ pub fn run(args: SearchArgs) -> Result<Ending, CliError> {
     // Everything that can be refused cheaply is, before the weights are read.
     let tasks = tasks::load(&args.tasks)?;
     tasks::check_verdicts(&tasks)?;
-    let model = setup::locate_model(&args.model.model)?;
-    let spec = crate::model::Model::inspect(&model.directory)?.spec;
+    let model = args.model.locate()?;
+    let spec = crate::model::Model::inspect(&model.path)?.spec;
     tasks::check_room(&tasks, spec.max_positions)?;
     let searches = resolve_searches(&args.strategy, spec.layers.len())?;
-    let loaded = setup::load(&model.directory, &args.model.compute)?;
+    let loaded = setup::load(&model, &args.model.compute)?;
     let job = SearchJob {
         command: "cola search",
         model: model.name,

@@ -27,7 +27,8 @@ use crate::{
 pub struct Loaded {
     pub engine: Engine,
     pub tokenizer: Arc<Tokenizer>,
-    pub directory: PathBuf,
+    /// A directory in Hugging Face layout, or a GGUF file.
+    pub path: PathBuf,
     /// As asked for: samples of a search, or evaluations, in flight.
     pub in_flight: Option<usize>,
     /// Whether all near-ties are asked again alone, on CUDA too.
@@ -36,46 +37,69 @@ pub struct Loaded {
 
 /// What a `--model` names.
 pub struct Located {
-    pub directory: PathBuf,
+    /// A directory in Hugging Face layout, or a GGUF file.
+    pub path: PathBuf,
+    /// Where its tokenizer is: the same, unless `--tokenizer` says otherwise.
+    pub tokenizer: PathBuf,
     /// As it was typed; for a model of the hub with the commit it is.
     pub name: String,
 }
 
-/// Finds what a `--model` names: a local directory, or else a model of the hub, fetched if need be.
-pub fn locate_model(text: &str) -> Result<Located, CliError> {
-    let directory = PathBuf::from(text);
-    if directory.is_dir() {
-        let name = text.to_owned();
-        return Ok(Located { directory, name });
+/// Finds what a `--model` names: a local directory or GGUF file, or else a model of the hub, fetched if need be.
+pub fn locate_model(text: &str, tokenizer: Option<&Path>) -> Result<Located, CliError> {
+    let located = |path: PathBuf, name| Located {
+        tokenizer: tokenizer.map_or_else(|| path.clone(), Path::to_owned),
+        path,
+        name,
+    };
+    if let Some(directory) = tokenizer
+        && !directory.is_dir()
+    {
+        let reason = "no such directory; give the one that holds tokenizer.json";
+        let directory = directory.display();
+        return Err(CliError::Usage(format!(
+            "--tokenizer {directory}: {reason}"
+        )));
+    }
+    let path = PathBuf::from(text);
+    let gguf = path
+        .extension()
+        .is_some_and(|extension| extension == "gguf");
+    if path.is_dir() || (gguf && path.exists()) {
+        return Ok(located(path, text.to_owned()));
     }
     let refuse = |reason| Err(CliError::Usage(format!("--model {text}: {reason}")));
-    if directory.exists() {
-        return refuse("is a file; give the directory that holds config.json");
-    }
-    let Some(model) = HubModel::parse(text) else {
+    if path.exists() {
         return refuse(
-            "no such directory, and not the name of a model on the Hugging Face hub (org/name or org/name@revision)",
+            "give a GGUF file, whose name ends in .gguf, or the directory that holds config.json",
+        );
+    }
+    if gguf && !text.contains(':') {
+        return refuse("no such file");
+    }
+    let Some((model, file)) = HubModel::parse_with_file(text) else {
+        return refuse(
+            "no such directory or GGUF file, and not the name of a model on the Hugging Face hub (org/name, org/name@revision, org/name:FILE.gguf)",
         );
     };
-    let fetched = fetching::fetch(&model)?;
-    Ok(Located {
-        directory: fetched.directory,
-        name: format!("{}@{}", model.repository(), fetched.commit),
-    })
+    let fetched = fetching::fetch(&model, file.as_deref())?;
+    let file = file.map_or_else(String::new, |file| format!(":{file}"));
+    let name = format!("{}@{}{file}", model.repository(), fetched.commit);
+    Ok(located(fetched.path, name))
 }
 
 /// Loads the model without its tokenizer and starts the engine.
-pub fn start_engine(directory: &Path, args: &ComputeArgs) -> Result<Engine, CliError> {
+pub fn start_engine(path: &Path, args: &ComputeArgs) -> Result<Engine, CliError> {
     let devices = parse_devices(&args.device)?;
     let kind = match (args.dtype, devices.as_slice()) {
         (Dtype::F32, _) | (Dtype::Auto, [Device::Cpu]) => Kind::Float,
         (Dtype::Bf16, _) => Kind::BFloat16,
         (Dtype::F16, _) => Kind::Half,
-        (Dtype::Auto, _) => Model::inspect(directory)?.stored.unwrap_or(Kind::BFloat16),
+        (Dtype::Auto, _) => Model::inspect(path)?.stored.unwrap_or(Kind::BFloat16),
     };
     let on = devices
         .into_iter()
-        .map(|device| on_device(directory, args, Compute { device, kind }))
+        .map(|device| on_device(path, args, Compute { device, kind }))
         .collect::<Result<Vec<_>, _>>()?;
     if let Some((_, options)) = on.first() {
         // The thread that sets things up runs no large operation itself.
@@ -86,12 +110,12 @@ pub fn start_engine(directory: &Path, args: &ComputeArgs) -> Result<Engine, CliE
 
 /// The model on one device, and how it runs there.
 fn on_device(
-    directory: &Path,
+    path: &Path,
     args: &ComputeArgs,
     compute: Compute,
 ) -> Result<(Arc<Model>, EngineOptions), CliError> {
     let repeat = Repeat::from(args.repeat);
-    let model = Arc::new(Model::load(directory, compute)?);
+    let model = Arc::new(Model::load(path, compute)?);
     repeat.check(model.spec())?;
     // Of what is free beside the weights.
     let (mut options, share) = match compute.device {
@@ -132,13 +156,13 @@ fn workers_and_threads(
 }
 
 /// Loads model and tokenizer and starts the engine.
-pub fn load(directory: &Path, args: &ComputeArgs) -> Result<Loaded, CliError> {
-    let tokenizer = Arc::new(Tokenizer::load(directory)?);
-    let engine = start_engine(directory, args)?;
+pub fn load(model: &Located, args: &ComputeArgs) -> Result<Loaded, CliError> {
+    let tokenizer = Arc::new(Tokenizer::load(&model.tokenizer)?);
+    let engine = start_engine(&model.path, args)?;
     Ok(Loaded {
         engine,
         tokenizer,
-        directory: directory.to_owned(),
+        path: model.path.clone(),
         in_flight: args.in_flight,
         invariant: args.invariant,
     })
@@ -157,7 +181,7 @@ impl Loaded {
     pub fn asking(&self, how: &AskingArgs, wrong_targets: Option<u64>) -> Result<Asking, CliError> {
         let model = self.engine.model();
         let tokenizer = Arc::clone(&self.tokenizer);
-        let asking = how.asking(tokenizer, &self.directory, model.spec().max_positions)?;
+        let asking = how.asking(tokenizer, &self.path, model.spec().max_positions)?;
         Ok(Asking {
             spread: spread(model, self.invariant)?,
             wrong_targets,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write, sync::Arc};
 
 use serde_json::{Value, json};
 
-use super::{CliError, Ending, args::EvalArgs, output, setup, tasks};
+use super::{CliError, Ending, args::EvalArgs, output, tasks};
 use crate::{
     model::{Model, Tokenizer},
     task::{Prompt, Question, Sample},
@@ -16,12 +16,12 @@ pub fn run(args: &EvalArgs, count: usize) -> Result<Ending, CliError> {
     wanted.limit = Some(wanted.limit.map_or(count, |limit| limit.min(count)));
     let loaded = tasks::load(&wanted)?;
     let samples = tasks::samples(&loaded);
-    let located = setup::locate_model(&args.model.model)?;
-    let max_positions = Model::describe(&located.directory)?.max_positions;
+    let located = args.model.locate()?;
+    let max_positions = Model::describe(&located.path)?.max_positions;
     tasks::check_room(&loaded, max_positions)?;
-    let tokenizer = Arc::new(Tokenizer::load(&located.directory)?);
+    let tokenizer = Arc::new(Tokenizer::load(&located.tokenizer)?);
     let how = &args.tasks.asking;
-    let asking = how.asking(Arc::clone(&tokenizer), &located.directory, max_positions)?;
+    let asking = how.asking(Arc::clone(&tokenizer), &located.path, max_positions)?;
     let (mut text, mut objects) = (String::new(), Vec::new());
     for sample in &samples {
         let prompts = asking.prompts(sample)?;

@@ -15,8 +15,8 @@ pub fn run(args: &VerifyArgs) -> Result<Ending, CliError> {
             args.tolerance
         )));
     }
-    let directory = setup::locate_model(&args.model.model)?.directory;
-    let engine = setup::start_engine(&directory, &args.model.compute)?;
+    let path = args.model.locate()?.path;
+    let engine = setup::start_engine(&path, &args.model.compute)?;
     let cases = verify(&engine, &args.reference)?;
     let failed = cases
         .iter()

@@ -1,7 +1,7 @@
 //! `config.json` as it is on disk: typed access that names file and field when it fails.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -15,6 +15,8 @@ pub struct Config {
     path: PathBuf,
     prefix: String,
     fields: Map<String, Value>,
+    /// What fields are called in the file, where that is something else.
+    origins: BTreeMap<String, String>,
 }
 
 impl Config {
@@ -44,7 +46,13 @@ impl Config {
             path,
             prefix: String::new(),
             fields,
+            origins: BTreeMap::new(),
         }
+    }
+
+    /// The same, with the names that errors give to fields.
+    pub(super) fn naming(self, origins: BTreeMap<String, String>) -> Self {
+        Self { origins, ..self }
     }
 
     /// The file.
@@ -63,9 +71,13 @@ impl Config {
 
     /// An error about one of the fields.
     pub fn refuse(&self, field: &str, reason: impl Into<String>) -> ModelError {
+        let field = match self.origins.get(field) {
+            Some(origin) => origin.clone(),
+            None => format!("{}{field}", self.prefix),
+        };
         ModelError::Field {
             path: self.path.clone(),
-            field: format!("{}{field}", self.prefix),
+            field,
             reason: reason.into(),
         }
     }
@@ -83,6 +95,7 @@ impl Config {
                 path: self.path.clone(),
                 prefix: format!("{}{field}.", self.prefix),
                 fields: fields.clone(),
+                origins: BTreeMap::new(),
             })),
             Some(other) => Err(self.refuse(field, format!("expected an object, found {other}"))),
         }
@@ -147,6 +160,13 @@ impl Config {
     /// its absence.
     pub fn says_null(&self, field: &str) -> bool {
         self.fields.get(field).is_some_and(Value::is_null)
+    }
+
+    /// The same object with another value in a field.
+    pub(super) fn with(&self, field: &str, value: Value) -> Self {
+        let mut config = self.clone();
+        config.fields.insert(field.to_owned(), value);
+        config
     }
 
     /// The same object without a field.

@@ -10,6 +10,7 @@ use tch::{Device, Kind, Tensor};
 use super::{
     AttentionSpec, Compute, DenseSpec, Frozen, Layer, LayerSpec, MixtureSpec, MlpSpec, ModelError,
     NormKind, NormSpec, QueryKeyNorm, RopeSpec,
+    arrange::Arrange,
     attention::{Attention, HeadNorm},
     family::{QueryKeyValueLayout, Resolved, Role},
     head::Head,
@@ -33,22 +34,13 @@ struct Piece {
     name: String,
     /// Its shape in the file.
     shape: Vec<i64>,
+    /// Which index of its first dimension is meant, where it holds one tensor for each expert.
+    slice: Option<i64>,
     /// First row it fills.
     start: i64,
     /// Rows it fills.
     rows: i64,
     arrange: Arrange,
-}
-
-/// How values lie in a file.
-#[derive(Clone, Copy)]
-enum Arrange {
-    /// As in memory, or one row for all rows.
-    Same,
-    /// `[in, out]`.
-    Transposed,
-    /// Query, key and value of the first head, then of the second: `heads` of them.
-    ByHead(i64),
 }
 
 /// Where a loader gets its tensors.
@@ -72,22 +64,12 @@ impl Source for Copying<'_> {
             [] => tensor.f_view([1])?,
         };
         for piece in &wanted.pieces {
-            let mut part = rows.f_narrow(0, piece.start, piece.rows)?;
-            if let Arrange::ByHead(heads) = piece.arrange {
-                part = part.f_view([&[3, heads, -1], &part.size()[1..]].concat().as_slice())?;
-            }
-            let place = part.size();
+            let part = rows.f_narrow(0, piece.start, piece.rows)?;
+            let mut part = piece.arrange.place(part)?;
+            let arrange = |source: &Tensor, place: &[i64]| piece.arrange.apply(source, place);
+            let (name, shape) = (&piece.name, &piece.shape);
             self.weights
-                .copy_into(&piece.name, &piece.shape, &mut part, |source| {
-                    Ok(match piece.arrange {
-                        Arrange::Same => source.f_expand(place.as_slice(), false)?,
-                        Arrange::Transposed => source.f_transpose(0, 1)?,
-                        Arrange::ByHead(heads) => {
-                            let by_head = [&[heads, 3, -1], &source.size()[1..]].concat();
-                            source.f_view(by_head.as_slice())?.f_transpose(0, 1)?
-                        }
-                    })
-                })?;
+                .copy_into(name, shape, piece.slice, &mut part, arrange)?;
         }
         Ok(Frozen::new(tensor))
     }
@@ -144,12 +126,7 @@ impl<S: Source> Loader<'_, S> {
                 Linear::new(Frozen::new(embedding.shallow_clone()), None)?
             }
             true => Linear::plain(Frozen::new(embedding.shallow_clone())),
-            false => self.linear(
-                &[(Role::Head, spec.vocabulary)],
-                spec.hidden,
-                false,
-                Arrange::Same,
-            )?,
+            false => self.linear(&[(Role::Head, spec.vocabulary)], spec.hidden, false)?,
         };
         let mut ropes = Ropes::default();
         let layers = (0..)
@@ -206,12 +183,8 @@ impl<S: Source> Loader<'_, S> {
             ],
             _ => vec![(Role::QueryKeyValue(l), all)],
         };
-        let mut arrange = self.layer_arrange();
-        if layout == QueryKeyValueLayout::ByHead {
-            arrange = Arrange::ByHead(spec.heads);
-        }
         Ok(Attention {
-            input: self.linear(&input, hidden, spec.input_bias, arrange)?,
+            input: self.linear(&input, hidden, spec.input_bias)?,
             norm: self.head_norm(l, spec)?,
             rope: match &spec.rope {
                 Some(rope) => Some(ropes.get(rope, self.compute)?),
@@ -221,7 +194,6 @@ impl<S: Source> Loader<'_, S> {
                 &[(Role::AttentionOutput(l), hidden)],
                 query,
                 spec.output_bias,
-                self.layer_arrange(),
             )?,
             spec: spec.clone(),
         })
@@ -239,9 +211,10 @@ impl<S: Source> Loader<'_, S> {
                 let piece = |role, start, rows| Piece {
                     name: (self.resolved.name)(role) + ".weight",
                     shape: vec![spec.head_dim],
+                    slice: None,
                     start,
                     rows,
-                    arrange: Arrange::Same,
+                    arrange: self.arrange(role, "weight"),
                 };
                 let weight = self.source.tensor(&Wanted {
                     shape: vec![spec.heads + spec.key_value_heads, spec.head_dim],
@@ -271,10 +244,10 @@ impl<S: Source> Loader<'_, S> {
         down: Role,
         spec: DenseSpec,
     ) -> Result<Dense, ModelError> {
-        let (hidden, arrange) = (self.resolved.spec.hidden, self.layer_arrange());
+        let hidden = self.resolved.spec.hidden;
         Ok(Dense {
-            input: self.linear(input, hidden, spec.bias, arrange)?,
-            down: self.linear(&[(down, hidden)], spec.intermediate, spec.bias, arrange)?,
+            input: self.linear(input, hidden, spec.bias)?,
+            down: self.linear(&[(down, hidden)], spec.intermediate, spec.bias)?,
             spec,
         })
     }
@@ -283,7 +256,7 @@ impl<S: Source> Loader<'_, S> {
         let hidden = self.resolved.spec.hidden;
         let inner = spec.intermediate;
         let experts = 0..spec.experts;
-        let linear = |parts: &[(Role, i64)], width| self.linear(parts, width, false, Arrange::Same);
+        let linear = |parts: &[(Role, i64)], width| self.linear(parts, width, false);
         let experts = experts.map(|e| {
             let gate_up = [
                 (Role::ExpertGate(l, e), inner),
@@ -321,10 +294,7 @@ impl<S: Source> Loader<'_, S> {
 
     fn norm(&self, role: Role, spec: NormSpec, width: i64) -> Result<Norm, ModelError> {
         let part = [(role, width)];
-        let read = |suffix| {
-            self.source
-                .tensor(&self.wanted(&part, None, suffix, Arrange::Same))
-        };
+        let read = |suffix| self.source.tensor(&self.wanted(&part, None, suffix));
         let bias = match spec.kind {
             NormKind::Layer => Some(read("bias")?),
             _ => None,
@@ -336,48 +306,29 @@ impl<S: Source> Loader<'_, S> {
     fn whole(&self, role: Role, shape: &[i64; 2]) -> Result<Frozen, ModelError> {
         let [rows, width] = *shape;
         self.source
-            .tensor(&self.wanted(&[(role, rows)], Some(width), "weight", Arrange::Same))
+            .tensor(&self.wanted(&[(role, rows)], Some(width), "weight"))
     }
 
     /// Projections of the same input, their outputs one after the other.
-    fn linear(
-        &self,
-        parts: &[(Role, i64)],
-        input: i64,
-        bias: bool,
-        arrange: Arrange,
-    ) -> Result<Linear, ModelError> {
-        let weight = self.wanted(parts, Some(input), "weight", arrange);
-        let bias_arrange = match arrange {
-            Arrange::Transposed => Arrange::Same,
-            other => other,
-        };
-        let bias = match bias {
-            true => Some(self.wanted(parts, None, "bias", bias_arrange)),
-            false => None,
-        };
+    fn linear(&self, parts: &[(Role, i64)], input: i64, bias: bool) -> Result<Linear, ModelError> {
+        let weight = self.wanted(parts, Some(input), "weight");
+        let bias = bias.then(|| self.wanted(parts, None, "bias"));
         let bias = bias.map(|bias| self.source.tensor(&bias)).transpose()?;
         Linear::new(self.source.tensor(&weight)?, bias)
     }
 
     /// Tensors stacked by rows: `[sum of rows, width]`, or `[sum of rows]` without a width.
-    fn wanted(
-        &self,
-        parts: &[(Role, i64)],
-        width: Option<i64>,
-        suffix: &str,
-        arrange: Arrange,
-    ) -> Wanted {
+    fn wanted(&self, parts: &[(Role, i64)], width: Option<i64>, suffix: &str) -> Wanted {
         let mut start = 0;
         let pieces = parts.iter().map(|&(role, rows)| {
-            let mut shape: Vec<i64> = std::iter::once(rows).chain(width).collect();
-            if matches!(arrange, Arrange::Transposed) {
-                shape.reverse();
-            }
             start += rows;
+            let arrange = self.arrange(role, suffix);
+            let shape = std::iter::once(rows).chain(width).collect();
+            let (shape, slice) = self.stored_shape(role, shape, arrange);
             Piece {
                 name: format!("{}.{suffix}", (self.resolved.name)(role)),
                 shape,
+                slice,
                 start: start - rows,
                 rows,
                 arrange,
@@ -390,10 +341,52 @@ impl<S: Source> Loader<'_, S> {
         }
     }
 
-    fn layer_arrange(&self) -> Arrange {
-        match self.resolved.stored.transposed {
-            true => Arrange::Transposed,
-            false => Arrange::Same,
+    /// The shape that a tensor of shape `[rows, width]` or `[rows]` has in the file, and which part of that it is.
+    fn stored_shape(
+        &self,
+        role: Role,
+        mut shape: Vec<i64>,
+        arrange: Arrange,
+    ) -> (Vec<i64>, Option<i64>) {
+        let stored = self.resolved.stored;
+        if matches!(arrange, Arrange::Transposed) {
+            shape.reverse();
+        }
+        match role {
+            Role::ExpertGate(l, e) | Role::ExpertUp(l, e) | Role::ExpertDown(l, e)
+                if stored.experts_together =>
+            {
+                let experts = match &self.resolved.spec.layers[l].mlp {
+                    MlpSpec::Mixture(mixture) => mixture.experts,
+                    MlpSpec::Dense(_) => 1,
+                };
+                shape.insert(0, experts);
+                (shape, Some(e))
+            }
+            Role::SharedRouter(_) if stored.experts_together => (shape.split_off(1), None),
+            _ => (shape, None),
+        }
+    }
+
+    /// How the values of a weight or bias lie in the file.
+    fn arrange(&self, role: Role, suffix: &str) -> Arrange {
+        let Resolved { spec, stored, .. } = self.resolved;
+        let attention = |l: usize| &spec.layers[l].attention;
+        match role {
+            Role::Embedding | Role::Positions | Role::Head => Arrange::Same,
+            _ if role.is_norm() => match stored.norms_hold_one {
+                true => Arrange::LessOne,
+                false => Arrange::Same,
+            },
+            Role::QueryKeyValue(l) if stored.query_key_value == QueryKeyValueLayout::ByHead => {
+                Arrange::ByHead(attention(l).heads)
+            }
+            Role::Query(l) if stored.interleaved => Arrange::Interleaved(attention(l).heads),
+            Role::Key(l) if stored.interleaved => {
+                Arrange::Interleaved(attention(l).key_value_heads)
+            }
+            _ if stored.transposed && suffix == "weight" => Arrange::Transposed,
+            _ => Arrange::Same,
         }
     }
 }

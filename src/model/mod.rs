@@ -10,6 +10,7 @@
 //! `[N, D]` and returns residuals, with the keys and values of that application: they belong to a
 //! position of the chain, so a layer visited twice has two independent sets.
 
+mod arrange;
 mod attention;
 mod batch;
 mod buckets;
@@ -50,7 +51,7 @@ pub use hub::{
     fetch, fetch_dataset,
 };
 pub use layer::{Applied, Asks, Keep, Layer};
-pub use network::{Inspection, Model};
+pub use network::{Inspection, Model, StoredAs};
 pub use repeat::{Repeat, seen_in_slot};
 pub use rope::{RopeScaling, RopeSpec};
 pub use spec::{

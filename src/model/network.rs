@@ -42,16 +42,32 @@ pub struct Inspection {
     pub files: Vec<std::path::PathBuf>,
     /// Their size.
     pub bytes: usize,
+    /// How the tensors are stored, by the bytes they take.
+    pub encodings: Vec<StoredAs>,
     /// Why loading would be refused, as far as the files' headers tell.
     pub problems: Vec<ModelError>,
 }
 
+/// The tensors of a model that are stored in one way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAs {
+    /// Dtype or quantisation type.
+    pub encoding: String,
+    /// The tensors' names, sorted.
+    pub tensors: Vec<String>,
+    /// Values in them.
+    pub values: usize,
+    /// Bytes they take in the files.
+    pub bytes: usize,
+}
+
 impl Model {
-    /// Loads `config.json` and the safetensors files of `directory`.
-    pub fn load(directory: &Path, compute: Compute) -> Result<Self, ModelError> {
+    /// Loads the model at `path`: a directory with `config.json` and safetensors files, or a GGUF file, whose blocks
+    /// are dequantised into the compute dtype.
+    pub fn load(path: &Path, compute: Compute) -> Result<Self, ModelError> {
         let _guard = tch::no_grad_guard();
-        let (resolved, weights) = open(directory)?;
-        let hash = hash(directory, &weights)?;
+        let (resolved, weights) = open(path)?;
+        let hash = hash(path, &weights)?;
         let source = Copying {
             weights: &weights,
             compute,
@@ -65,7 +81,7 @@ impl Model {
         weights.refuse_unread(ignored(&resolved))?;
         Ok(Self {
             compute,
-            stored: weights.main_kind()?,
+            stored: weights.main_kind(),
             hash,
             embedding: parts.embedding,
             positions: parts.positions,
@@ -76,8 +92,8 @@ impl Model {
     }
 
     /// What can be known of a model without copying its weights.
-    pub fn inspect(directory: &Path) -> Result<Inspection, ModelError> {
-        let (resolved, weights) = open(directory)?;
+    pub fn inspect(path: &Path) -> Result<Inspection, ModelError> {
+        let (resolved, weights) = open(path)?;
         let loader = Loader {
             resolved: &resolved,
             source: Checking {
@@ -90,17 +106,21 @@ impl Model {
         let mut problems = loader.source.problems.take();
         problems.extend(weights.refuse_unread(ignored(&resolved)).err());
         Ok(Inspection {
-            stored: weights.main_kind()?,
+            stored: weights.main_kind(),
             files: weights.files().map(Path::to_owned).collect(),
             bytes: weights.bytes(),
+            encodings: encodings(&weights),
             problems,
             spec: resolved.spec,
         })
     }
 
-    /// What `config.json` alone says of a model; its weights need not be there.
-    pub fn describe(directory: &Path) -> Result<ModelSpec, ModelError> {
-        Ok(family::resolve(&Config::read(directory, "config.json")?)?.spec)
+    /// What `config.json` alone says of a model; its weights need not be there. For a GGUF file what its tables say.
+    pub fn describe(path: &Path) -> Result<ModelSpec, ModelError> {
+        Ok(match path.is_dir() {
+            true => family::resolve(&Config::read(path, "config.json")?)?.spec,
+            false => open(path)?.0.spec,
+        })
     }
 
     /// The resolved architecture.
@@ -213,10 +233,14 @@ impl Model {
     }
 }
 
-/// Resolves the configuration of a directory and opens its weights.
-fn open(directory: &Path) -> Result<(Resolved, Weights), ModelError> {
-    let mut resolved = family::resolve(&Config::read(directory, "config.json")?)?;
-    let mut weights = Weights::open(directory)?;
+/// Resolves the configuration of a model and opens its weights.
+fn open(path: &Path) -> Result<(Resolved, Weights), ModelError> {
+    if !path.is_dir() {
+        let (metadata, weights) = Weights::open_gguf(path)?;
+        return Ok((family::resolve_gguf(&metadata, &weights)?, weights));
+    }
+    let mut resolved = family::resolve(&Config::read(path, "config.json")?)?;
+    let mut weights = Weights::open(path)?;
     weights.allow_missing_prefix(resolved.prefix);
     let name = |role| (resolved.name)(role) + ".weight";
     if resolved.spec.tied_head && weights.differ(&name(Role::Embedding), &name(Role::Head)) {
@@ -237,16 +261,38 @@ fn ignored(resolved: &Resolved) -> impl Fn(&str) -> bool {
     move |name| of_family(name) || (tied && name == head)
 }
 
-/// BLAKE3 over `config.json` and every weights file, 32 hex digits.
-fn hash(directory: &Path, weights: &Weights) -> Result<String, ModelError> {
-    let path = directory.join("config.json");
+/// BLAKE3 over `config.json`, if there is one, and every weights file; 32 hex digits.
+fn hash(path: &Path, weights: &Weights) -> Result<String, ModelError> {
     let mut hasher = blake3::Hasher::new();
-    match std::fs::read(&path) {
-        Ok(config) => hasher.update(&config),
-        Err(source) => return Err(ModelError::Io { path, source }),
-    };
+    if path.is_dir() {
+        let path = path.join("config.json");
+        match std::fs::read(&path) {
+            Ok(config) => hasher.update(&config),
+            Err(source) => return Err(ModelError::Io { path, source }),
+        };
+    }
     weights.hash_into(&mut hasher);
     Ok(hasher.finalize().to_hex()[..32].to_owned())
+}
+
+/// What is stored how, the most bytes first.
+fn encodings(weights: &Weights) -> Vec<StoredAs> {
+    let mut by_name: BTreeMap<String, StoredAs> = BTreeMap::new();
+    for (name, entry) in weights.entries() {
+        let encoding = entry.encoding.name();
+        let stored = by_name.entry(encoding.clone()).or_insert_with(|| StoredAs {
+            encoding,
+            tensors: Vec::new(),
+            values: 0,
+            bytes: 0,
+        });
+        stored.tensors.push(name.to_owned());
+        stored.values += entry.values();
+        stored.bytes += entry.range.len();
+    }
+    let mut all: Vec<StoredAs> = by_name.into_values().collect();
+    all.sort_by_key(|stored| std::cmp::Reverse(stored.bytes));
+    all
 }
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ pub const APART: Stored = Stored {
     query_key_value: QueryKeyValueLayout::Apart,
     gate_up_together: false,
     transposed: false,
+    interleaved: false,
+    norms_hold_one: false,
+    experts_together: false,
 };
 
 /// Query, key and value heads.

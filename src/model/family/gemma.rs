@@ -1,5 +1,5 @@
-//! Gemma 2 and the text models of Gemma 3: norms with `1 + w` before and after each half, a scaled
-//! embedding, layers that slide and layers that see all, capped scores (2) or normed heads (3).
+//! Gemma, Gemma 2 and the text models of Gemma 3: norms with `1 + w`, a scaled embedding; from Gemma 2 on norms before
+//! and after each half, layers that slide and layers that see all, capped scores (2) or normed heads (3).
 
 use super::{
     super::{
@@ -10,6 +10,37 @@ use super::{
     decoder::{self, HeadDefaults, Heads},
     rope::Rope,
 };
+
+/// Reads a Gemma, with the defaults transformers gives absent fields.
+pub fn resolve_1(config: &Config) -> Result<Resolved, ModelError> {
+    const POSITIONS: i64 = 8192;
+    let norm = decoder::rms_norm(config, NormKind::RmsPlusOne, 1e-6)?;
+    let defaults = HeadDefaults {
+        key_value: Some(16),
+        dim: Some(256),
+    };
+    let heads = decoder::heads(config, defaults)?;
+    let positions = config
+        .size_opt("max_position_embeddings")?
+        .unwrap_or(POSITIONS);
+    let rope = Rope::whole(config, heads.dim, 10_000.0, positions).read()?;
+    let mut attention = decoder::attention(heads, Some(rope));
+    attention.input_bias = config.flag("attention_bias", false)?;
+    attention.output_bias = attention.input_bias;
+    if config.flag("use_bidirectional_attention", false)? {
+        return Err(config.refuse(
+            "use_bidirectional_attention",
+            "only causal models are supported",
+        ));
+    }
+    let activation = decoder::activation(config, "hidden_act", Activation::GeluTanh)?;
+    let mlp = MlpSpec::Dense(decoder::gated_mlp(config, activation)?);
+    let layer = decoder::pre_norm(norm, attention, mlp);
+    let layers = vec![layer; decoder::depth(config, "num_hidden_layers")?];
+    let mut spec = decoder::model(config, "GemmaForCausalLM", layers, norm, (POSITIONS, true))?;
+    spec.embedding_scale = Some((spec.hidden as f64).sqrt());
+    Ok(decoder::resolved(spec, decoder::name))
+}
 
 /// Reads a Gemma 2, with the defaults transformers gives absent fields.
 pub fn resolve_2(config: &Config) -> Result<Resolved, ModelError> {

@@ -65,8 +65,8 @@ pub fn resolve(config: &Config) -> Result<Resolved, ModelError> {
         name,
         stored: Stored {
             query_key_value: QueryKeyValueLayout::Together,
-            gate_up_together: false,
             transposed: true,
+            ..decoder::APART
         },
         prefix: "transformer.",
         // Causal masks, saved as buffers once.

@@ -56,8 +56,7 @@ pub fn resolve(config: &Config) -> Result<Resolved, ModelError> {
         name,
         stored: Stored {
             query_key_value: QueryKeyValueLayout::ByHead,
-            gate_up_together: false,
-            transposed: false,
+            ..decoder::APART
         },
         prefix: "gpt_neox.",
         // Buffers, saved once.

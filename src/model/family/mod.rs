@@ -2,6 +2,7 @@
 //! name in the file.
 
 mod decoder;
+mod from_gguf;
 mod gemma;
 mod gpt2;
 mod gpt_neox;
@@ -22,6 +23,7 @@ mod tests;
 use serde_json::Value;
 
 use super::{Config, ModelError, ModelSpec};
+pub use from_gguf::resolve_gguf;
 
 /// A weight by what it does, its layer and its expert. What a family stores in one tensor has a
 /// role of its own.
@@ -75,6 +77,28 @@ pub struct Stored {
     pub gate_up_together: bool,
     /// Whether matrices of layers lie as `[in, out]`.
     pub transposed: bool,
+    /// Whether the rows of queries and keys are in the order of Meta's Llama: rotated pairs side by side.
+    pub interleaved: bool,
+    /// Whether norms are stored as what they multiply by, where the family's own files have that less 1.
+    pub norms_hold_one: bool,
+    /// Whether all experts of a layer are one tensor `[experts, rows, width]`, and the gate of the shared one `[D]`.
+    pub experts_together: bool,
+}
+
+impl Role {
+    /// Whether it is the weight or bias of a norm.
+    pub fn is_norm(self) -> bool {
+        matches!(
+            self,
+            Self::FinalNorm
+                | Self::AttentionNorm(_)
+                | Self::QueryNorm(_)
+                | Self::KeyNorm(_)
+                | Self::AttentionOutputNorm(_)
+                | Self::MlpNorm(_)
+                | Self::MlpOutputNorm(_)
+        )
+    }
 }
 
 /// A resolved model and how its tensors are stored.
@@ -92,11 +116,12 @@ pub struct Resolved {
 type Resolve = fn(&Config) -> Result<Resolved, ModelError>;
 
 /// Every architecture that runs, and the file that knows it. Sorted by name.
-const FAMILIES: [(&str, Resolve); 15] = [
+const FAMILIES: [(&str, Resolve); 16] = [
     ("GPT2LMHeadModel", gpt2::resolve),
     ("GPTNeoXForCausalLM", gpt_neox::resolve),
     ("Gemma2ForCausalLM", gemma::resolve_2),
     ("Gemma3ForCausalLM", gemma::resolve_3),
+    ("GemmaForCausalLM", gemma::resolve_1),
     ("LlamaForCausalLM", llama::resolve),
     ("MistralForCausalLM", mistral::resolve),
     ("MixtralForCausalLM", mixtral::resolve),

@@ -25,7 +25,7 @@ pub fn resolve(config: &Config) -> Result<Resolved, ModelError> {
         stored: Stored {
             query_key_value: QueryKeyValueLayout::Together,
             gate_up_together: true,
-            transposed: false,
+            ..decoder::APART
         },
         ..decoder::resolved(spec, decoder::name)
     })

@@ -102,7 +102,7 @@ fn json(value: &GgufMetadataValue) -> Option<Value> {
         GgufMetadataValue::I32(n) => (*n).into(),
         GgufMetadataValue::U64(n) => (*n).into(),
         GgufMetadataValue::I64(n) => (*n).into(),
-        GgufMetadataValue::F32(x) => float(f64::from(*x)),
+        GgufMetadataValue::F32(x) => float(shortest(*x)),
         GgufMetadataValue::F64(x) => float(*x),
         GgufMetadataValue::Bool(flag) => (*flag).into(),
         GgufMetadataValue::String(text) => text.as_str().into(),
@@ -119,6 +119,11 @@ fn float(x: f64) -> Value {
     }
 }
 
+/// The number that was meant: 1e-5 and not 0.000009999999747378752, which are the same f32.
+fn shortest(x: f32) -> f64 {
+    x.to_string().parse().unwrap_or_else(|_| x.into())
+}
+
 fn list(array: &GgufMetadataArray) -> Option<Value> {
     Some(match array {
         GgufMetadataArray::I32(items) => items.clone().into(),
@@ -126,7 +131,7 @@ fn list(array: &GgufMetadataArray) -> Option<Value> {
         GgufMetadataArray::I64(items) => items.clone().into(),
         GgufMetadataArray::U64(items) => items.clone().into(),
         GgufMetadataArray::Bool(items) => items.clone().into(),
-        GgufMetadataArray::F32(items) => items.iter().map(|&x| float(x.into())).collect(),
+        GgufMetadataArray::F32(items) => items.iter().map(|&x| float(shortest(x))).collect(),
         GgufMetadataArray::F64(items) => items.iter().map(|&x| float(x)).collect(),
         _ => return None,
     })

@@ -15,4 +15,4 @@ mod parts;
 
 pub use header::{Described, parse};
 pub use metadata::Metadata;
-pub use parts::part_files;
+pub use parts::{check_parts, part_files};

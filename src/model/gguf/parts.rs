@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::{super::ModelError, Metadata};
+
 /// All parts of the model that `path` is a part of, in order: `path` alone, unless its name says otherwise.
 pub fn part_files(path: &Path) -> Vec<PathBuf> {
     let name = path.file_name().and_then(|name| name.to_str());
@@ -25,6 +27,37 @@ fn numbered(name: &str) -> Option<(&str, u32)> {
     };
     let (part, count) = (five_digits(part)?, five_digits(count)?);
     (1..=count).contains(&part).then_some((stem, count))
+}
+
+/// Checks that these are all parts of one model, in order, each with its number of tensors.
+pub fn check_parts(parts: &[(Metadata, usize)]) -> Result<(), ModelError> {
+    for (index, (metadata, _)) in parts.iter().enumerate() {
+        let config = metadata.config();
+        let count = config.count_opt("split.count")?.unwrap_or(0).max(1);
+        if count as usize != parts.len() {
+            let reason = format!(
+                "is {count}, but the name of the file tells of {}; parts are called NAME-00001-of-{count:05}.gguf",
+                parts.len()
+            );
+            return Err(config.refuse("split.count", reason));
+        }
+        let number = config.count_opt("split.no")?.unwrap_or(0);
+        if number as usize != index {
+            let reason = format!("is {number} in the part that is called {}", index + 1);
+            return Err(config.refuse("split.no", reason));
+        }
+    }
+    let [(first, _), ..] = parts else {
+        return Ok(());
+    };
+    let all: usize = parts.iter().map(|(_, tensors)| tensors).sum();
+    match first.config().count_opt("split.tensors.count")? {
+        Some(promised) if promised as usize != all => {
+            let reason = format!("is {promised}, but the parts hold {all} tensors");
+            Err(first.config().refuse("split.tensors.count", reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

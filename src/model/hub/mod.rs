@@ -33,6 +33,7 @@ use hf_hub::{
 
 use super::{
     ModelError,
+    gguf::part_files,
     weights::{INDEX, SINGLE, shard_files},
 };
 pub use dataset::{DatasetError, FetchedDataset, dataset_files, fetch_dataset};
@@ -72,22 +73,31 @@ pub trait FetchWatcher: Send + Sync {
 /// A model that is in the cache.
 #[derive(Debug)]
 pub struct Fetched {
-    /// The snapshot, a directory in Hugging Face layout.
-    pub directory: PathBuf,
+    /// The snapshot, a directory in Hugging Face layout, or the GGUF file in it that was asked for.
+    pub path: PathBuf,
     /// The commit it is.
     pub commit: String,
 }
 
-/// Brings all files of a model into the cache that are not there yet.
+/// Brings all files of a model into the cache that are not there yet: those of a model in Hugging Face layout, or a
+/// GGUF `file` with all its parts.
 ///
 /// # Errors
 ///
 /// [`ModelError::Hub`]: no connection, no such repository, revision or file, no access, or a file
 /// that did not come whole.
-pub fn fetch(model: &HubModel, watcher: &Arc<dyn FetchWatcher>) -> Result<Fetched, ModelError> {
+pub fn fetch(
+    model: &HubModel,
+    file: Option<&str>,
+    watcher: &Arc<dyn FetchWatcher>,
+) -> Result<Fetched, ModelError> {
     let run = || {
         let repository = |client: &HFClientSync| client.model(model.organisation(), model.name());
-        Fetch::new(model, repository, watcher)?.run()
+        let fetch = Fetch::new(model, repository, watcher)?;
+        match file {
+            Some(file) => fetch.gguf(file),
+            None => fetch.run(),
+        }
     };
     run().map_err(|failure| ModelError::Hub {
         model: model.to_string(),
@@ -278,26 +288,47 @@ impl<'a, T: RepoType> Fetch<'a, T> {
 
 impl Fetch<'_, RepoTypeModel> {
     fn run(mut self) -> Result<Fetched, HubFailure> {
-        let commit = self.commit()?;
+        let commit = self.commit(CONFIG)?;
         let config = self.needed(&commit, CONFIG)?;
         let directory = config.parent().unwrap_or(&config).to_owned();
         for file in OPTIONAL {
             self.file(&commit, file)?;
         }
         self.weights(&commit, &directory)?;
+        self.settle(&directory, &commit);
+        let path = directory;
+        Ok(Fetched { path, commit })
+    }
+
+    /// A GGUF file, which holds configuration and tokenizer too, or all parts of one.
+    fn gguf(mut self, file: &str) -> Result<Fetched, HubFailure> {
+        let commit = self.commit(file)?;
+        let mut paths = Vec::new();
+        for part in part_files(Path::new(file)) {
+            // Made of `file`, which is a text.
+            paths.push(self.needed(&commit, &part.to_string_lossy())?);
+        }
+        let depth = Path::new(file).components().count();
+        let path = paths.swap_remove(0);
+        let directory = path.ancestors().nth(depth).unwrap_or(&path).to_owned();
+        self.settle(&directory, &commit);
+        Ok(Fetched { path, commit })
+    }
+
+    /// Notes for the next time that all is in the cache, or tells that the hub was not asked.
+    fn settle(&self, directory: &Path, commit: &str) {
         match &self.hub {
-            Hub::Online => self.remember(&directory, &commit),
+            Hub::Online => self.remember(directory, commit),
             Hub::Disabled => {}
             Hub::Unreachable(reason) => self.watcher.note(&format!(
                 "{}: the hub at {} cannot be reached ({reason}); using commit {commit} from the cache",
                 self.model, self.endpoint
             )),
         }
-        Ok(Fetched { directory, commit })
     }
 
-    /// The commit that the revision is: as the hub says, or as the cache remembers.
-    fn commit(&mut self) -> Result<String, HubFailure> {
+    /// The commit that the revision is: as the hub says, or as the cache remembers of `file`.
+    fn commit(&mut self, file: &str) -> Result<String, HubFailure> {
         let revision = self.model.revision();
         if self.model.is_pinned() {
             return Ok(revision.to_owned());
@@ -320,11 +351,12 @@ impl Fetch<'_, RepoTypeModel> {
                 Err(error) => return Err(self.failure(CONFIG, &error)),
             }
         }
-        let cached = self.ask(revision, CONFIG, true);
-        let cached = cached.map_err(|_| self.absent(CONFIG))?;
-        let commit = cached.parent().and_then(Path::file_name);
+        let cached = self.ask(revision, file, true);
+        let cached = cached.map_err(|_| self.absent(file))?;
+        let snapshot = cached.ancestors().nth(Path::new(file).components().count());
+        let commit = snapshot.and_then(Path::file_name);
         let commit = commit.and_then(|name| name.to_str());
-        commit.map(str::to_owned).ok_or_else(|| self.absent(CONFIG))
+        commit.map(str::to_owned).ok_or_else(|| self.absent(file))
     }
 
     /// One file or its shards.

@@ -1,4 +1,4 @@
-//! What `--model` can name on the hub: `org/name`, `name`, either with `@revision`.
+//! What `--model` can name on the hub: `org/name`, `name`, either with `@revision` and for GGUF with `:FILE.gguf`.
 
 use std::fmt;
 
@@ -37,6 +37,16 @@ impl HubModel {
                 false => revision.to_owned(),
             }),
         })
+    }
+
+    /// Reads `org/name@revision:FILE.gguf`, where the file may be left out. As [`parse`](Self::parse), nothing also if
+    /// the file can be no path of a GGUF file in a repository.
+    pub fn parse_with_file(text: &str) -> Option<(Self, Option<String>)> {
+        let Some((model, file)) = text.split_once(':') else {
+            return Some((Self::parse(text)?, None));
+        };
+        let gguf = file.ends_with(".gguf") && file.split('/').all(is_part);
+        Some((Self::parse(model).filter(|_| gguf)?, Some(file.to_owned())))
     }
 
     /// `org`, or nothing for the hub's oldest models.
@@ -96,6 +106,15 @@ fn is_name(text: &str) -> bool {
         && !text.ends_with(".git")
 }
 
+/// Part of the path of a file that stays where it is put.
+fn is_part(text: &str) -> bool {
+    !text.starts_with(['-', '.'])
+        && !text.is_empty()
+        && text
+            .chars()
+            .all(|c| !c.is_control() && !matches!(c, '\\' | ':' | '?' | '#' | '%'))
+}
+
 /// Names of branches and tags, `refs/pr/1` among them, that are also a path below `refs/`.
 fn is_revision(text: &str) -> bool {
     let part = |part: &str| {
@@ -139,6 +158,33 @@ mod tests {
         ] {
             let expected = (repository.to_owned(), revision.to_owned(), pinned);
             assert_eq!(read(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_gguf_file_of_a_model_is_read_behind_a_colon() {
+        let read = |text| {
+            let (model, file) = HubModel::parse_with_file(text)?;
+            Some((model.to_string(), file))
+        };
+        let named = |model: &str, file: &str| Some((model.to_owned(), Some(file.to_owned())));
+        assert_eq!(read("org/name"), Some(("org/name".to_owned(), None)));
+        assert_eq!(read("org/name:m.gguf"), named("org/name", "m.gguf"));
+        assert_eq!(
+            read("org/name@v1:Q4/m Q4_K.gguf"),
+            named("org/name@v1", "Q4/m Q4_K.gguf")
+        );
+        for text in [
+            "org/name:",
+            "org/name:m.bin",
+            "org/name:../m.gguf",
+            "org/name:/m.gguf",
+            "org/name:a//m.gguf",
+            "org/name:c:m.gguf",
+            "org/name:.gguf",
+            "a/b/c:m.gguf",
+        ] {
+            assert_eq!(read(text), None, "{text}");
         }
     }
 

@@ -66,6 +66,11 @@ pub enum RopeScaling {
         /// Context length of the original training.
         original_max_positions: f64,
     },
+    /// A divisor for each pair, whatever the length: how GGUF files store Llama 3.1's scaling.
+    Divided {
+        /// Divisors, `[rotary_dim / 2]`.
+        divisors: Vec<f64>,
+    },
     /// Llama 3.1: low frequencies divided by `factor`, high ones kept, a ramp between.
     Llama3 {
         /// Divisor of the low frequencies.
@@ -155,10 +160,9 @@ pub(super) fn frequencies(spec: &RopeSpec, length: i64) -> Result<Tensor, ModelE
                 true => long,
                 false => short,
             };
-            let divisors: Vec<f32> = divisors.iter().map(|&d| d as f32).collect();
-            let plain = plain(spec.theta, spec.rotary_dim)?;
-            Ok(plain.f_div(&Tensor::f_from_slice(&divisors)?)?)
+            divided(spec, divisors)
         }
+        RopeScaling::Divided { divisors } => divided(spec, divisors),
         RopeScaling::Llama3 {
             factor,
             low_freq_factor,
@@ -178,6 +182,12 @@ fn plain(theta: f64, rotary_dim: i64) -> Result<Tensor, ModelError> {
         .f_to_kind(Kind::Float)?
         .f_div_scalar(rotary_dim as f64)?;
     Ok(Tensor::f_pow_scalar(theta, &exponent)?.f_reciprocal()?)
+}
+
+/// The plain frequencies, each divided by its own divisor.
+fn divided(spec: &RopeSpec, divisors: &[f64]) -> Result<Tensor, ModelError> {
+    let divisors: Vec<f32> = divisors.iter().map(|&d| d as f32).collect();
+    Ok(plain(spec.theta, spec.rotary_dim)?.f_div(&Tensor::f_from_slice(&divisors)?)?)
 }
 
 /// The plain frequencies, each as far divided by `factor` as `divided(pair, frequency)` says: 0 not

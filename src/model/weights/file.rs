@@ -1,4 +1,4 @@
-//! One mapped safetensors file, and the unsafe code that borrows tensors from it.
+//! One mapped file of weights, and the unsafe code that borrows tensors from it.
 //!
 //! A page of the map counts as memory of this process from the moment it is read. So that loading
 //! takes little more than the weights themselves, whoever has read a range gives it back with
@@ -18,7 +18,7 @@ use super::ModelError;
 // The bytes of the file are used as they are.
 const _: () = assert!(
     cfg!(target_endian = "little"),
-    "safetensors are little-endian"
+    "safetensors and GGUF are little-endian"
 );
 
 /// A multiple of every page size in use, and what Linux maps around a page that is touched.
@@ -44,7 +44,7 @@ impl MappedFile {
         if !fs::metadata(&path).map_err(io)?.is_file() {
             return Err(ModelError::Malformed {
                 path,
-                reason: "expected a safetensors file; this is not a regular file".into(),
+                reason: "expected a file of weights; this is not a regular file".into(),
             });
         }
         let file = File::open(&path).map_err(io)?;

@@ -19,20 +19,11 @@ use serde::{
     },
 };
 
-use super::ModelError;
+use super::{Encoding, Entry, ModelError};
 
 /// What the reference implementation accepts. A header of a large shard has some 100 kB.
 const LONGEST_HEADER: u64 = 100_000_000;
 const LENGTH: usize = size_of::<u64>();
-
-/// A tensor as the header describes it.
-#[derive(Debug)]
-pub struct Entry {
-    pub dtype: Dtype,
-    pub shape: Vec<i64>,
-    /// Its bytes in the file: as many as dtype and shape say, and inside the file.
-    pub range: Range<usize>,
-}
 
 /// The tensors of a file. Their ranges cover all that follows the header, without overlap.
 pub fn parse(path: &Path, file: &[u8]) -> Result<BTreeMap<String, Entry>, ModelError> {
@@ -107,7 +98,7 @@ fn place(
             )));
         }
         let entry = Entry {
-            dtype,
+            encoding: Encoding::of(dtype),
             // No dimension is past i64, or `byte_length` would have refused it.
             shape: tensor.shape.iter().map(|&size| size as i64).collect(),
             range: data.start + begin as usize..data.start + end as usize,
