@@ -76,3 +76,61 @@ fn dequantize(
         .map_err(|error| Failure::Blocks(error.to_string()))?;
     Ok(Tensor::f_from_data_size(&floats, shape, Kind::Float)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use half::f16;
+    use tch::Device;
+
+    use super::*;
+
+    /// Rows of Q8_0 blocks, each with its own scale: block `b` holds `b / 1024 * (0, 1, ... 31)`.
+    fn rows(blocks: usize) -> Vec<u8> {
+        let block = |b: usize| {
+            let scale = f16::from_f32((b % 2048) as f32 / 1024.0);
+            scale.to_le_bytes().into_iter().chain(0..32)
+        };
+        (0..blocks).flat_map(block).collect()
+    }
+
+    #[test]
+    fn a_tensor_of_many_pieces_arrives_whole_in_the_units_of_its_place() {
+        // Three heads of four rows to a piece and a half.
+        let (heads, each, width) = (96, 4, (PIECE / 64) as i64 / 4);
+        let shape = [heads * each, width];
+        let values = (heads * each * width) as usize;
+        assert!(values > PIECE);
+        let bytes = rows(values / 32);
+        let whole = dequantize(&bytes, GgufType::Q8_0, values, &shape)
+            .ok()
+            .unwrap();
+        let mut target = Tensor::zeros([heads, each, width], (Kind::Float, Device::Cpu));
+        let pieces = RefCell::new(0);
+        let copied = copy(
+            &bytes,
+            GgufType::Q8_0,
+            &shape,
+            &mut target,
+            |place, source| {
+                *pieces.borrow_mut() += 1;
+                assert!(source.numel() <= PIECE);
+                place.copy_(&source.view_as(place));
+                Ok(true)
+            },
+        );
+        assert!(copied.ok().unwrap());
+        assert!(pieces.into_inner() > 1);
+        assert!(target.view(shape).equal(&whole));
+    }
+
+    #[test]
+    fn bytes_that_are_no_whole_blocks_are_refused() {
+        let mut target = Tensor::zeros([1, 32], (Kind::Float, Device::Cpu));
+        let copied = copy(&[0; 33], GgufType::Q8_0, &[1, 32], &mut target, |_, _| {
+            Ok(true)
+        });
+        assert!(matches!(copied, Err(Failure::Blocks(_))));
+    }
+}

@@ -7,7 +7,7 @@ mod reading;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use safetensors::{serialize, tensor::TensorView};
+use safetensors::{Dtype, serialize, tensor::TensorView};
 use serde_json::json;
 use tch::Device;
 use tempfile::TempDir;
@@ -26,13 +26,15 @@ impl Weights {
         // Before memory is asked for.
         self.check(name, shape)?;
         let mut target = Tensor::f_empty(shape, (kind, device))?;
-        self.copy_into(
-            name,
-            shape,
-            &mut target,
-            |source| Ok(source.shallow_clone()),
-        )?;
+        self.copy_into(name, shape, None, &mut target, |source, _| {
+            Ok(source.shallow_clone())
+        })?;
         Ok(target)
+    }
+
+    /// All names, sorted.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries().map(|(name, _)| name)
     }
 }
 

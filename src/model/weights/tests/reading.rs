@@ -23,7 +23,7 @@ fn every_float_dtype_is_read_to_the_value_it_stores() {
     assert_eq!(read(&weights, "wide", &[2]).unwrap(), [1.5, -0.1]);
     assert_eq!(read(&weights, "half", &[1, 2]).unwrap(), [1.5, -2.5]);
     assert_eq!(read(&weights, "brain", &[2]).unwrap(), [1.5, -2.5]);
-    assert_eq!(weights.main_kind().unwrap(), Some(Kind::Float));
+    assert_eq!(weights.main_kind(), Some(Kind::Float));
     assert_eq!(
         weights.names().collect::<Vec<_>>(),
         ["brain", "half", "wide"]
@@ -54,12 +54,14 @@ fn a_tensor_is_copied_into_a_part_of_a_fused_one_through_an_arrangement() {
     let fused = Tensor::zeros([5, 2], (Kind::BFloat16, Device::Cpu));
     let mut place = fused.narrow(0, 1, 3);
     weights
-        .copy_into("x", &[2, 3], &mut place, |x| Ok(x.f_tr()?))
+        .copy_into("x", &[2, 3], None, &mut place, |x, _| Ok(x.f_tr()?))
         .unwrap();
     let values = Vec::<f32>::try_from(fused.to_kind(Kind::Float).flatten(0, -1)).unwrap();
     assert_eq!(values, [0., 0., 0., 3., 1., 4., 2., 5., 0., 0.]);
     // A place of another shape would be filled by broadcasting.
-    let found = weights.copy_into("x", &[2, 3], &mut place, |x| Ok(x.f_narrow(1, 0, 1)?));
+    let found = weights.copy_into("x", &[2, 3], None, &mut place, |x, _| {
+        Ok(x.f_narrow(1, 0, 1)?)
+    });
     let reason = reason(found, &directory.path().join(SINGLE), "x");
     assert!(
         reason.contains("[2, 1]") && reason.contains("[3, 2]"),
@@ -170,4 +172,19 @@ fn the_hash_is_that_of_the_bytes_of_all_files() {
     let mut hasher = blake3::Hasher::new();
     file.hash_into(&mut hasher);
     assert_eq!(hasher.finalize(), blake3::hash(&bytes));
+}
+
+#[test]
+fn a_part_of_a_tensor_is_copied_alone() {
+    let values: Vec<u8> = (0..12).flat_map(|n| (n as f32).to_le_bytes()).collect();
+    let directory = single(&file_of(&[("x".into(), Dtype::F32, vec![3, 2, 2], values)]));
+    let weights = Weights::open(directory.path()).unwrap();
+    let mut place = Tensor::zeros([2, 2], (Kind::Float, Device::Cpu));
+    weights
+        .copy_into("x", &[3, 2, 2], Some(1), &mut place, |x, _| {
+            Ok(x.shallow_clone())
+        })
+        .unwrap();
+    let values = Vec::<f32>::try_from(place.flatten(0, -1)).unwrap();
+    assert_eq!(values, [4., 5., 6., 7.]);
 }
