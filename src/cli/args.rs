@@ -211,7 +211,11 @@ pub struct StrategyArgs {
 /// Arguments of `cola demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Run directory; results/demo-run in the current directory if not given.
+    /// A real LLM, SmolLM2-135M, on real ARC-Easy, SciQ and arithmetic questions, which `make demo` or
+    /// `python3 datasets/real.py` fetches.
+    #[arg(long)]
+    pub real: bool,
+    /// Run directory; results/demo-run in the current directory if not given, results/demo-real with --real.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Only the first N samples of each dataset.

@@ -1,4 +1,4 @@
-//! `cola demo`: the bundled model on the bundled datasets.
+//! `cola demo`: the bundled model on the bundled datasets, or a real LLM on real questions.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use super::{
     CliError, Ending,
     args::{DemoArgs, TaskArgs},
     asking::AskingArgs,
-    output,
+    examples, output,
     search::{SearchJob, resolve_searches},
     setup, tasks,
 };
@@ -16,43 +16,92 @@ use crate::{
     run::{Journal, wall_seconds},
 };
 
-/// The bundled datasets: difficulty rises from left to right.
-const TASKS: [&str; 7] = [
-    "arith-1",
-    "arith-2",
-    "arith-3",
-    "arith-4",
-    "arith-5",
-    "commonsense-1",
-    "commonsense-2",
-];
+/// What is searched.
+struct Demonstration {
+    /// Below the directory of the project.
+    model: &'static str,
+    /// Task and rows; without rows the task's own.
+    tasks: &'static [(&'static str, Option<&'static str>)],
+    /// Samples of each task.
+    limit: Option<usize>,
+    /// Simulations a sample.
+    simulations: usize,
+    /// Where the run goes if nothing else is said.
+    out: &'static str,
+}
 
-/// Simulations a sample, so that the whole demo takes about a minute on two cores.
-const SIMULATIONS: usize = 100;
+/// The bundled model; difficulty rises from the first dataset to the last. Some 20 seconds on two cores.
+const BUNDLED: Demonstration = Demonstration {
+    model: "models/demo",
+    tasks: &[
+        ("datasets/demo/arith-1.yaml", None),
+        ("datasets/demo/arith-2.yaml", None),
+        ("datasets/demo/arith-3.yaml", None),
+        ("datasets/demo/arith-4.yaml", None),
+        ("datasets/demo/arith-5.yaml", None),
+        ("datasets/demo/commonsense-1.yaml", None),
+        ("datasets/demo/commonsense-2.yaml", None),
+    ],
+    limit: None,
+    simulations: 100,
+    out: "results/demo-run",
+};
+
+/// What `datasets/real.py` fetches, as much of it as takes less than three minutes on two cores.
+const REAL: Demonstration = Demonstration {
+    model: "models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    tasks: &[
+        ("arc_easy", Some("datasets/real/arc_easy.jsonl")),
+        ("sciq", Some("datasets/real/sciq.arrow")),
+        (
+            "basic_arithmetic_generate",
+            Some("datasets/real/basic_arithmetic.arrow"),
+        ),
+    ],
+    limit: Some(20),
+    simulations: 50,
+    out: "results/demo-real",
+};
 
 pub fn run(mut args: DemoArgs) -> Result<Ending, CliError> {
-    args.strategy.simulations.get_or_insert(SIMULATIONS);
+    let shown = if args.real { REAL } else { BUNDLED };
+    args.strategy.simulations.get_or_insert(shown.simulations);
     let home = home()?;
-    let directory = home.join("models/demo");
-    let datasets = home.join("datasets/demo");
-    let file = |task: &str| datasets.join(format!("{task}.yaml")).display().to_string();
+    let rows = shown.tasks.iter().filter_map(|(_, rows)| *rows);
+    let needed = rows.chain([shown.model]).map(|file| home.join(file));
+    if let Some(missing) = needed.into_iter().find(|file| !file.exists()) {
+        return Err(CliError::Usage(format!(
+            "demo --real: {} is not there; `python3 datasets/real.py` fetches it",
+            missing.display()
+        )));
+    }
+    let task = |name: &str| match name.ends_with(".yaml") {
+        true => home.join(name).display().to_string(),
+        false => name.to_owned(),
+    };
     let tasks = tasks::load(&TaskArgs {
-        task: TASKS.iter().map(|task| file(task)).collect(),
-        limit: args.limit,
+        task: shown.tasks.iter().map(|(name, _)| task(name)).collect(),
+        data: (shown.tasks.iter())
+            .filter_map(|(_, rows)| Some(home.join((*rows)?)))
+            .collect(),
+        limit: args.limit.or(shown.limit),
         ..TaskArgs::default()
     })?;
+    let model = setup::locate_model(&home.join(shown.model).to_string_lossy(), None)?;
     let searches = resolve_searches(
         &args.strategy,
-        Model::inspect(&directory)?.spec.layers.len(),
+        Model::inspect(&model.path)?.spec.layers.len(),
     )?;
-    let model = setup::locate_model(&directory.to_string_lossy(), None)?;
     let loaded = setup::load(&model, &args.compute)?;
-    let out = args
-        .out
-        .unwrap_or_else(|| PathBuf::from("results/demo-run"));
+    let out = args.out.unwrap_or_else(|| PathBuf::from(shown.out));
+    let samples = tasks::samples(&tasks);
     let job = SearchJob {
-        command: "cola demo",
-        model: "models/demo".to_owned(),
+        command: if args.real {
+            "cola demo --real"
+        } else {
+            "cola demo"
+        },
+        model: shown.model.to_owned(),
         asking: AskingArgs::default(),
         strategy: args.strategy,
         tasks,
@@ -63,18 +112,19 @@ pub fn run(mut args: DemoArgs) -> Result<Ending, CliError> {
     if ending == Ending::Interrupted {
         return Ok(ending);
     }
-    report(&out, args.json)?;
+    let records = Journal::read(&out)?;
+    let worked = examples::worked(&samples, &records);
+    let run = RunRecords::new(shown.model, wall_seconds(&records), records)?;
+    write_report(&[run], &out.join("analysis"))?;
+    if !args.json {
+        output::print(&worked)?;
+        say_where(&out)?;
+    }
     Ok(ending)
 }
 
-/// Writes the report of the finished run and says where everything is.
-fn report(out: &Path, json: bool) -> Result<(), CliError> {
-    let records = Journal::read(out)?;
-    let run = RunRecords::new("models/demo", wall_seconds(&records), records)?;
-    write_report(&[run], &out.join("analysis"))?;
-    if json {
-        return Ok(());
-    }
+/// Says where everything of the finished run is.
+fn say_where(out: &Path) -> Result<(), CliError> {
     let out = out.display();
     output::line(&format!(
         "\nThe best chain of every sample: {out}/samples.jsonl (or: cola export {out} --format csv --out chains.csv)\n\

@@ -8,6 +8,7 @@ mod error;
 mod eval;
 mod eval_results;
 mod eval_samples;
+mod examples;
 mod export;
 mod fetching;
 mod generate;

@@ -288,10 +288,10 @@ impl Weights {
             let reason = format!("has shape {found:?}; {by} says {shape:?}");
             return Err(file.refuse(name, reason));
         }
+        stored.used.set(true);
         if let Encoding::Other(encoding) = &stored.entry.encoding {
             return Err(file.refuse(name, format!("has unsupported dtype {encoding}")));
         }
-        stored.used.set(true);
         Ok(stored)
     }
 }

@@ -266,13 +266,13 @@ fn rotated(keys: &Keys<'_>, fields: &mut Fields<'_>, weights: &Weights) -> Resul
     fields.set_from("attention.key_length", "head_dim", dim);
     fields.copy("feed_forward_length", "intermediate_size")?;
     fields.need("attention.layer_norm_rms_epsilon", "rms_norm_eps")?;
-    base(keys, fields)
+    base(keys, fields, "rope_theta")
 }
 
-/// `rope_theta`; llama.cpp's default is that of the first models.
-fn base(keys: &Keys<'_>, fields: &mut Fields<'_>) -> Result<(), ModelError> {
+/// The base of the wavelengths; llama.cpp's default is that of the first models.
+fn base(keys: &Keys<'_>, fields: &mut Fields<'_>, field: &str) -> Result<(), ModelError> {
     let base = keys.number_opt("rope.freq_base")?.unwrap_or(10_000.0);
-    fields.set_from("rope.freq_base", "rope_theta", base);
+    fields.set_from("rope.freq_base", field, base);
     Ok(())
 }
 
@@ -427,7 +427,7 @@ fn gpt_neox(keys: &Keys<'_>, fields: &mut Fields<'_>, weights: &Weights) -> Resu
     fields.need("feed_forward_length", "intermediate_size")?;
     fields.need("attention.layer_norm_epsilon", "layer_norm_eps")?;
     fields.copy("use_parallel_residual", "use_parallel_residual")?;
-    base(keys, fields)?;
+    base(keys, fields, "rotary_emb_base")?;
     partial(keys, fields, weights, "rotary_pct")?;
     rope::scaling(keys, fields)
 }

@@ -1,0 +1,132 @@
+//! Worked examples at the end of a demonstration: what was asked, what the model answered, and what a chain answers.
+
+use std::fmt::Write;
+
+use crate::{
+    run::{Evaluation, SampleRecord},
+    task::Sample,
+};
+
+/// How many are shown.
+const EXAMPLES: usize = 3;
+
+/// Longest prompt or answer shown, in characters; of a longer prompt the end, where the question is.
+const LONGEST: usize = 400;
+
+/// The first samples of a run, in its order, whose wrong answer a chain turned right, each of another task as far as
+/// there are such; then those that a shorter chain answers right too. Nothing else decides which are shown.
+pub fn worked(samples: &[Sample], records: &[SampleRecord]) -> String {
+    let chosen = choose(records);
+    if chosen.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "\nWorked examples: the first of each task that a chain turned right, else the first that a shorter one answers too.\n",
+    );
+    for record in chosen {
+        let same = |sample: &&Sample| sample.task.name == record.task && sample.id == record.id;
+        if let Some(sample) = samples.iter().find(same) {
+            // Writing to a String cannot fail.
+            drop(write_example(&mut text, sample, record));
+        }
+    }
+    text
+}
+
+fn choose(records: &[SampleRecord]) -> Vec<&SampleRecord> {
+    let mut ordered: Vec<&SampleRecord> = records.iter().collect();
+    ordered.sort_by_key(|record| (record.index, record.task.clone()));
+    let fixed = |record: &&SampleRecord| record.best.is_some() && !record.baseline_correct();
+    let shorter = |record: &&SampleRecord| record.baseline_correct() && record.shorter();
+    let fixed = ordered.iter().copied().filter(fixed);
+    let shorter = ordered.iter().copied().filter(shorter);
+    let candidates: Vec<&SampleRecord> = fixed.chain(shorter).collect();
+    let mut chosen: Vec<&SampleRecord> = Vec::new();
+    // One a task first, then whichever come next.
+    for of_new_task in [true, false] {
+        for &candidate in &candidates {
+            let known = chosen.iter().any(|one| one.task == candidate.task);
+            let twice = chosen.iter().any(|&one| std::ptr::eq(one, candidate));
+            if chosen.len() < EXAMPLES && !twice && !(of_new_task && known) {
+                chosen.push(candidate);
+            }
+        }
+    }
+    chosen
+}
+
+fn write_example(text: &mut String, sample: &Sample, record: &SampleRecord) -> std::fmt::Result {
+    writeln!(text, "\n{} {}", record.task, record.id)?;
+    let prompt = indented(&end_of(sample.context.trim()));
+    writeln!(text, "  prompt      {prompt}")?;
+    writeln!(text, "  right       {}", answer(&record.gold))?;
+    let mut line = |name: &str, evaluation: &Evaluation| {
+        let depth = evaluation.chain.len();
+        let of = format!("{} ({depth} of {} layers)", evaluation.chain, record.layers);
+        let verdict = if evaluation.correct { "right" } else { "wrong" };
+        writeln!(
+            text,
+            "  {name:<11} {of}: {}, {verdict}",
+            answer(&evaluation.answer)
+        )
+    };
+    if let Some(baseline) = &record.baseline {
+        line("unmodified", baseline)?;
+    }
+    if let Some(best) = &record.best {
+        line("found", best)?;
+    }
+    Ok(())
+}
+
+/// The last characters of a text.
+fn end_of(text: &str) -> String {
+    match text.chars().count().checked_sub(LONGEST) {
+        None | Some(0) => text.to_owned(),
+        Some(cut) => format!("... {}", text.chars().skip(cut).collect::<String>()),
+    }
+}
+
+/// A prompt under its label; what would change the terminal is escaped.
+fn indented(text: &str) -> String {
+    let lines = text.lines().map(|line| line.escape_debug().to_string());
+    lines
+        .collect::<Vec<_>>()
+        .join("\n              ")
+        .replace("\\'", "'")
+        .replace("\\\"", "\"")
+}
+
+/// An answer on one line, in quotes.
+fn answer(text: &str) -> String {
+    let short: String = text.trim().chars().take(LONGEST).collect();
+    format!("{short:?}").replace("\\'", "'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::fixtures::sample;
+
+    fn names(records: &[SampleRecord]) -> Vec<String> {
+        let chosen = choose(records);
+        let name = |record: &&SampleRecord| format!("{} {}", record.task, record.id);
+        chosen.iter().map(name).collect()
+    }
+
+    #[test]
+    fn the_first_that_was_fixed_of_each_task_comes_first() {
+        let records = [
+            sample("b", 0).baseline(true).best("0-1").build(),
+            sample("a", 0).build(),
+            sample("a", 1).best("0-1").build(),
+            sample("a", 2).best("0").build(),
+            sample("b", 3).best("0,0").build(),
+        ];
+        let expected = ["a 1", "b 3", "a 2"];
+        assert_eq!(names(&records), expected);
+        let mut reversed = records.to_vec();
+        reversed.reverse();
+        assert_eq!(names(&reversed), expected);
+    }
+}
