@@ -19,6 +19,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from wheels import pip
+
 TORCH = "2.11.0"
 CPU_WHEELS = [f"torch=={TORCH}", "nvidia-cuda-runtime==13.0.96", "nvidia-cuda-cupti==13.0.85"]
 # Libraries the CPU backend needs: libtorch_cpu.so of a CUDA build still names the last two.
@@ -63,7 +65,11 @@ def main():
 
 def fetch(directory, cuda):
     """Download the wheels with pip; the Python version named is that of the wheel, not of this machine."""
-    command = pip() + ["download", "--quiet", "--only-binary=:all:", "--dest", str(directory),
+    program = pip()
+    if program is None:
+        sys.exit("libtorch: Python has neither pip nor venv; install one of them (Debian: python3-pip), "
+                 f"or set LIBTORCH to a libtorch {TORCH}")
+    command = program + ["download", "--quiet", "--only-binary=:all:", "--dest", str(directory),
                        "--implementation", "cp", "--python-version", "3.11", "--abi", "cp311", "--abi", "none"]
     for name in PLATFORMS:
         command += ["--platform", name]
@@ -72,17 +78,6 @@ def fetch(directory, cuda):
     if subprocess.run(command).returncode != 0:
         sys.exit("libtorch: pip could not download the wheels (its message is above); with libtorch "
                  f"{TORCH} already on this machine, set LIBTORCH to its directory instead")
-
-
-def pip():
-    """This Python's pip, or one made in .libtorch/pip where the system has none."""
-    if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True).returncode == 0:
-        return [sys.executable, "-m", "pip"]
-    home = Path(__file__).resolve().parent.parent / ".libtorch" / "pip"
-    if subprocess.run([sys.executable, "-m", "venv", str(home)], capture_output=True).returncode != 0:
-        sys.exit("libtorch: Python has neither pip nor venv; install one of them (Debian: python3-pip), "
-                 f"or set LIBTORCH to a libtorch {TORCH}")
-    return [str(home / "bin" / "python"), "-m", "pip"]
 
 
 def unpack(wheel, site, cuda):

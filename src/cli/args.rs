@@ -126,9 +126,10 @@ pub struct ComputeArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct TaskArgs {
     /// Built-in task (arith, commonsense, countdown, boolean, list-ops, hops, counting, arc_easy,
-    /// arc_challenge, openbookqa, commonsense_qa, piqa, hellaswag, winogrande, boolq, social_iqa, mmlu,
-    /// mmlu_pro, gsm8k, gsm8k_polar, svamp, dart_math, math, hendrycks_math, minerva_math) or YAML file
-    /// in lm-evaluation-harness's dialect; one or several.
+    /// arc_challenge, openbookqa, commonsense_qa, piqa, hellaswag, winogrande, boolq, social_iqa, sciq, copa,
+    /// medmcqa, basic_arithmetic, basic_arithmetic_generate, lambada, mmlu, mmlu_pro, gsm8k, gsm8k_polar,
+    /// svamp, dart_math, math, hendrycks_math, minerva_math) or YAML file in lm-evaluation-harness's
+    /// dialect; one or several.
     #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "TASK")]
     pub task: Vec<String>,
     /// Rows instead of the task's own: JSONL, JSON, CSV or TSV (also as .gz or .zst), or Parquet; one

@@ -1,4 +1,5 @@
-"""Random models of other families than the bundled one's, with the bundled model's tokenizer."""
+"""The models that are compared, by name; random ones of other families than the bundled one's are written, with the bundled
+model's tokenizer."""
 
 import shutil
 import sys
@@ -23,6 +24,19 @@ FAMILIES = {
     ),
     "random-gptneox": ("GPTNeoXForCausalLM", SHAPE | dict(intermediate_size=128)),
 }
+SMOLLM2 = REPOSITORY / "models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def model_path(name, work, data):
+    """The directory of a model, or its GGUF file."""
+    if name == "demo":
+        return REPOSITORY / "models/demo"
+    if name == "smollm2":
+        return SMOLLM2
+    if name in FAMILIES:
+        write_random(name, work / "models" / name)
+        return work / "models" / name
+    return data / "models" / name
 
 
 def write_random(name, directory):

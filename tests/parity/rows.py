@@ -5,6 +5,9 @@ import json
 import random
 from pathlib import Path
 
+import pyarrow
+import pyarrow.ipc
+
 MMLU_SUBJECTS = ["abstract_algebra", "high_school_world_history"]
 MMLU_PRO_CATEGORIES = ["math", "computer science"]
 LETTERS = "ABCDEFGHIJ"
@@ -49,6 +52,31 @@ def read_lines(path):
 
 def write_lines(path, rows):
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def read_real(path):
+    """Rows that `datasets/real.py` fetched, and of an Arrow stream its schema."""
+    if path.suffix != ".arrow":
+        return read_lines(path), None
+    table = pyarrow.ipc.open_stream(path.read_bytes()).read_all()
+    return table.to_pylist(), table.schema
+
+
+def write(path, rows, schema):
+    """Rows in the form they were read in; the file, with its ending."""
+    path = path.with_suffix(".arrow" if schema else ".jsonl")
+    if schema:
+        table = pyarrow.Table.from_pylist(rows, schema=schema)
+        with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_stream(file, schema) as stream:
+            stream.write_table(table)
+    else:
+        write_lines(path, rows)
+    return path
+
+
+def spread(rows, count):
+    """So many of them, from all parts of a file: some are sorted by subject or difficulty."""
+    return [rows[at * len(rows) // count] for at in range(count)] if len(rows) > count else rows
 
 
 def arc(words, at):
@@ -104,6 +132,38 @@ def social_iqa(words, at):
     return {"context": words.sentence(), "question": f"What will {words.phrase(1, 1)} do next?"} | answers | {"label": words.random.choice("123")}
 
 
+def sciq(words, at):
+    answers = dict(zip(["distractor3", "distractor1", "distractor2", "correct_answer"], words.phrases(4, 1, 4)))
+    support = words.random.choice(["", f"  {words.sentence()}", f"{words.sentence()} {words.sentence()}"])
+    return {"question": words.space(words.sentence())} | answers | {"support": support}
+
+
+def copa(words, at):
+    one, two = (f"{words.space(text)[:1].upper()}{text[1:]}." for text in words.phrases(2, 2, 7))
+    question = words.random.choice(["cause", "effect"])
+    return {"premise": words.space(words.sentence()), "choice1": one, "choice2": two, "question": question, "idx": at, "label": words.random.randint(0, 1)}
+
+
+def medmcqa(words, at):
+    options = dict(zip(["opa", "opb", "opc", "opd"], (words.space(text) for text in words.phrases(4, 1, 5))))
+    row = {"id": f"made-{at}", "question": words.space(words.sentence())} | options | {"cop": words.random.randint(0, 3), "choice_type": "single"}
+    return row | {"exp": words.sentence(), "subject_name": words.phrase(1, 1), "topic_name": words.phrase(1, 2)}
+
+
+def google_boolq(words, at):
+    row = boolq(words, at)
+    return {"question": row["question"], "answer": bool(row["label"]), "passage": row["passage"]}
+
+
+def sums(words, at):
+    one, two = words.number(), words.number()
+    sign = words.random.choice("+-*")
+    right = {"+": one + two, "-": one - two, "*": one * two}[sign]
+    texts = [str(number) for number in words.random.sample([right, right + 1, right - 1, right + 10], 4)]
+    choices = {"text": texts, "label": list("ABCD")}
+    return {"id": f"made{at}", "question": f"Calculate {one} {sign} {two} =", "choices": choices, "answerKey": "ABCD"[texts.index(str(right))], "type_tag": "easy"}
+
+
 def mmlu(words, at):
     subject = MMLU_SUBJECTS[at % 2]
     return {"question": words.space(words.sentence()), "subject": subject, "choices": words.phrases(4, 1, 6), "answer": words.random.randint(0, 3)}
@@ -156,6 +216,7 @@ def bbh(words, at):
 MAKERS = {
     "lambada": lambada, "texts": texts, "aliases": aliases, "answers": answers, "bbh": bbh,
     "arc": arc, "openbookqa": openbookqa, "commonsense_qa": commonsense_qa, "piqa": piqa, "hellaswag": hellaswag,
+    "sciq": sciq, "copa": copa, "medmcqa": medmcqa, "google_boolq": google_boolq, "sums": sums,
     "winogrande": winogrande, "boolq": boolq, "social_iqa": social_iqa, "mmlu": mmlu, "mmlu_pro": mmlu_pro, "math": math, "gsm8k": gsm8k,
 }
 

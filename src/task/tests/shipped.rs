@@ -1,5 +1,5 @@
-//! What the shipped tasks of lm-evaluation-harness ask beyond a prompt and options: prompts that are options, columns made
-//! of others, examples of a question's own subject.
+//! What the shipped tasks ask beyond a prompt and options: prompts that are options, columns made of others, examples of a
+//! question's own subject, and what templates make of the columns of single tasks.
 
 use super::*;
 
@@ -150,6 +150,158 @@ fn the_tasks_of_math_read_the_last_box_of_the_solution() {
     let text = "Final Answer: The final answer is $0.5$. I hope it is correct.";
     assert_eq!(values(minerva, text), [1.0, 1.0]);
     assert_eq!(values(minerva, "0.5"), [0.0, 1.0]);
+}
+
+fn continuations(sample: &Sample) -> (&[String], usize) {
+    match &sample.question {
+        Question::MultipleChoice {
+            continuations,
+            gold,
+            ..
+        } => (continuations, *gold),
+        Question::Generate { .. } => panic!("multiple choice"),
+    }
+}
+
+#[test]
+fn sciq_asks_after_the_supporting_text_even_where_it_is_empty() {
+    let row = |support: &str| {
+        format!(
+            r#"{{"question": "What melts?", "distractor3": "c", "distractor1": "a", "distractor2": "b", "correct_answer": "ice", "support": "{support}"}}"#
+        )
+    };
+    let samples = built_in_samples("sciq", &format!("{}\n{}", row("  Ice melts. "), row("")));
+    assert_eq!(
+        samples[0].context,
+        "Ice melts. \nQuestion: What melts?\nAnswer:"
+    );
+    assert_eq!(samples[1].context, "\nQuestion: What melts?\nAnswer:");
+    let (options, gold) = continuations(&samples[0]);
+    assert_eq!(
+        (options, gold),
+        (&[" a", " b", " c", " ice"].map(String::from)[..], 3)
+    );
+    assert_eq!(samples[0].task.metric_keys(), ["acc,none", "acc_norm,none"]);
+}
+
+#[test]
+fn copa_connects_the_premise_with_either_alternative() {
+    let row = |question: &str, label: u8| {
+        format!(
+            r#"{{"premise": " The cup fell. ", "choice1": "It broke.", "choice2": "I pushed it.", "question": "{question}", "idx": 0, "label": {label}}}"#
+        )
+    };
+    let rows = format!("{}\n{}", row("effect", 0), row("cause", 1));
+    let samples = built_in_samples("copa", &rows);
+    assert_eq!(samples[0].context, "The cup fell therefore");
+    assert_eq!(samples[1].context, "The cup fell because");
+    // The delimiter and the options' own space, as lm-evaluation-harness 0.4.13 asks.
+    let options = ["  it broke.", "  i pushed it."].map(String::from);
+    for (sample, (gold, target)) in samples
+        .iter()
+        .zip([(0, " it broke."), (1, " i pushed it.")])
+    {
+        assert_eq!(continuations(sample), (&options[..], gold));
+        assert_eq!(sample.target, target);
+    }
+}
+
+#[test]
+fn medmcqa_lists_the_options_and_scores_letters() {
+    let row = r#"{"id": "x", "question": "Which bone?", "opa": "rib", "opb": "ulna", "opc": "tibia", "opd": "hip", "cop": 2, "exp": null}"#;
+    let sample = &built_in_samples("medmcqa", row)[0];
+    assert_eq!(
+        sample.context,
+        "Question: Which bone?\nChoices:\nA. rib\nB. ulna\nC. tibia\nD. hip\nAnswer:"
+    );
+    let (options, gold) = continuations(sample);
+    assert_eq!(
+        (options, gold),
+        (&[" A", " B", " C", " D"].map(String::from)[..], 2)
+    );
+}
+
+#[test]
+fn boolq_takes_the_columns_of_super_glue_and_those_of_google() {
+    let gold = |answer: &str| {
+        let row = format!(r#"{{"passage": "P.", "question": "is it so", {answer}}}"#);
+        let bench = Bench::new();
+        let samples = bench.samples(resolve("boolq").unwrap(), "rows.jsonl", &row)?;
+        assert_eq!(samples[0].context, "P.\nQuestion: is it so?\nAnswer:");
+        let (options, gold) = continuations(&samples[0]);
+        assert_eq!(options, [" no", " yes"]);
+        assert_eq!(samples[0].target, gold.to_string());
+        Ok(gold)
+    };
+    for (answer, expected) in [
+        (r#""label": 0"#, 0),
+        (r#""label": 1"#, 1),
+        (r#""answer": false"#, 0),
+        (r#""answer": true"#, 1),
+    ] {
+        let found: Result<_, TaskError> = gold(answer);
+        assert_eq!(found.unwrap(), expected, "{answer}");
+    }
+    // A text is no truth value, and hidden labels are none.
+    for (answer, told) in [
+        (r#""answer": "False""#, "False"),
+        (r#""label": -1"#, "-1"),
+        (r#""x": 1"#, "answer"),
+    ] {
+        let error = gold(answer).unwrap_err().to_string();
+        assert!(
+            error.contains(told) && error.contains("rows.jsonl:1:"),
+            "{error}"
+        );
+    }
+}
+
+const SUM: &str = r#"{"id": "q1", "question": "Calculate 2 - 5 =", "choices": {"text": ["-3", "3", "-4", "7"], "label": ["A", "B", "C", "D"]}, "answerKey": "A", "type_tag": "easy"}"#;
+
+#[test]
+fn basic_arithmetic_scores_the_four_numbers() {
+    let sample = &built_in_samples("basic_arithmetic", SUM)[0];
+    assert_eq!(sample.context, "Question: Calculate 2 - 5 =\nAnswer:");
+    let (options, gold) = continuations(sample);
+    assert_eq!(
+        (options, gold),
+        (&[" -3", " 3", " -4", " 7"].map(String::from)[..], 0)
+    );
+}
+
+#[test]
+fn basic_arithmetic_generate_reads_the_number_that_begins_the_answer() {
+    let sample = &built_in_samples("basic_arithmetic_generate", SUM)[0];
+    assert_eq!(
+        sample.context,
+        "Question: Calculate 30 + 12 =\nAnswer: 42\n\nQuestion: Calculate 2 - 5 =\nAnswer:"
+    );
+    assert_eq!(sample.task.metric_keys(), ["exact_match,number"]);
+    for (text, value) in [
+        (" -3", 1.0),
+        ("-3 apples", 1.0),
+        (" 3", 0.0),
+        (" -33", 0.0),
+        (" 2 - 5 = -3", 0.0),
+        (" ", 0.0),
+    ] {
+        assert_eq!(
+            sample.grade_text(text, sample.gold_text()).values,
+            [value],
+            "{text}"
+        );
+    }
+    let large = &built_in_samples("basic_arithmetic_generate", &SUM.replace("-3\"", "54320\""))[0];
+    assert_eq!(large.grade_text(" 54,320", large.gold_text()).values, [1.0]);
+}
+
+#[test]
+fn lambada_asks_the_last_word_after_all_others() {
+    let row = r#"{"text": "\"No,\"  said the\nowl to Ann"}"#;
+    let sample = &built_in_samples("lambada", row)[0];
+    assert_eq!(sample.context, "\"No,\"  said the\nowl to");
+    assert_eq!(sample.target, " Ann");
+    assert_eq!(sample.task.metric_keys(), ["perplexity,none", "acc,none"]);
 }
 
 #[test]
