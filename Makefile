@@ -1,5 +1,7 @@
-# make demo    the bundled model on the bundled questions, from a fresh clone
+# make demo    a real LLM on real questions, then the bundled model on the bundled ones, from a fresh clone
+# make demo-small   the bundled part alone
 # make test    all tests
+# make test-real   a real LLM on a few real questions, fetched first
 # make check   format, lints, documentation, tests: what CI runs
 # make bench   criterion benches, how near the limit the engine comes, and short forms of what make bench-full does
 # make bench-full   the comparison with transformers, how cost grows, and whether verdicts depend on batches: hours
@@ -10,10 +12,18 @@ PYTHON ?= python3
 # As compare.py's 46m.
 BENCH_MODEL = --hidden 512 --intermediate 1344 --layers 16 --contribution 0.012 --samples 1
 
-.PHONY: demo test check bench bench-full libtorch libtorch-cuda build results
+.PHONY: demo demo-small real test test-real check bench bench-full libtorch libtorch-cuda build results
 
+# Without the wheels the real part is left out: real.py has said why.
 demo: build
+	@if $(PYTHON) datasets/real.py; then ./target/release/cola demo --real; fi
 	./target/release/cola demo
+
+demo-small: build
+	./target/release/cola demo
+
+real:
+	$(PYTHON) datasets/real.py
 
 build: libtorch
 	$(CARGO) build --release --locked
@@ -28,6 +38,9 @@ libtorch-cuda: libtorch
 # binaries run many small models at once, and spinning threads would slow each other down.
 test: libtorch
 	OMP_NUM_THREADS=1 $(CARGO) test --release --locked
+
+test-real: libtorch real
+	OMP_NUM_THREADS=1 $(CARGO) test --release --locked --test real
 
 check: libtorch
 	$(CARGO) fmt --all -- --check
