@@ -11,7 +11,7 @@ use std::{
 
 use cola::{
     chain::Chain,
-    model::{Compute, Model},
+    model::{Compute, Model, Repeat},
 };
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
@@ -41,7 +41,7 @@ fuzz_target!(|file: &[u8]| {
     }
     if let Ok(model) = loaded {
         assert!(inspected.is_ok());
-        let logits = model.logits(&[1, 7, 3], &Chain::identity(1)).unwrap();
+        let logits = model.logits(&[1, 7, 3], &Chain::identity(1), Repeat::Clean).unwrap();
         assert_eq!(logits.size(), [3, 8]);
     }
 });
