@@ -19,8 +19,11 @@ use std::{
 use safetensors::Dtype;
 use tch::{Kind, Tensor};
 
-pub use self::locate::{INDEX, SINGLE, shard_files};
-use self::{file::MappedFile, header::Entry};
+use self::header::Entry;
+pub use self::{
+    file::MappedFile,
+    locate::{INDEX, SINGLE, shard_files},
+};
 use super::{Config, ModelError};
 
 /// The mapped files of a model directory. Nothing is copied until a tensor is read.
