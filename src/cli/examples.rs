@@ -1,7 +1,5 @@
 //! Worked examples at the end of a demonstration: what was asked, what the model answered, and what a chain answers.
 
-use std::fmt::Write;
-
 use crate::{
     run::{Evaluation, SampleRecord},
     task::Sample,
@@ -26,8 +24,7 @@ pub fn worked(samples: &[Sample], records: &[SampleRecord]) -> String {
     for record in chosen {
         let same = |sample: &&Sample| sample.task.name == record.task && sample.id == record.id;
         if let Some(sample) = samples.iter().find(same) {
-            // Writing to a String cannot fail.
-            drop(write_example(&mut text, sample, record));
+            text += &example(sample, record);
         }
     }
     text
@@ -55,28 +52,27 @@ fn choose(records: &[SampleRecord]) -> Vec<&SampleRecord> {
     chosen
 }
 
-fn write_example(text: &mut String, sample: &Sample, record: &SampleRecord) -> std::fmt::Result {
-    writeln!(text, "\n{} {}", record.task, record.id)?;
-    let prompt = indented(&end_of(sample.context.trim()));
-    writeln!(text, "  prompt      {prompt}")?;
-    writeln!(text, "  right       {}", answer(&record.gold))?;
-    let mut line = |name: &str, evaluation: &Evaluation| {
-        let depth = evaluation.chain.len();
-        let of = format!("{} ({depth} of {} layers)", evaluation.chain, record.layers);
-        let verdict = if evaluation.correct { "right" } else { "wrong" };
-        writeln!(
-            text,
-            "  {name:<11} {of}: {}, {verdict}",
-            answer(&evaluation.answer)
-        )
+fn example(sample: &Sample, record: &SampleRecord) -> String {
+    let line = |name: &str, evaluation: &Option<Evaluation>| match evaluation {
+        None => String::new(),
+        Some(evaluation) => format!(
+            "  {name:<11} {} ({} of {} layers): {}, {}\n",
+            evaluation.chain,
+            evaluation.chain.len(),
+            record.layers,
+            answer(&evaluation.answer),
+            if evaluation.correct { "right" } else { "wrong" },
+        ),
     };
-    if let Some(baseline) = &record.baseline {
-        line("unmodified", baseline)?;
-    }
-    if let Some(best) = &record.best {
-        line("found", best)?;
-    }
-    Ok(())
+    format!(
+        "\n{} {}\n  prompt      {}\n  right       {}\n{}{}",
+        record.task,
+        record.id,
+        indented(&end_of(sample.context.trim())),
+        answer(&record.gold),
+        line("unmodified", &record.baseline),
+        line("found", &record.best),
+    )
 }
 
 /// The last characters of a text.

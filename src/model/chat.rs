@@ -27,12 +27,15 @@ pub struct Message {
 #[derive(Debug)]
 pub struct ChatTemplate {
     path: PathBuf,
+    /// What it is called in errors.
+    title: &'static str,
     source: String,
     environment: Environment<'static>,
     special: Vec<(String, String)>,
 }
 
 const NAME: &str = "chat";
+const TITLE: &str = "chat template";
 const ASSISTANT: &str = "assistant";
 const MARK: &str = "THE-ANSWER-GOES-ON-HERE";
 
@@ -49,12 +52,23 @@ impl ChatTemplate {
                 path: path.clone(),
                 source,
             })?;
-            return Self::compile(path, source, special).map(Some);
+            return Self::compile(path, TITLE, source, special).map(Some);
         }
         let Some(source) = config.and_then(|config| source_in(config.get("chat_template")?)) else {
             return Ok(None);
         };
-        Self::compile(directory.join("tokenizer_config.json"), source, special).map(Some)
+        let path = directory.join("tokenizer_config.json");
+        Self::compile(path, TITLE, source, special).map(Some)
+    }
+
+    /// The template that a key of a GGUF file holds.
+    pub(super) fn of_gguf(
+        path: &Path,
+        key: &'static str,
+        source: String,
+        special: &[(String, String)],
+    ) -> Result<Self, ModelError> {
+        Self::compile(path.to_owned(), key, source, special)
     }
 
     /// The template as it is written.
@@ -64,6 +78,7 @@ impl ChatTemplate {
 
     fn compile(
         path: PathBuf,
+        title: &'static str,
         source: String,
         special: &[(String, String)],
     ) -> Result<Self, ModelError> {
@@ -88,10 +103,11 @@ impl ChatTemplate {
             .add_template_owned(NAME, without_generation(&source))
             .map_err(|error| ModelError::Malformed {
                 path: path.clone(),
-                reason: format!("chat template: {error}"),
+                reason: format!("{title}: {error}"),
             })?;
         Ok(Self {
             path,
+            title,
             source,
             environment,
             special: special.to_vec(),
@@ -149,7 +165,7 @@ impl ChatTemplate {
     fn error(&self, reason: impl std::fmt::Display) -> ModelError {
         ModelError::Malformed {
             path: self.path.clone(),
-            reason: format!("chat template: {reason}"),
+            reason: format!("{}: {reason}", self.title),
         }
     }
 }
@@ -207,7 +223,7 @@ mod tests {
     use super::*;
 
     fn rendered(source: &str) -> Result<String, ModelError> {
-        let template = ChatTemplate::compile(PathBuf::from("t"), source.to_owned(), &[])?;
+        let template = ChatTemplate::compile(PathBuf::from("t"), TITLE, source.to_owned(), &[])?;
         template.render(&[Message {
             role: "user".to_owned(),
             content: "hi".to_owned(),

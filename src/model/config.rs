@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::ModelError;
+use super::{ModelError, tokenizer::gguf_stop_tokens};
 
 /// A JSON object of a model directory. A field that is `null` counts as absent.
 #[derive(Debug, Clone)]
@@ -186,15 +186,36 @@ impl Config {
             None => Ok(None),
             Some(value) => match read(value) {
                 Some(value) => Ok(Some(value)),
-                None => Err(self.refuse(field, format!("expected {expected}, found {value}"))),
+                None => Err(self.refuse(
+                    field,
+                    format!("expected {expected}, found {}", brief(value)),
+                )),
             },
         }
     }
 }
 
+/// A value in an error: not longer than a line.
+fn brief(value: &Value) -> String {
+    const LONGEST: usize = 80;
+    let text = value.to_string();
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
 /// The tokens that end a generation: `eos_token_id` of `generation_config.json`, else of
-/// `config.json`; one number or a list.
-pub fn stop_tokens(directory: &Path) -> Result<Vec<u32>, ModelError> {
+/// `config.json`; one number or a list. Of a GGUF file those that its metadata names, and the control tokens that are
+/// known to end texts or turns by their names.
+pub fn stop_tokens(model: &Path) -> Result<Vec<u32>, ModelError> {
+    match model.is_file() {
+        true => gguf_stop_tokens(model),
+        false => directory_stop_tokens(model),
+    }
+}
+
+fn directory_stop_tokens(directory: &Path) -> Result<Vec<u32>, ModelError> {
     for name in ["generation_config.json", "config.json"] {
         let Some(config) = Config::read_optional(directory, name)? else {
             continue;

@@ -1,0 +1,129 @@
+//! The tokenizer of a model directory in Hugging Face layout.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tokenizers::{normalizers::NormalizerWrapper, pre_tokenizers::PreTokenizerWrapper};
+
+use super::{
+    super::{ChatTemplate, Config, ModelError},
+    Tokenizer,
+    pieces::Spaces,
+};
+
+const FILE: &str = "tokenizer.json";
+
+/// Reads `tokenizer.json`, `tokenizer_config.json` and the chat template.
+pub fn load(directory: &Path) -> Result<Tokenizer, ModelError> {
+    let path = directory.join(FILE);
+    let fail = |reason: String| ModelError::Tokenizer {
+        path: path.clone(),
+        reason,
+    };
+    if !path.exists() {
+        return Err(fail(
+            "no such file; only tokenizer.json is read (save the tokenizer with transformers to get one)".into(),
+        ));
+    }
+    let mut inner =
+        tokenizers::Tokenizer::from_file(&path).map_err(|error| fail(error.to_string()))?;
+    inner.with_padding(None);
+    inner
+        .with_truncation(None)
+        .map_err(|e| fail(e.to_string()))?;
+    let config = Config::read_optional(directory, "tokenizer_config.json")?;
+    let special = SpecialTokens::read(directory, config.as_ref())?;
+    if let Some(config) = &config {
+        as_llama_tokenizer(&mut inner, config).map_err(fail)?;
+    }
+    let chat = ChatTemplate::load(directory, config.as_ref(), &special.named)?;
+    Ok(Tokenizer {
+        inner,
+        hash: hash(directory),
+        beginning: special.text("bos_token"),
+        special: special.named,
+        chat,
+        path,
+    })
+}
+
+/// BLAKE3 of those of the files that are there, 32 hex digits.
+fn hash(directory: &Path) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for name in [
+        FILE,
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "chat_template.jinja",
+    ] {
+        // What cannot be read has been refused, where it is needed.
+        if let Ok(bytes) = std::fs::read(directory.join(name)) {
+            hasher.update(name.as_bytes());
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(&bytes);
+        }
+    }
+    hasher.finalize().to_hex()[..32].to_owned()
+}
+
+/// The named special tokens (`bos_token`, `eos_token`, ...) and their texts.
+struct SpecialTokens {
+    named: Vec<(String, String)>,
+}
+
+impl SpecialTokens {
+    /// From `tokenizer_config.json`, else `special_tokens_map.json`.
+    fn read(directory: &Path, config: Option<&Config>) -> Result<Self, ModelError> {
+        let map = Config::read_optional(directory, "special_tokens_map.json")?;
+        let mut named = Vec::new();
+        for name in ["bos_token", "eos_token", "unk_token", "pad_token"] {
+            let text = [config, map.as_ref()]
+                .into_iter()
+                .flatten()
+                .find_map(|source| match source.get(name)? {
+                    Value::String(text) => Some(text.clone()),
+                    Value::Object(token) => Some(token.get("content")?.as_str()?.to_owned()),
+                    _ => None,
+                });
+            if let Some(text) = text {
+                named.push((name.to_owned(), text));
+            }
+        }
+        Ok(Self { named })
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        let (_, text) = self.named.iter().find(|(known, _)| known == name)?;
+        Some(text.clone())
+    }
+}
+
+/// transformers rebuilds a tokenizer that says `LlamaTokenizer` around its vocabulary: no
+/// normaliser, and a space before the first word only. A byte-level file (Llama 3) keeps its own.
+fn as_llama_tokenizer(inner: &mut tokenizers::Tokenizer, config: &Config) -> Result<(), String> {
+    let class = config.get("tokenizer_class").and_then(Value::as_str);
+    if !matches!(class, Some("LlamaTokenizer" | "LlamaTokenizerFast")) || is_byte_level(inner) {
+        return Ok(());
+    }
+    let flag =
+        |name: &str, default: bool| config.get(name).and_then(Value::as_bool).unwrap_or(default);
+    let prefix = flag("add_prefix_space", true);
+    let spaces = match (prefix, flag("legacy", false)) {
+        (false, _) => Spaces::Never,
+        (true, true) => Spaces::Always,
+        (true, false) => Spaces::First,
+    };
+    inner
+        .with_normalizer(None::<NormalizerWrapper>)
+        .map_err(|error| error.to_string())?;
+    spaces.set(inner).map_err(|error| error.to_string())
+}
+
+fn is_byte_level(inner: &tokenizers::Tokenizer) -> bool {
+    let byte_level = |p: &PreTokenizerWrapper| matches!(p, PreTokenizerWrapper::ByteLevel(_));
+    match inner.get_pre_tokenizer() {
+        Some(PreTokenizerWrapper::Sequence(sequence)) => sequence.as_ref().iter().any(byte_level),
+        Some(single) => byte_level(single),
+        None => false,
+    }
+}

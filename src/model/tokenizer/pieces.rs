@@ -1,0 +1,79 @@
+//! How SentencePiece tokenizers write spaces.
+
+use tokenizers::{
+    Result, Tokenizer,
+    decoders::{
+        DecoderWrapper, byte_fallback::ByteFallback, fuse::Fuse, sequence::Sequence as Decoders,
+        strip::Strip,
+    },
+    normalizers::{Prepend, Sequence as Normalizers, replace::Replace},
+    pre_tokenizers::{
+        metaspace::{Metaspace, PrependScheme},
+        split::Split,
+    },
+    tokenizer::SplitDelimiterBehavior,
+};
+
+/// A space in a piece.
+pub const SPACE: &str = "▁";
+const SPACE_CHARACTER: char = '▁';
+
+/// What becomes of the spaces of a text, and whether it gets one before its first word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spaces {
+    /// One at the beginning of a text, unless a space or a special token is there (Llama 2, Mistral).
+    First,
+    /// One at the beginning of a text and after each special token, unless a space is there (Llama 2 of old).
+    Always,
+    /// One at the beginning of a text and after each special token, whatever is there (Phi-3).
+    Doubled,
+    /// None.
+    Never,
+    /// None; as Gemma's tokenizer is laid out.
+    Gemma,
+}
+
+impl Spaces {
+    /// Sets what is done to a text before the merges, and what undoes it.
+    pub fn set(self, tokenizer: &mut Tokenizer) -> Result<()> {
+        let replace = || Replace::new(" ", SPACE);
+        let metaspace = |scheme| Metaspace::new(SPACE_CHARACTER, scheme, false);
+        match self {
+            Self::First => tokenizer.with_pre_tokenizer(Some(metaspace(PrependScheme::First))),
+            Self::Always => tokenizer.with_pre_tokenizer(Some(metaspace(PrependScheme::Always))),
+            Self::Never => tokenizer.with_pre_tokenizer(Some(metaspace(PrependScheme::Never))),
+            Self::Doubled => {
+                let prepend = Prepend::new(SPACE.to_owned());
+                let both = Normalizers::new(vec![prepend.into(), replace()?.into()]);
+                tokenizer.with_normalizer(Some(both))?
+            }
+            Self::Gemma => {
+                let split = Split::new(" ", SplitDelimiterBehavior::MergedWithPrevious, false)?;
+                tokenizer
+                    .with_normalizer(Some(replace()?))?
+                    .with_pre_tokenizer(Some(split))
+            }
+        };
+        let mut decoders: Vec<DecoderWrapper> = vec![
+            Replace::new(SPACE, " ")?.into(),
+            ByteFallback::new().into(),
+            Fuse::new().into(),
+        ];
+        if matches!(self, Self::First | Self::Always | Self::Doubled) {
+            decoders.push(Strip::new(' ', 1, 0).into());
+        }
+        tokenizer.with_decoder(Some(Decoders::new(decoders)));
+        Ok(())
+    }
+
+    /// As the hash of a tokenizer says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Always => "always",
+            Self::Doubled => "doubled",
+            Self::Never => "never",
+            Self::Gemma => "gemma",
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Where a byte-level tokenizer cuts a text before it merges: `tokenizer.ggml.pre` of a GGUF file.
+
+use tokenizers::{
+    Result, Tokenizer,
+    pre_tokenizers::{
+        PreTokenizerWrapper,
+        byte_level::ByteLevel,
+        sequence::Sequence,
+        split::{Split, SplitPattern},
+    },
+    tokenizer::SplitDelimiterBehavior,
+};
+
+use super::{
+    super::{ModelError, gguf::Metadata},
+    vocabulary::shown,
+};
+
+pub const KEY: &str = "tokenizer.ggml.pre";
+
+/// A pre-tokenizer.
+#[derive(Debug, Clone, Copy)]
+pub struct PreTokenizer {
+    name: &'static str,
+    /// What a word is; none for the words of GPT-2, whose pattern the tokenizers library has.
+    pattern: Option<&'static str>,
+    /// Whether a word that is a token is taken without merging. The vocabularies of tiktoken want that: it looks a word up
+    /// before it merges. transformers leaves it out, which shows only in words that are tokens and that no merges make.
+    pub ignore_merges: bool,
+}
+
+/// GPT-4's words (cl100k).
+const CL100K: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}",
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+/// The same with every digit a word.
+const QWEN2: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}",
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+/// GPT-4o's words (o200k), which begin at a capital letter.
+const O200K: &str = concat!(
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+/// Mistral's Tekken: the same without contractions, and with every digit a word.
+const TEKKEN: &str = concat!(
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+",
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*",
+    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+
+const GPT2: PreTokenizer = of("gpt-2", None, false);
+
+/// llama.cpp knows some eighty names; these are the ones of the families that are supported here.
+///
+/// transformers does not read `smollm` and takes GPT-2's words, and so does this table, so that both give the same ids. The
+/// tokenizer that SmolLM2 was trained with cuts out every digit first, which differs where several white-space characters
+/// stand before a digit: they are one word there, and two here.
+const KNOWN: [PreTokenizer; 15] = [
+    GPT2,
+    of("olmo", None, false),
+    of("smollm", None, false),
+    of("llama-bpe", Some(CL100K), true),
+    of("llama3", Some(CL100K), true),
+    of("llama-v3", Some(CL100K), true),
+    of("falcon3", Some(CL100K), true),
+    of("dbrx", Some(CL100K), false),
+    of("smaug-bpe", Some(CL100K), false),
+    of("qwen2", Some(QWEN2), false),
+    of("deepseek-r1-qwen", Some(QWEN2), false),
+    of("megrez", Some(QWEN2), false),
+    of("tekken", Some(TEKKEN), true),
+    of("pixtral", Some(CL100K), true),
+    of("gpt-4o", Some(O200K), false),
+];
+
+const fn of(
+    name: &'static str,
+    pattern: Option<&'static str>,
+    ignore_merges: bool,
+) -> PreTokenizer {
+    PreTokenizer {
+        name,
+        pattern,
+        ignore_merges,
+    }
+}
+
+impl PreTokenizer {
+    /// The pre-tokenizer that a file names.
+    ///
+    /// Files from before April 2024 name none, and `default` is what some tools write instead. For GPT-2 and GPT-NeoX there
+    /// is only one it can be. For the others it cannot be told: transformers takes GPT-2's words and llama.cpp, with a
+    /// warning, others again, and neither need be what the model was trained with.
+    pub fn read(metadata: &Metadata, architecture: &str) -> std::result::Result<Self, ModelError> {
+        let config = metadata.config();
+        let name = config.text_opt(KEY)?;
+        let one_of = || {
+            let names: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
+            names.join(", ")
+        };
+        match name.as_deref() {
+            None | Some("default") if matches!(architecture, "gpt2" | "gptneox") => Ok(GPT2),
+            None | Some("default") => Err(config.refuse(
+                KEY,
+                format!(
+                    "{} does not say where words end in a {} model; supported: {}; convert the model again, or give \
+                     --tokenizer DIR",
+                    name.map_or("a missing value".to_owned(), |name| format!("\"{name}\"")),
+                    shown(architecture),
+                    one_of()
+                ),
+            )),
+            Some(name) => (KNOWN.iter().find(|known| known.name == name))
+                .copied()
+                .ok_or_else(|| {
+                    config.refuse(
+                        KEY,
+                        format!(
+                            "{} is not supported; supported: {}; or give --tokenizer DIR",
+                            shown(name),
+                            one_of()
+                        ),
+                    )
+                }),
+        }
+    }
+
+    /// Sets what is done to a text before the merges, and what undoes it.
+    pub fn set(self, tokenizer: &mut Tokenizer) -> Result<()> {
+        let bytes = |words| ByteLevel::new(false, true, words);
+        let cut: PreTokenizerWrapper = match self.pattern {
+            None => bytes(true).into(),
+            Some(pattern) => {
+                let pattern = SplitPattern::Regex(pattern.to_owned());
+                let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false)?;
+                Sequence::new(vec![split.into(), bytes(false).into()]).into()
+            }
+        };
+        tokenizer
+            .with_pre_tokenizer(Some(cut))
+            .with_decoder(Some(ByteLevel::default()));
+        Ok(())
+    }
+}
