@@ -96,8 +96,8 @@ mod tests {
     #[test]
     fn one_is_taken_off_in_f32() {
         assert_eq!(arranged(Arrange::LessOne, &[1.0, 0.5]), [0.0, -0.5]);
-        let half = Tensor::from_slice(&[1.0009765625f32]).to_kind(Kind::Half);
+        let half = Tensor::from_slice(&[1.000_976_6f32]).to_kind(Kind::Half);
         let less = Arrange::LessOne.apply(&half, &[1]).unwrap();
-        assert_eq!(Vec::<f32>::try_from(less).unwrap(), [0.0009765625]);
+        assert_eq!(Vec::<f32>::try_from(less).unwrap(), [0.000_976_562_5]);
     }
 }
