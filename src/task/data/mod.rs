@@ -3,6 +3,7 @@
 //!
 //! Rows are read as they are asked for, one at a time, but for a JSON list, which is read whole.
 
+mod cell;
 mod json;
 mod lines;
 mod parquet;
