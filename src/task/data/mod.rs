@@ -5,6 +5,7 @@
 
 mod arrow;
 mod cell;
+mod inner;
 mod json;
 mod lines;
 mod parquet;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::TaskError;
 use super::template::Columns;
+pub(super) use inner::InnerRows;
 pub use select::Condition;
 pub(super) use select::Selection;
 use stream::Compression;
