@@ -1,15 +1,17 @@
 //! Rows from every kind of file and from datasets of a hub, and what becomes of bad ones.
 
+mod support_arrow;
 mod support_cli;
 mod support_hub;
 mod support_parquet;
 
 use std::{collections::BTreeMap, io::Write};
 
+use arrow_ipc::CompressionType;
 use flate2::{Compression as Level, write::GzEncoder};
 use parquet::basic::Compression;
 use serde_json::{Value, json};
-use support_cli::{Ended, Place, cola, count, json_lines, text, to_json_lines, words};
+use support_cli::{Ended, Place, cola, count, json_lines, repository, text, to_json_lines, words};
 use support_hub::{Hub, Repository, commit};
 
 const FLAT: [&str; 4] = ["id", "kind", "question", "answer"];
@@ -137,6 +139,16 @@ fn the_same_rows_in_any_format_are_the_same_samples() {
             "lz4.parquet",
             support_parquet::texts(&FLAT, &rows, Compression::LZ4_RAW),
         ),
+        ("stream.arrow", support_arrow::stream(&FLAT, &rows)),
+        ("file.arrow", support_arrow::file(&FLAT, &rows, None)),
+        (
+            "lz4.arrow",
+            support_arrow::file(&FLAT, &rows, Some(CompressionType::LZ4_FRAME)),
+        ),
+        (
+            "zstd.arrow",
+            support_arrow::file(&FLAT, &rows, Some(CompressionType::ZSTD)),
+        ),
     ] {
         place.write(file, content);
         assert_eq!(samples(&place, "boolean", file), expected, "{file}");
@@ -165,6 +177,7 @@ fn files_that_are_not_what_their_name_says_are_refused() {
     let lines = place.read("rows.jsonl");
     let rows = json_lines(&lines);
     let parquet = support_parquet::texts(&FLAT, &rows, Compression::SNAPPY);
+    let arrow = support_arrow::stream(&FLAT, &rows);
     let zipped = gzip(lines.as_bytes());
     for (file, content, said) in [
         (
@@ -172,9 +185,10 @@ fn files_that_are_not_what_their_name_says_are_refused() {
             lines.as_bytes(),
             ".xlsx is not read: give JSONL",
         ),
-        ("rows.arrow", lines.as_bytes(), ".arrow is not read"),
+        ("rows.feather", lines.as_bytes(), ".feather is not read"),
         ("rows.txt.gz", &zipped, ".txt is not read"),
         ("rows.parquet.gz", &zipped, ".parquet is not read"),
+        ("rows.arrow.gz", &zipped, ".arrow is not read"),
         ("plain.jsonl.gz", lines.as_bytes(), "cannot read"),
         ("plain.jsonl.zst", lines.as_bytes(), "cannot read"),
         ("cut.jsonl.gz", &zipped[..zipped.len() / 2], "cannot read"),
@@ -187,6 +201,16 @@ fn files_that_are_not_what_their_name_says_are_refused() {
             "cut.parquet",
             &parquet[..parquet.len() - 9],
             "not Parquet that can be read",
+        ),
+        (
+            "lines.arrow",
+            lines.as_bytes(),
+            "not Arrow that can be read: it does not begin with a schema",
+        ),
+        (
+            "cut.arrow",
+            &arrow[..arrow.len() - 8],
+            "not Arrow that can be read: it ends before the mark of its end",
         ),
         (
             "twice.csv",
@@ -557,4 +581,184 @@ fn a_task_file_finds_the_splits_of_its_own_directory_and_patterns_of_files() {
         }
         assert!(!reason.contains("--dataset"), "{reason}");
     }
+}
+
+/// A directory that Python's `datasets.save_to_disk` wrote, and the rows it holds.
+fn saved(place: &Place) -> Vec<Value> {
+    let fixture = repository().join("tests/fixtures/saved");
+    for file in [
+        "dataset_dict.json",
+        "test/dataset_info.json",
+        "test/state.json",
+        "test/data-00000-of-00002.arrow",
+        "test/data-00001-of-00002.arrow",
+        "train/dataset_info.json",
+        "train/state.json",
+        "train/data-00000-of-00001.arrow",
+    ] {
+        place.write(
+            &format!("saved/{file}"),
+            std::fs::read(fixture.join(file)).unwrap(),
+        );
+    }
+    for split in ["test", "train"] {
+        let rows = std::fs::read(fixture.join(format!("{split}.rows.jsonl"))).unwrap();
+        place.write(&format!("{split}.jsonl"), rows);
+    }
+    json_lines(&place.read("test.jsonl"))
+}
+
+/// The rows as the task was given them.
+fn docs(place: &Place, out: &str, task: &str) -> Vec<Value> {
+    let lines = place.samples(out, task);
+    lines.iter().map(|line| line["doc"].clone()).collect()
+}
+
+#[test]
+fn what_datasets_saves_to_disk_has_the_rows_that_python_has() {
+    let place = Place::new();
+    let rows = saved(&place);
+    let eval = "eval --model @demo --task arc_easy";
+    for (out, line) in [
+        ("dict", "--dataset saved"),
+        ("split", "--dataset saved/test"),
+    ] {
+        place.ok(&format!("{eval} {line} --out {out}"));
+        assert_eq!(docs(&place, out, "arc_easy"), rows, "{line}");
+    }
+    place.ok(&format!("{eval} --dataset saved --split train --out train"));
+    assert_eq!(
+        docs(&place, "train", "arc_easy"),
+        json_lines(&place.read("train.jsonl"))
+    );
+    place.ok(&format!(
+        "{eval} --data saved/train/data-00000-of-00001.arrow --out file"
+    ));
+    assert_eq!(
+        docs(&place, "file", "arc_easy"),
+        json_lines(&place.read("train.jsonl"))
+    );
+    // One directory a split, without the list of them; and files named by their splits.
+    std::fs::remove_file(place.join("saved/dataset_dict.json")).unwrap();
+    place.ok(&format!("{eval} --dataset saved --out bare"));
+    assert_eq!(docs(&place, "bare", "arc_easy"), rows);
+    let train = std::fs::read(place.join("saved/train/data-00000-of-00001.arrow")).unwrap();
+    place.write("named/data/test-00000-of-00001.arrow", &train);
+    place.ok("eval --model @demo --task hops --dataset named --out named-out");
+    assert_eq!(
+        docs(&place, "named-out", "hops"),
+        json_lines(&place.read("train.jsonl"))
+    );
+}
+
+#[test]
+fn a_task_file_names_a_saved_directory() {
+    let place = Place::new();
+    let rows = saved(&place);
+    for keys in [
+        "dataset_path: saved",
+        "dataset_path: arrow\ndataset_kwargs: {data_dir: saved}",
+    ] {
+        place.write(
+            "mine.yaml",
+            format!("include: arc_easy.yaml\ntask: mine\nnum_fewshot: 1\n{keys}\n"),
+        );
+        place.ok("eval --model @demo --task mine.yaml --out out");
+        assert_eq!(docs(&place, "out", "mine"), rows, "{keys}");
+        let first = &place.samples("out", "mine")[0];
+        assert!(text(&first["prompt"]).contains("otter"), "{first}");
+        std::fs::remove_dir_all(place.join("out")).unwrap();
+    }
+}
+
+#[test]
+fn a_saved_directory_that_is_not_what_it_says_is_refused_by_file_and_field() {
+    let place = Place::new();
+    saved(&place);
+    let eval = "eval --model @demo --task arc_easy --dataset";
+    let none = place.refused(&format!("{eval} saved --split dev"));
+    assert!(none.contains("there are test, train"), "{none}");
+    let own = place.refused(&format!("{eval} saved/test --split train"));
+    assert!(own.contains("there are test"), "{own}");
+    let state = place.read("saved/test/state.json");
+    for (old, new, said) in [
+        ("data-00001", "../../x", "is no plain file name"),
+        ("data-00001", "data-00009", "is not there"),
+        (
+            "\"_split\"",
+            "\"_indices_data_files\": [{\"filename\": \"i.arrow\"}], \"_split\"",
+            "_indices_data_files: ",
+        ),
+    ] {
+        place.write("saved/test/state.json", state.replace(old, new));
+        let reason = place.refused(&format!("{eval} saved"));
+        assert!(
+            reason.contains("saved/test/state.json") && reason.contains(said),
+            "{reason}"
+        );
+    }
+    place.write("saved/test/state.json", &state);
+    let part = "saved/test/data-00001-of-00002.arrow";
+    let bytes = std::fs::read(place.join(part)).unwrap();
+    place.write(part, &bytes[..bytes.len() / 2]);
+    let reason = place.refused(&format!("{eval} saved"));
+    assert!(
+        reason.contains(part) && reason.contains("not Arrow that can be read"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn request_files_of_olmes_are_read_by_the_row_in_them() {
+    let place = Place::new();
+    place.synth("made.jsonl", "commonsense", 1, 3);
+    let made = json_lines(&place.read("made.jsonl"));
+    // A line an option, then again without the questions, as OLMES writes them.
+    let mut lines = Vec::new();
+    for context in ["", "Answer:"] {
+        for row in &made {
+            let query = format!("Question: {}\nAnswer:", text(&row["question"]));
+            let options = &row["choices"]["text"];
+            let gold = row["choices"]["label"].as_array().unwrap();
+            let gold = gold
+                .iter()
+                .position(|label| *label == row["answerKey"])
+                .unwrap();
+            for (idx, option) in options.as_array().unwrap().iter().enumerate() {
+                let context = if context.is_empty() { &query } else { context };
+                lines.push(json!({
+                    "request_type": "loglikelihood", "idx": idx, "label": gold, "doc_id": lines.len() / 4,
+                    "doc": {"id": row["id"], "query": query, "choices": options, "gold": gold},
+                    "request": {"context": context, "continuation": format!(" {}", text(option))},
+                }));
+            }
+        }
+    }
+    place.write("requests.jsonl.gz", gzip(to_json_lines(&lines).as_bytes()));
+    let example = std::fs::read_to_string(repository().join("datasets/README.md")).unwrap();
+    let (_, example) = example.split_once("```yaml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    place.write("olmes.yaml", example);
+    place.ok("eval --model @demo --task olmes.yaml --data requests.jsonl.gz --out out");
+    let samples = place.samples("out", "olmes_arc_easy");
+    assert_eq!(samples.len(), 3);
+    for (at, (sample, row)) in samples.iter().zip(&made).enumerate() {
+        assert_eq!(
+            (&sample["id"], count(&sample["doc_id"])),
+            (&row["id"], at as u64)
+        );
+        let options = row["choices"]["text"].as_array().unwrap();
+        let arguments = sample["arguments"].as_object().unwrap();
+        assert_eq!(arguments.len(), options.len());
+        for line in lines.iter().filter(|line| line["doc_id"] == at) {
+            let asked = &arguments[&format!("gen_args_{}", line["idx"])];
+            assert_eq!(asked["arg_0"], line["request"]["context"]);
+            assert_eq!(asked["arg_1"], line["request"]["continuation"]);
+        }
+    }
+    let plain = place.refused("eval --model @demo --task olmes.yaml --data made.jsonl");
+    assert!(
+        plain.contains("made.jsonl:1: row: no column `doc`"),
+        "{plain}"
+    );
 }

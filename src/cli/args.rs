@@ -132,12 +132,13 @@ pub struct TaskArgs {
     /// dialect; one or several.
     #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "TASK")]
     pub task: Vec<String>,
-    /// Rows instead of the task's own: JSONL, JSON, CSV or TSV (also as .gz or .zst), or Parquet; one
-    /// file for each task, in the same order.
+    /// Rows instead of the task's own: JSONL, JSON, CSV or TSV (also as .gz or .zst), Parquet or Arrow
+    /// (.arrow, file or stream); one file for each task, in the same order.
     #[arg(long, num_args = 1.., value_name = "FILE")]
     pub data: Vec<PathBuf>,
     /// Rows of a dataset on the Hugging Face hub, org/name or org/name@revision, or of a directory
-    /// laid out like one or with a file a split, in any format. What the cache lacks is fetched. One task.
+    /// laid out like one, written by datasets.save_to_disk, or with a file a split, in any format. What
+    /// the cache lacks is fetched. One task.
     #[arg(long, value_name = "DATASET", conflicts_with = "data")]
     pub dataset: Option<String>,
     /// Subset of --dataset (default: the task's, if it has one).

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::ask::{Manner, ask};
-use super::data::{Condition, LocatedRow, Rows, Selection, locate, locate_files, open_rows};
+use super::data::{
+    Condition, InnerRows, LocatedRow, Rows, Selection, locate, locate_files, open_rows,
+};
 use super::error::TaskError;
 use super::fewshot::Examples;
 use super::python;
 use super::sample::Sample;
-use super::spec::TaskSpec;
+use super::spec::{DataSource, TaskSpec};
 use super::synth::Kind;
 use super::template::{Columns, Row};
 use crate::model::dataset_files;
@@ -90,7 +92,7 @@ pub fn load_samples(task: &Arc<TaskSpec>, options: &LoadOptions) -> Result<Loade
     let limit = options.limit.unwrap_or(usize::MAX);
     let mut used = HashMap::new();
     let mut samples = Vec::new();
-    let mut rows = Reading::new(&files);
+    let mut rows = Reading::new(&files, &task.source);
     while samples.len() < limit
         && let Some(located) = rows.next(&mut tolerance)?
     {
@@ -155,19 +157,22 @@ impl Tolerance {
 struct Reading<'a> {
     files: std::slice::Iter<'a, PathBuf>,
     rows: Option<(&'a PathBuf, Rows)>,
+    /// Where rows stand in a column of others.
+    inner: Option<InnerRows>,
     /// Rows so far, those passed over among them.
     count: usize,
-    /// As it was when the current file began.
-    before: usize,
+    /// Whether the current file has had no row yet.
+    empty: bool,
 }
 
 impl<'a> Reading<'a> {
-    fn new(files: &'a [PathBuf]) -> Self {
+    fn new(files: &'a [PathBuf], source: &DataSource) -> Self {
         Self {
             files: files.iter(),
             rows: None,
+            inner: source.row.as_deref().map(InnerRows::new),
             count: 0,
-            before: 0,
+            empty: true,
         }
     }
 
@@ -178,20 +183,27 @@ impl<'a> Reading<'a> {
                 let Some(path) = self.files.next() else {
                     return Ok(None);
                 };
-                self.before = self.count;
+                self.empty = true;
                 self.rows = Some((path, open_rows(path)?));
                 continue;
             };
             match rows.next() {
-                None if self.count == self.before => {
+                None if self.empty => {
                     let path = path.clone();
                     return Err(TaskError::Empty { path });
                 }
                 None => self.rows = None,
                 Some(row) => {
-                    self.count += 1;
+                    self.empty = false;
+                    let row = match &mut self.inner {
+                        Some(inner) => row.and_then(|row| inner.take(row)),
+                        None => row.map(Some),
+                    };
+                    // A row that came before is none.
+                    self.count += usize::from(!matches!(row, Ok(None)));
                     match row {
-                        Ok(row) => return Ok(Some(row)),
+                        Ok(None) => {}
+                        Ok(row) => return Ok(row),
                         Err(error) => tolerance.forgive(error)?,
                     }
                 }
@@ -242,7 +254,7 @@ fn examples(
         (files, _) => files.to_vec(),
     };
     let mut rows = Vec::new();
-    let mut reading = Reading::new(&files);
+    let mut reading = Reading::new(&files, &task.source);
     while let Some(located) = reading.next(tolerance)? {
         match processed(task, located.row) {
             Ok(row) => rows.push(row),

@@ -230,6 +230,7 @@ fn data_source(keys: &mut Keys, directory: Option<PathBuf>) -> Result<DataSource
         test: text("test_split")?,
         fewshot: text("fewshot_split")?,
         unique_by: text("unique_by")?,
+        row: text("row")?,
         directory,
         data_dir: None,
         files: Vec::new(),

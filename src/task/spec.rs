@@ -200,6 +200,8 @@ pub struct DataSource {
     pub test: Option<String>,
     /// `fewshot_split`.
     pub fewshot: Option<String>,
+    /// `row`: the column in which the row itself stands.
+    pub row: Option<String>,
     /// `where`: only rows that say this.
     pub conditions: Vec<Condition>,
     /// `unique_by`: of rows that say the same in this column, only the first.
@@ -225,7 +227,7 @@ impl DataSource {
 
     /// The name of the dataset; None where `dataset_path` says what kind of files a user has.
     fn dataset(&self) -> Option<&str> {
-        const KINDS: [&str; 4] = ["json", "csv", "parquet", "text"];
+        const KINDS: [&str; 5] = ["json", "csv", "parquet", "arrow", "text"];
         let path = self.path.as_deref()?;
         (!KINDS.contains(&path)).then_some(path)
     }

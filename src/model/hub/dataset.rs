@@ -9,7 +9,7 @@ use hf_hub::{HFError, RepoTypeDataset};
 use thiserror::Error;
 
 use super::{
-    Fetch, FetchWatcher, Hub, HubFailure, HubModel, is_commit, is_unreachable, reason,
+    Fetch, FetchWatcher, Hub, HubFailure, HubModel, is_commit, is_unreachable, reason, saved,
     splits::{files_of_split, name},
 };
 
@@ -61,18 +61,27 @@ pub fn fetch_dataset(
     })
 }
 
-/// The files of a split in a directory: one that is laid out as a dataset of the hub, or that holds files named by their
-/// splits, in any format of rows.
+/// The files of a split in a directory: one that is laid out as a dataset of the hub, that `datasets.save_to_disk` wrote,
+/// or that holds files named by their splits, in any format of rows.
 ///
 /// # Errors
 ///
-/// A directory that cannot be read, no such subset or split.
+/// A directory that cannot be read, no such subset or split, a damaged `state.json`.
 pub fn dataset_files(
     directory: &Path,
     subset: Option<&str>,
     split: &str,
 ) -> Result<Vec<PathBuf>, HubFailure> {
-    chosen(directory, subset, split, |_| true)
+    if let Some(files) = saved::files_of_split(directory, subset, split)? {
+        return Ok(files);
+    }
+    let files = chosen(directory, subset, split, |_| true)?;
+    // Subsets that were saved beside each other are found by their names; what is in them, their state says.
+    let home = files.first().and_then(|file| file.parent());
+    match home.filter(|home| saved::is_dataset(home)) {
+        Some(home) => saved::files_in(home),
+        None => Ok(files),
+    }
 }
 
 fn split_at(

@@ -93,6 +93,14 @@ pub enum HubFailure {
         /// Those it has.
         found: String,
     },
+    /// A directory of `datasets.save_to_disk` that is damaged, or holds what is not read.
+    #[error("{}: {message}", file.display())]
+    Saved {
+        /// The file of it that says so.
+        file: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
     /// The index of the weights is not one, or names what must not be fetched.
     #[error("{0}; only safetensors files of the repository itself are fetched")]
     Index(#[source] Box<ModelError>),

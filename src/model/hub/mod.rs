@@ -17,6 +17,7 @@ mod checksum;
 mod dataset;
 mod error;
 mod name;
+mod saved;
 mod splits;
 
 use std::{

@@ -5,13 +5,14 @@
 //! data/train-00000-of-00002.parquet      no subset, split train, the first of two
 //! test.parquet                           no subset, split test
 //! main/test/0000.parquet                 subset main, split test: how the hub lays out its own conversions
+//! test/data-00000-of-00001.arrow         no subset, split test: how the datasets library saves to disk
 //! my-test.jsonl.gz                       no subset, split test, where no file is just called so
 //! ```
 
 use std::collections::BTreeSet;
 
 /// What rows come in, Parquet first: where a split has such files, others of the same name are copies.
-const EXTENSIONS: [&str; 6] = ["parquet", "jsonl", "ndjson", "json", "csv", "tsv"];
+const EXTENSIONS: [&str; 7] = ["parquet", "arrow", "jsonl", "ndjson", "json", "csv", "tsv"];
 
 /// Words that name a split, as the datasets library reads them.
 const WORDS: [(&str, &[&str]); 3] = [
@@ -107,7 +108,7 @@ pub(super) fn name(subset: Option<&str>, split: &str) -> String {
 }
 
 /// The split that a word of a file's name says.
-fn split_in(name: &str) -> Option<&'static str> {
+pub(super) fn split_in(name: &str) -> Option<&'static str> {
     let says = |words: &[&str]| {
         let mut own = name.split(|c: char| !c.is_ascii_alphanumeric());
         own.any(|word| words.contains(&word.to_ascii_lowercase().as_str()))
@@ -138,7 +139,14 @@ fn part(file: &str) -> Option<Part<'_>> {
     } else if let Some((front, of)) = stem.split_once("-of-") {
         let (split, _) = front.rsplit_once('-')?;
         // Older files end in a checksum: train-00000-of-00001-0123456789abcdef.
-        (directory, split, number(of.split('-').next()?))
+        let of = number(of.split('-').next()?);
+        match split == "data" && EXTENSIONS[format] == "arrow" {
+            true => {
+                let (directory, split) = directory.rsplit_once('/').unwrap_or(("", directory));
+                (directory, split, of)
+            }
+            false => (directory, split, of),
+        }
     } else {
         (directory, stem, None)
     };
@@ -179,6 +187,10 @@ mod tests {
             ("test.parquet", None),
             ("main/test/0000.parquet", Some("main")),
             ("default/test/0000.parquet", Some("default")),
+            ("test/data-00000-of-00001.arrow", None),
+            ("ARC-Easy/test/data-00000-of-00001.arrow", Some("ARC-Easy")),
+            ("data/test-00000-of-00001.arrow", None),
+            ("test.arrow", None),
         ] {
             let files = ["README.md", "x/train-00000-of-00001.parquet", file];
             assert_eq!(

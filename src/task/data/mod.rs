@@ -1,8 +1,11 @@
-//! Rows from files: JSONL, a JSON list or an object that holds one, CSV, TSV, Parquet; text also
+//! Rows from files: JSONL, a JSON list or an object that holds one, CSV, TSV, Parquet, Arrow; text also
 //! compressed, as `.gz` or `.zst`.
 //!
 //! Rows are read as they are asked for, one at a time, but for a JSON list, which is read whole.
 
+mod arrow;
+mod cell;
+mod inner;
 mod json;
 mod lines;
 mod parquet;
@@ -14,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::TaskError;
 use super::template::Columns;
+pub(super) use inner::InnerRows;
 pub use select::Condition;
 pub(super) use select::Selection;
 use stream::Compression;
@@ -40,6 +44,7 @@ enum Format {
     /// Cells separated by this byte.
     Table(u8),
     Parquet,
+    Arrow,
 }
 
 /// Opens a file of rows, whatever its format.
@@ -50,6 +55,7 @@ pub(super) fn open_rows(path: &Path) -> Result<Rows, TaskError> {
         Format::Json => json::rows(path, compression),
         Format::Table(separator) => table::rows(path, compression, separator),
         Format::Parquet => parquet::rows(path),
+        Format::Arrow => arrow::rows(path),
     }
 }
 
@@ -74,9 +80,10 @@ fn format_of(path: &Path) -> Result<(Format, Compression), TaskError> {
         "csv" => Format::Table(b','),
         "tsv" => Format::Table(b'\t'),
         "parquet" if compression == Compression::None => Format::Parquet,
+        "arrow" if compression == Compression::None => Format::Arrow,
         other => {
             let message = format!(
-                ".{other} is not read: give JSONL, JSON, CSV or TSV (also as .gz or .zst), or Parquet"
+                ".{other} is not read: give JSONL, JSON, CSV or TSV (also as .gz or .zst), Parquet or Arrow"
             );
             return Err(TaskError::format(path, message));
         }

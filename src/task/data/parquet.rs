@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use num_bigint::BigInt;
 use parquet::basic::{LogicalType, TimeUnit};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -13,7 +14,7 @@ use serde_json::Value;
 
 use super::super::template::Columns;
 use super::super::{error::TaskError, python};
-use super::{LocatedRow, Rows, read_error, until_broken};
+use super::{LocatedRow, Rows, cell, read_error, until_broken};
 
 /// The rows of a file, a row group in memory at a time.
 pub(super) fn rows(path: &Path) -> Result<Rows, TaskError> {
@@ -65,10 +66,10 @@ fn value(field: &Field, kind: Option<&Type>) -> Value {
         Field::Int(value) => Value::from(*value),
         Field::Long(value) => match logical(kind) {
             Some(LogicalType::Timestamp(of)) if of.unit == TimeUnit::NANOS => {
-                timestamp(value.div_euclid(1000), kind)
+                cell::timestamp(value.div_euclid(1000), is_local(kind))
             }
             Some(LogicalType::Time(of)) if of.unit == TimeUnit::NANOS => {
-                time(value.div_euclid(1000))
+                cell::time(value.div_euclid(1000))
             }
             _ => Value::from(*value),
         },
@@ -105,37 +106,26 @@ fn value(field: &Field, kind: Option<&Type>) -> Value {
                 })
                 .collect()
         }
-        Field::TimestampMillis(millis) => timestamp(millis.saturating_mul(1000), kind),
-        Field::TimestampMicros(micros) => timestamp(*micros, kind),
-        Field::TimeMillis(millis) => time(i64::from(*millis) * 1000),
-        Field::TimeMicros(micros) => time(*micros),
-        Field::Date(days) if !DAYS.contains(&i64::from(*days)) => Value::from(*days),
-        Field::Decimal(_) | Field::Date(_) => Value::from(field.to_string()),
+        Field::TimestampMillis(millis) => {
+            cell::timestamp(millis.saturating_mul(1000), is_local(kind))
+        }
+        Field::TimestampMicros(micros) => cell::timestamp(*micros, is_local(kind)),
+        Field::TimeMillis(millis) => cell::time(i64::from(*millis) * 1000),
+        Field::TimeMicros(micros) => cell::time(*micros),
+        Field::Date(days) => cell::date(i64::from(*days)),
+        Field::Decimal(number) => {
+            let digits = BigInt::from_signed_bytes_be(number.data()).to_string();
+            cell::decimal(&digits, i64::from(number.scale()))
+        }
     }
 }
 
-/// From 1970, the days of the years 1 to 9999: Python has no others, and those far off cannot be printed.
-const DAYS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
-
-/// `2020-01-02 03:04:05`, with six digits of a second if they are not 0, and `+00:00` if it is a moment in time.
-fn timestamp(micros: i64, kind: Option<&Type>) -> Value {
-    let day = 24 * 60 * 60 * 1_000_000;
-    if !DAYS.contains(&micros.div_euclid(day)) {
-        return Value::from(micros);
-    }
-    let text = Field::TimestampMicros(micros).to_string();
-    let text = text.strip_suffix(" +00:00").unwrap_or(&text);
-    let text = text.strip_suffix(".000000").unwrap_or(text);
-    let local = matches!(
+/// Whether a timestamp is of no zone.
+fn is_local(kind: Option<&Type>) -> bool {
+    matches!(
         logical(kind),
         Some(LogicalType::Timestamp(of)) if !of.is_adjusted_to_u_t_c
-    );
-    Value::from(format!("{text}{}", if local { "" } else { "+00:00" }))
-}
-
-fn time(micros: i64) -> Value {
-    let text = Field::TimeMicros(micros).to_string();
-    Value::from(text.strip_suffix(".000000").unwrap_or(&text))
+    )
 }
 
 fn logical(kind: Option<&Type>) -> Option<&LogicalType> {

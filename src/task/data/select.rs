@@ -84,11 +84,16 @@ impl Selection {
         let Some(column) = &self.unique_by else {
             return Ok(true);
         };
-        let hash = blake3::hash(text_at(row, column)?.as_bytes());
-        let (hash, _) = hash.as_bytes().split_at(16);
-        // Half of 32 bytes are 16.
-        Ok(self.seen.insert(hash.try_into().unwrap_or_default()))
+        Ok(self.seen.insert(digest(&text_at(row, column)?)))
     }
+}
+
+/// 16 bytes that stand for a text.
+pub(super) fn digest(text: &str) -> [u8; 16] {
+    let hash = blake3::hash(text.as_bytes());
+    let (hash, _) = hash.as_bytes().split_at(16);
+    // Half of 32 bytes are 16.
+    hash.try_into().unwrap_or_default()
 }
 
 /// What a column says, or a field of nested objects.
@@ -99,8 +104,13 @@ fn text_at(row: &Columns, path: &str) -> Result<String, String> {
         keys.try_fold(column, |value, key| value.get(key))
     };
     let value: Option<&Value> = row.get(path).or_else(nested);
-    value.map(python::to_str).ok_or_else(|| {
-        let known: Vec<&str> = row.keys().map(String::as_str).collect();
-        format!("no column `{path}` (the row has {})", known.join(", "))
-    })
+    value
+        .map(python::to_str)
+        .ok_or_else(|| no_column(row, path))
+}
+
+/// What a row lacks, and what it has.
+pub(super) fn no_column(row: &Columns, name: &str) -> String {
+    let known: Vec<&str> = row.keys().map(String::as_str).collect();
+    format!("no column `{name}` (the row has {})", known.join(", "))
 }

@@ -318,3 +318,87 @@ fn a_hundred_bad_rows_are_no_better_than_one_too_many() {
     assert!(load(99).contains("rows.jsonl:100: ") && load(99).contains("skipped before it: 99,"));
     assert!(load(100).contains("none of its 100 rows can be used"));
 }
+
+#[test]
+fn a_row_that_stands_in_a_column_is_taken_once() {
+    let line = |q: &str, idx: usize| {
+        format!(
+            "{{\"doc\": {{\"q\": \"{q}\", \"gold\": \"\", \"id\": \"id-{q}\"}}, \"idx\": {idx}}}\n"
+        )
+    };
+    // Both options of every question, then both without their questions.
+    let rows: String = [("a", 0), ("a", 1), ("b", 0), ("b", 1), ("a", 0), ("b", 0)]
+        .map(|(q, idx)| line(q, idx))
+        .concat();
+    let bench = Bench::new();
+    let load = |keys: &str, rows: &str| {
+        let task = bench.task(&format!("{GENERATE}row: doc\n{keys}"))?;
+        bench.samples(task, "rows.jsonl", rows)
+    };
+    let samples = load("", &rows).unwrap();
+    let found: Vec<_> = samples.iter().map(|s| (s.id.as_str(), s.index)).collect();
+    assert_eq!(found, [("id-a", 0), ("id-b", 1)]);
+    assert_eq!(load("where: {q: b}\n", &rows).unwrap().len(), 1);
+    for (keys, rows, expected) in [
+        (
+            "",
+            "{\"docs\": {}}",
+            "rows.jsonl:1: row: no column `doc` (the row has docs)",
+        ),
+        (
+            "",
+            "{\"doc\": \"x\"}",
+            "rows.jsonl:1: row: column `doc` is no object, and so no row",
+        ),
+        (
+            "where: {idx: 0}\n",
+            &rows,
+            "rows.jsonl:1: task t: no column `idx`",
+        ),
+    ] {
+        let error = load(keys, rows).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let error = bench.task(&format!("{GENERATE}row: [doc]\n")).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("task.yaml: row: expected a text"),
+        "{error}"
+    );
+}
+
+#[test]
+fn examples_stand_in_the_column_too() {
+    let lines: String = ["a", "a", "b", "b"]
+        .map(|q| format!("{{\"doc\": {{\"q\": \"{q}\", \"gold\": \"{q}\"}}}}\n"))
+        .concat();
+    let bench = Bench::new();
+    let task = bench.task(&format!(
+        "{GENERATE}row: doc\nnum_fewshot: 1\nfewshot_config: {{sampler: first_n}}\n"
+    ));
+    let options = LoadOptions {
+        data: vec![bench.file("rows.jsonl", &lines).into()],
+        fewshot_data: vec![bench.file("shots.jsonl", &lines).into()],
+        ..LoadOptions::default()
+    };
+    let samples = load_samples(&Arc::new(task.unwrap()), &options)
+        .unwrap()
+        .samples;
+    assert_eq!(samples[1].context, "a a\n\nb");
+}
+
+#[test]
+fn a_file_of_rows_that_came_before_is_not_empty() {
+    let bench = Bench::new();
+    let line = "{\"doc\": {\"q\": \"a\", \"gold\": \"\"}}\n";
+    let task = bench.task(&format!("{GENERATE}row: doc\n")).unwrap();
+    let options = LoadOptions {
+        data: ["a.jsonl", "b.jsonl"]
+            .map(|name| bench.file(name, line).into())
+            .to_vec(),
+        ..LoadOptions::default()
+    };
+    let samples = load_samples(&Arc::new(task), &options).unwrap().samples;
+    assert_eq!(samples.len(), 1);
+}
