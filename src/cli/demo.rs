@@ -58,8 +58,8 @@ const REAL: Demonstration = Demonstration {
             Some("datasets/real/basic_arithmetic.arrow"),
         ),
     ],
-    limit: Some(20),
-    simulations: 50,
+    limit: Some(8),
+    simulations: 20,
     out: "results/demo-real",
 };
 
