@@ -76,9 +76,29 @@ pub fn float(value: f64) -> String {
     let exponent = |text: &str| text.parse::<i32>().ok();
     match text.split_once('e') {
         Some((digits, power)) if let Some(power) = exponent(power) => {
-            format!("{digits}e{power:+03}")
+            format!("{}e{power:+03}", to_even(digits, value))
         }
-        _ => text,
+        _ => to_even(&text, value),
+    }
+}
+
+/// The shortest digits of a value that lies halfway between two of them: Rust takes either, Python the one that ends in an
+/// even digit, as rounding to so many digits does. Halves of [`f32`] are often such values.
+fn to_even(digits: &str, value: f64) -> String {
+    let significant = digits.trim_start_matches(['-', '0', '.']);
+    let count = significant.bytes().filter(u8::is_ascii_digit).count();
+    let rounded = format!("{value:.*e}", count.saturating_sub(1));
+    let last = rounded
+        .split('e')
+        .next()
+        .and_then(|mantissa| mantissa.chars().next_back());
+    match (
+        rounded.parse::<f64>(),
+        last,
+        digits.strip_suffix(|c: char| c.is_ascii_digit()),
+    ) {
+        (Ok(same), Some(last), Some(front)) if same == value => format!("{front}{last}"),
+        _ => digits.to_owned(),
     }
 }
 
@@ -205,6 +225,9 @@ mod tests {
             (5e-324, "5e-324"),
             (0.1 + 0.2, "0.30000000000000004"),
             (-0.0, "-0.0"),
+            // -930.81011962890625, halfway between two texts of 16 digits.
+            (f64::from(-930.8101_f32), "-930.8101196289062"),
+            (5000000.5, "5000000.5"),
             (f64::INFINITY, "inf"),
             (f64::NEG_INFINITY, "-inf"),
             (f64::NAN, "nan"),
