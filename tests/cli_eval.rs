@@ -30,7 +30,7 @@ fn mean(right: &[bool]) -> (f64, f64) {
 #[track_caller]
 fn assert_close(value: &Value, expected: f64) {
     assert!(
-        (number(value) - expected).abs() < 1e-9,
+        (number(value) - expected).abs() < 1e-9 * expected.abs().max(1.0),
         "{value} and {expected}"
     );
 }

@@ -71,7 +71,7 @@ pub fn locate_model(text: &str, tokenizer: Option<&Path>) -> Result<Located, Cli
     let refuse = |reason| Err(CliError::Usage(format!("--model {text}: {reason}")));
     if path.exists() {
         return refuse(
-            "give a GGUF file, whose name ends in .gguf, or the directory that holds config.json",
+            "is a file, and no GGUF file by its name; give one that ends in .gguf, or the directory that holds config.json",
         );
     }
     if gguf && !text.contains(':') {

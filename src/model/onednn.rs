@@ -47,7 +47,7 @@ impl Packed {
         let kind = weight.kind();
         let suits = weight.device() == Device::Cpu
             && weight.dim() == 2
-            && matches!(kind, Kind::Float | Kind::BFloat16);
+            && (kind == Kind::Float || (kind == Kind::BFloat16 && multiplies_bfloat16()));
         let Some(interface) = interface().filter(|_| suits) else {
             return Ok(None);
         };
@@ -95,6 +95,16 @@ impl Packed {
         // SAFETY: the result is an owned tensor handle.
         Ok(unsafe { Tensor::from_ptr(y as *mut _) })
     }
+}
+
+/// Whether libtorch lets oneDNN multiply bfloat16 on this processor; without these instructions the call fails.
+fn multiplies_bfloat16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512dq");
+    #[cfg(not(target_arch = "x86_64"))]
+    true
 }
 
 fn check(status: i32) -> Result<(), ModelError> {
@@ -153,6 +163,18 @@ mod tests {
                 let unbiased = packed.forward(&x, None).unwrap();
                 assert!(unbiased.allclose(&(ours - &bias), 1e-4, 1e-3, false));
             }
+        }
+    }
+
+    #[test]
+    fn bfloat16_is_packed_where_the_processor_multiplies_it() {
+        let weight = random(&[64, 32]).to_kind(Kind::BFloat16);
+        let packed = Packed::new(&weight).unwrap();
+        assert_eq!(packed.is_some(), multiplies_bfloat16());
+        if let Some(packed) = packed {
+            let x = random(&[4, 32]).to_kind(Kind::BFloat16);
+            let y = packed.forward(&x, None).unwrap();
+            assert!(y.allclose(&x.linear::<&Tensor>(&weight, None), 0.1, 0.1, false));
         }
     }
 
