@@ -36,6 +36,8 @@ def model_path(name, work, data):
     if name in FAMILIES:
         write_random(name, work / "models" / name)
         return work / "models" / name
+    if data is None:
+        raise SystemExit(f"{name}: --data names the directory that holds models/{name}")
     return data / "models" / name
 
 
