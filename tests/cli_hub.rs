@@ -4,7 +4,7 @@
 mod support_cli;
 mod support_hub;
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use support_cli::{Ended, Place, cola, fixture_model, text, words};
 use support_hub::{Fault, Hub, Repository, commit, etag, files_of};
@@ -454,4 +454,39 @@ fn the_manifest_of_a_search_names_the_commit() {
     assert_eq!(text(&manifest["model"]), format!("demo@{}", commit('d')));
     // The same weights by another name are the same run.
     place.ok(&format!("{search} @demo"));
+}
+
+#[test]
+fn a_gguf_file_of_the_hub_is_fetched_with_all_its_parts_and_found_again_offline() {
+    let place = Place::new();
+    let directory = support_cli::repository().join("tests/fixtures/gguf");
+    let read = |name: &str| fs::read(directory.join(name)).unwrap();
+    let whole = "llama-f32.gguf";
+    let part = |n: usize| format!("llama-split-{n:05}-of-00003.gguf");
+    let mut files = BTreeMap::from([(format!("Q/{whole}"), read(whole))]);
+    files.extend((1..=3).map(|n| (part(n), read(&part(n)))));
+    files.insert("README.md".to_owned(), b"not fetched".to_vec());
+    let mut repository = Repository::of(&fixture_model(LLAMA));
+    repository.commit("main", &commit('a'), files);
+    let hub = Hub::new().with("org/gguf", repository);
+    for (asked, local) in [(format!("Q/{whole}"), whole.to_owned()), (part(2), part(1))] {
+        let inspect = format!("inspect --json --model org/gguf:{asked}");
+        let found = ok(&place, &hub, &inspect);
+        let expected = place.ok(&format!(
+            "inspect --json --model {}",
+            directory.join(local).display()
+        ));
+        assert_eq!(found.stdout, expected.stdout);
+        let offline = run(&place, &hub.endpoint, &inspect, &[("HF_HUB_OFFLINE", "1")]);
+        assert_eq!(offline.with_status(0).stdout, expected.stdout);
+    }
+    let fetched = cached(&place, "gguf").join("snapshots").join(commit('a'));
+    assert!(!fetched.join("README.md").exists() && !fetched.join("config.json").exists());
+    let none = run(
+        &place,
+        &hub.endpoint,
+        "inspect --model org/gguf:none.gguf",
+        &[],
+    );
+    refused(none, &["org/gguf", "none.gguf"]);
 }
