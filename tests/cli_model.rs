@@ -428,3 +428,59 @@ fn a_shared_slot_is_verified_for_models_that_see_all_and_refused_for_windows() {
     assert!(said.contains("--repeat shared-slot"), "{said}");
     assert!(said.contains("sliding window"), "{said}");
 }
+
+#[test]
+fn a_gguf_file_is_verified_and_inspected_and_takes_a_tokenizer() {
+    let place = Place::new();
+    let gguf = support_cli::repository().join("tests/fixtures/gguf");
+    let file = |name: &str| gguf.join(name).display().to_string();
+    let verified = place.ok(&format!(
+        "verify --model {} --reference {}",
+        file("qwen2-q4_1.gguf"),
+        file("qwen2-q4_1.safetensors")
+    ));
+    assert!(
+        verified.stdout.contains("5 of 5 cases within"),
+        "{verified:#?}"
+    );
+    let found = place.ok(&format!(
+        "inspect --json --model {}",
+        file("qwen2-q4_1.gguf")
+    ));
+    let stored = found.json()["stored"].clone();
+    assert_eq!(stored[0]["encoding"], "Q4_1");
+    let tensors = stored[0]["tensors"].as_array().unwrap();
+    assert!(tensors.contains(&"blk.0.attn_q.weight".into()), "{stored}");
+    // Five bits a weight against 32.
+    let (bytes, f32_bytes) = (&stored[0]["bytes"], &stored[0]["f32_bytes"]);
+    assert_eq!(
+        32 * bytes.as_u64().unwrap(),
+        5 * f32_bytes.as_u64().unwrap()
+    );
+
+    let generate = format!(
+        "generate --prompt the --max-new-tokens 3 --model {}",
+        file("llama-f32.gguf")
+    );
+    let refused = place.run(&generate).with_status(2);
+    for name in ["llama-f32.gguf", "tokenizer.ggml.model", "--tokenizer DIR"] {
+        assert!(refused.stderr.contains(name), "{refused:#?}");
+    }
+    let refused = place
+        .run(&format!("{generate} --tokenizer none"))
+        .with_status(2);
+    assert!(
+        refused
+            .stderr
+            .contains("--tokenizer none: no such directory"),
+        "{refused:#?}"
+    );
+    let llama3 = place.ok(&format!(
+        "inspect --json --model {}",
+        file("llama3-tied-bf16.gguf")
+    ));
+    assert_eq!(
+        llama3.json()["spec"]["layers"][0]["attention"]["rope"]["scaling"]["rope_type"],
+        "divided"
+    );
+}
