@@ -24,6 +24,9 @@ const _: () = assert!(
 /// A multiple of every page size in use, and what Linux maps around a page that is touched.
 const PAGES: usize = 64 << 10;
 
+/// How a file begins that stands for a large one in a Git repository.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
 /// Bytes hashed between two releases.
 const HASHED: usize = 16 << 20;
 
@@ -51,6 +54,13 @@ impl MappedFile {
         // SAFETY: the map is read-only. A file that another process truncates while it is mapped
         // would fault; weights are not rewritten in place by any tool of the ecosystem.
         let bytes = unsafe { Mmap::map(&file) }.map_err(io)?;
+        if bytes.starts_with(LFS_POINTER) {
+            return Err(ModelError::Malformed {
+                path,
+                reason: "a Git LFS pointer and not the file itself; `git lfs pull` fetches it"
+                    .into(),
+            });
+        }
         Ok(Self { path, bytes })
     }
 

@@ -193,3 +193,14 @@ fn a_file_without_tensors_lacks_all_of_them() {
     assert_eq!(weights.main_kind(), None);
     assert!(weights.check("x", &[1]).is_err());
 }
+
+#[test]
+fn a_git_lfs_pointer_is_called_that() {
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 98362432\n";
+    assert!(refused(pointer).contains("Git LFS pointer"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model.gguf");
+    fs::write(&path, pointer).unwrap();
+    let error = Weights::open_gguf(&path).err().unwrap().to_string();
+    assert!(error.contains("model.gguf: a Git LFS pointer"), "{error}");
+}
