@@ -13,12 +13,13 @@ pub struct Architecture {
     class: &'static str,
     /// Reads what not all architectures have.
     read: Read,
-    /// Whether rows of queries and keys are interleaved: the converter reorders them for those whose files have them
-    /// the way transformers wants them and whose rotation in llama.cpp takes neighbours.
+    /// Whether rows of queries and keys are interleaved. llama.cpp rotates neighbouring numbers of a head in some
+    /// architectures, and its converter puts the two numbers of a pair, which transformers keeps half a head apart, side by
+    /// side for them.
     pub interleaved: bool,
-    /// Whether norms hold 1 + w.
+    /// Whether norms are stored as 1 + w.
     pub norms_hold_one: bool,
-    /// Whether projections have biases is told by the tensors that are there.
+    /// Whether the tensors that are there, and no key, tell which projections have biases.
     pub optional_biases: bool,
 }
 
@@ -182,7 +183,7 @@ impl Architecture {
         fields.need("embedding_length", "hidden_size")?;
         fields.need("attention.head_count", "num_attention_heads")?;
         fields.copy("attention.head_count_kv", "num_key_value_heads")?;
-        // Which rows of pixels or tokens the converter reordered; told by the architecture.
+        // Says that a Llama's rows are interleaved, which the architecture says too.
         keys.key("tensor_data_layout");
         keys.only("attention.causal", true)?;
         vocabulary(keys, &mut fields, weights)?;
