@@ -375,6 +375,17 @@ fn a_generation_that_leaves_no_room_for_a_prompt_is_refused() {
         "eval --model @demo --task commonsense --data facts.jsonl --max-gen-toks 6",
         &["commonsense", "--max-gen-toks", "generates none"],
     );
+    // Among several tasks it is for those that generate.
+    let both = "--task commonsense gsm8k --data facts.jsonl gsm.jsonl --num-fewshot 0";
+    place.ok(&format!(
+        "eval --model @demo {both} --max-gen-toks 6 --out both"
+    ));
+    let results = place.results("both");
+    assert_eq!(
+        results["configs"]["gsm8k"]["generation_kwargs"]["max_gen_toks"],
+        6
+    );
+    assert!(results["configs"]["commonsense"]["generation_kwargs"].is_null());
 }
 
 #[test]

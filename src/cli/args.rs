@@ -163,7 +163,7 @@ pub struct TaskArgs {
     /// Solved examples before each question, instead of the task's own number.
     #[arg(long, value_name = "N")]
     pub num_fewshot: Option<usize>,
-    /// Tokens to generate at most, instead of the task's own number.
+    /// Tokens to generate at most, in the tasks that generate, instead of each task's own number.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub max_gen_toks: Option<usize>,
     /// Only rows with this value in a column, or at a path into it: query_metadata.level=3. Several

@@ -32,12 +32,7 @@ pub fn load(args: &TaskArgs) -> Result<Vec<LoadedTask>, CliError> {
         )));
     }
     let mut tasks: Vec<LoadedTask> = Vec::new();
-    for (at, name) in args.task.iter().enumerate() {
-        let mut spec = args.asking.of_task(resolve(name)?)?;
-        spec.num_fewshot = args.num_fewshot.unwrap_or(spec.num_fewshot);
-        if let Some(most) = args.max_gen_toks {
-            spec = spec.generating(most)?;
-        }
+    for (at, spec) in specs(args)?.into_iter().enumerate() {
         let spec = Arc::new(spec);
         if tasks.iter().any(|task| named(task) == spec.name) {
             return Err(CliError::Usage(format!(
@@ -61,6 +56,29 @@ pub fn load(args: &TaskArgs) -> Result<Vec<LoadedTask>, CliError> {
         tasks.push(task);
     }
     Ok(tasks)
+}
+
+/// The tasks as the flags change them. `--max-gen-toks` is for those that generate, and one of them must.
+fn specs(args: &TaskArgs) -> Result<Vec<TaskSpec>, CliError> {
+    let mut specs = Vec::new();
+    for name in &args.task {
+        let mut spec = args.asking.of_task(resolve(name)?)?;
+        spec.num_fewshot = args.num_fewshot.unwrap_or(spec.num_fewshot);
+        specs.push(spec);
+    }
+    let Some(most) = args.max_gen_toks else {
+        return Ok(specs);
+    };
+    let generates = |spec: &TaskSpec| matches!(spec.output, Output::Generate { .. });
+    let none_generates = !specs.iter().any(generates);
+    let limited = specs.into_iter().map(|spec| {
+        if generates(&spec) || none_generates {
+            spec.generating(most)
+        } else {
+            Ok(spec)
+        }
+    });
+    Ok(limited.collect::<Result<_, _>>()?)
 }
 
 /// Refuses tasks that leave no room for a prompt: what they may generate fills the model's context.
