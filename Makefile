@@ -37,16 +37,16 @@ libtorch-cuda: libtorch
 # The release profile, so that tests share what `make demo` has built. One OpenMP thread each: test
 # binaries run many small models at once, and spinning threads would slow each other down.
 test: libtorch
-	OMP_NUM_THREADS=1 $(CARGO) test --release --locked
+	OMP_NUM_THREADS=1 $(CARGO) test --release --locked --workspace
 
 test-real: libtorch real
 	OMP_NUM_THREADS=1 $(CARGO) test --release --locked --test real
 
 check: libtorch
 	$(CARGO) fmt --all -- --check
-	$(CARGO) clippy --release --locked --all-targets --all-features -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --no-deps
-	OMP_NUM_THREADS=1 $(CARGO) test --release --locked
+	$(CARGO) clippy --release --locked --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps
+	OMP_NUM_THREADS=1 $(CARGO) test --release --locked --workspace
 
 bench: build
 	OMP_NUM_THREADS=1 $(CARGO) bench --locked --features internals
@@ -72,7 +72,7 @@ results: build real
 		--task arc_easy arc_challenge sciq basic_arithmetic_generate gsm8k_polar \
 		--data $(REAL)/arc_easy.jsonl $(REAL)/arc_challenge.jsonl $(REAL)/sciq.arrow \
 		$(REAL)/basic_arithmetic.arrow target/gsm8k-200.jsonl \
-		--limit 300 --simulations 20 --controls 50 --max-gen-toks 16 --out results/smollm2
+		--limit 300 --simulations 20 --controls 20 --max-gen-toks 16 --out results/smollm2
 	./target/release/cola analyze results/smollm2
 	./target/release/cola export results/smollm2 --format csv --out results/smollm2/chains.csv
 	$(PYTHON) results/table.py results/smollm2 > results/smollm2/table.md

@@ -51,11 +51,12 @@ fn row(vocabulary: i64, number: u32, plan: Option<&DecodePlan>) -> Row {
         .collect();
     let mut builder = Row::builder(&tokens);
     match plan {
-        Some(_) => builder.ask_decoding(),
+        Some(_) => builder.keep_decodable(),
         None => {
             for option in 0..OPTIONS {
                 let start = 1000 * number + 100 + 2 * option;
-                builder.ask_continuation(&[token(vocabulary, start), token(vocabulary, start + 1)]);
+                builder
+                    .read_continuation(&[token(vocabulary, start), token(vocabulary, start + 1)]);
             }
         }
     }
@@ -77,7 +78,7 @@ fn evaluate(engine: &Engine, chains: &[Chain], plan: Option<&DecodePlan>) {
                 row: Arc::clone(row),
                 chain: chain.clone(),
                 decode: plan.cloned(),
-                alone: false,
+                isolated: false,
                 tag: 0,
             };
             engine.submit(request, &reply);

@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use cola::task::math_verdict;
+use math_answer::math_verdict;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -27,7 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // cargo's own flags are no files.
     let mut files = env::args().skip(1).filter(|word| !word.starts_with('-'));
     let named = files.next().map(PathBuf::from);
-    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/math_pairs.jsonl");
+    let recorded =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/math-answer/tests/math_pairs.jsonl");
     let path = named.as_ref().unwrap_or(&recorded);
     let mut verdicts = String::new();
     let mut milliseconds = Vec::new();

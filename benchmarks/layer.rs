@@ -6,7 +6,7 @@ mod support;
 
 use std::hint::black_box;
 
-use cola::model::{Asks, Batch, Keep, Segment, Visibility};
+use cola::model::{Batch, Keep, Segment, StepOptions, Visibility};
 use criterion::{
     BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
@@ -54,7 +54,7 @@ fn layer(criterion: &mut Criterion) {
                 },
             })
             .collect();
-        let asks = Asks {
+        let asks = StepOptions {
             keep: Keep::Residual,
             alpha: 1.0,
         };

@@ -105,7 +105,7 @@ fn round(model: &Arc<Model>, decode: bool) -> Result<Round, Box<dyn Error>> {
                 row: Arc::clone(row),
                 chain: chains[at].clone(),
                 decode: plan.clone(),
-                alone: false,
+                isolated: false,
                 tag: 0,
             };
             engine.submit(request, &reply);
@@ -209,11 +209,11 @@ fn row(vocabulary: i64, number: u32, decode: bool) -> Row {
         .collect();
     let mut builder = Row::builder(&tokens);
     if decode {
-        builder.ask_decoding();
+        builder.keep_decodable();
     } else {
         for option in 0..OPTIONS {
             let start = 1000 * number + 100 + 2 * option;
-            builder.ask_continuation(&[token(vocabulary, start), token(vocabulary, start + 1)]);
+            builder.read_continuation(&[token(vocabulary, start), token(vocabulary, start + 1)]);
         }
     }
     builder.build()

@@ -69,7 +69,7 @@ fn mask(criterion: &mut Criterion) {
             bencher.iter(|| {
                 let mut builder = Row::builder(black_box(&prompt));
                 for option in 0..4u32 {
-                    builder.ask_continuation(&[1, 2 + option, 3, 4]);
+                    builder.read_continuation(&[1, 2 + option, 3, 4]);
                 }
                 builder.build()
             });

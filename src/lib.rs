@@ -18,17 +18,25 @@
 //! | simulation | one iteration of a search; several may share an evaluation |
 //! | oracle | a number obtained with the right answer in the loop; all that a search finds is one |
 //!
-//! # Rooms
+//! # The house
 //!
-//! A room uses only those above it; `tests/rooms.rs` checks that.
+//! What needs no torch, or is a product of its own, is a crate below `crates/`; cargo sees to it that a crate uses only
+//! those it names. This one puts them together.
 //!
-//! | room | is about |
+//! | crate, as a module here | is about | uses |
+//! | --- | --- | --- |
+//! | `math-answer` | reading answers out of texts, and whether two are the same | |
+//! | `pyjinja` | Jinja2, `str`, `re`, `random` as Python has them | |
+//! | `cola-synth` | seeded questions that a solver has checked | |
+//! | `cola-search`: [`search`], [`chain`] | chains, and the strategies that ask for them | |
+//! | `cola-hub`: [`hub`] | models and datasets of the hub | |
+//! | `lm-tasks`: [`task`] | lm-evaluation-harness: task files, rows, prompts, grading | `math-answer`, `pyjinja`, `cola-hub` |
+//! | `cola-model`: [`model`] | the frozen LLM on libtorch: layers as pure functions, tokenizer | `cola-search` (chains) |
+//! | `cola-engine`: [`engine`] | running chains: token trees, state table, scheduler, decoding | `cola-model` |
+//!
+//! | module | is about |
 //! | --- | --- |
-//! | [`chain`] | what a program is: chains, edits, syntax, the prefix trie |
-//! | [`model`] | the frozen LLM: configuration, weights, layers as pure functions, tokenizer, hub |
-//! | [`engine`] | executing chains: token trees, state table, step scheduler, decoding, costs |
-//! | [`task`] | what is asked: task files, rows, prompts, grading, generators |
-//! | [`search`] | strategies that ask for chains and are told verdicts; blind to all else |
+//! | [`prepare`] | a sample as rows of the engine, and what an outcome says of it |
 //! | [`run`] | one batch run: driver, journal, resume, progress |
 //! | [`analysis`] | summary, depth usage, statistics, report |
 //! | [`export`] | chains for other tools, one file a format |
@@ -37,11 +45,11 @@
 //! # One search, from question to record
 //!
 //! ```text
-//! task ── Sample ──▶ Probe + Row ──▶ engine.register
+//! task ── Sample ──▶ PreparedSample + Row ──▶ engine.register
 //!                                        │
 //! search ── ask: Chain ──▶ run::Course ──▶ engine.submit ── steps, batched over samples ──▶ Outcome
 //!    ▲                        │                                                              │
-//!    └── tell: verdict ◀──────┴──────────────── Probe::verdict ◀─────────────────────────────┘
+//!    └── tell: verdict ◀──────┴──────────────── PreparedSample::verdict ◀─────────────────────────────┘
 //!                             │
 //!                             └──▶ SampleRecord ──▶ journal ──▶ analysis, export
 //! ```
@@ -52,14 +60,16 @@
 //! on (row, prefix) alone, so verdicts do not depend on batching, caching or threads. A strategy is
 //! blind and replayable by seed. The journal is the only truth. What is unknown is refused.
 
-#![warn(missing_docs)]
+pub use cola_engine as engine;
+pub use cola_hub as hub;
+pub use cola_model as model;
+pub use cola_search as search;
+pub use cola_search::chain;
+pub use cola_synth as synth;
+pub use lm_tasks as task;
 
 pub mod analysis;
-pub mod chain;
 pub mod cli;
-pub mod engine;
 pub mod export;
-pub mod model;
+pub mod prepare;
 pub mod run;
-pub mod search;
-pub mod task;

@@ -1,5 +1,6 @@
 //! A real LLM on real questions, which `datasets/real.py` fetches: `cargo test --test real`, or `make test-real`, which fetches first.
 
+#[path = "cli/support_cli.rs"]
 mod support_cli;
 
 use std::path::{Path, PathBuf};

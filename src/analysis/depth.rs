@@ -6,7 +6,8 @@ use super::{
     outcome::{Group, evaluated, found, right_chains},
     statistics::{Mean, Proportion, percentile},
 };
-use crate::{chain::Chain, run::SampleRecord};
+use crate::run::SampleRecord;
+use cola_search::chain::Chain;
 
 /// The percentiles of depth that the paper reports, and the median.
 pub const DEPTH_PERCENTILES: [u32; 5] = [5, 10, 20, 50, 100];

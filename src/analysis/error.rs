@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::chain::ChainError;
+use cola_search::chain::ChainError;
 
 /// Why there are no statistics.
 #[derive(Debug, Error)]

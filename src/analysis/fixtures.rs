@@ -1,11 +1,9 @@
 //! Test support: records built by hand, and synthetic runs of any size.
 
 use super::RunRecords;
-use crate::{
-    chain::Chain,
-    run::{ControlOutcome, Controls, Evaluation, SampleCost, SampleRecord},
-    search::Health,
-};
+use crate::run::{ControlOutcome, Controls, Evaluation, SampleCost, SampleRecord};
+use cola_search::Health;
+use cola_search::chain::Chain;
 
 /// Builds one record of a model of four layers that answered wrong and found nothing.
 pub struct Sample(SampleRecord);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::statistics::entropy_bits;
-use crate::chain::{Chain, Layer};
+use cola_search::chain::{Chain, Layer};
 
 /// How a set of chains uses one layer.
 #[derive(Debug, Clone, Copy, PartialEq)]

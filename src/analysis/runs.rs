@@ -1,7 +1,8 @@
 //! The records of one run, checked once so that nothing after has to.
 
 use super::AnalysisError;
-use crate::{chain::Chain, run::SampleRecord};
+use crate::run::SampleRecord;
+use cola_search::chain::Chain;
 
 /// The finished samples of one run: at least one, of one model, sorted by (task, index).
 #[derive(Debug, Clone)]

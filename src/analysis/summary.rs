@@ -84,7 +84,7 @@ pub struct DatasetSummary {
     pub depth_found: Option<Mean>,
     /// Right verdicts the re-check did not confirm (chains, not samples).
     pub unconfirmed_chains: usize,
-    /// Samples whose search was not a tree search after all (see [`crate::search::Health`]).
+    /// Samples whose search was not a tree search after all (see [`cola_search::Health`]).
     pub degenerate_searches: usize,
 }
 

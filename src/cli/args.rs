@@ -9,7 +9,8 @@ use super::{
     asking::AskingArgs,
     setup::{Located, locate_model},
 };
-use crate::{chain::Alpha, task::Condition};
+use cola_search::chain::Alpha;
+use lm_tasks::Condition;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -422,7 +423,7 @@ pub enum Score {
     Margin,
 }
 
-impl From<Score> for crate::search::Score {
+impl From<Score> for cola_search::Score {
     fn from(score: Score) -> Self {
         match score {
             Score::Verdict => Self::Verdict,
@@ -440,7 +441,7 @@ pub enum Repeat {
     SharedSlot,
 }
 
-impl From<Repeat> for crate::model::Repeat {
+impl From<Repeat> for cola_model::Repeat {
     fn from(repeat: Repeat) -> Self {
         match repeat {
             Repeat::Clean => Self::Clean,

@@ -5,11 +5,10 @@ use std::{collections::BTreeSet, path::Path, sync::Arc};
 use clap::Args;
 
 use super::CliError;
-use crate::{
-    model::{Message, Tokenizer, stop_tokens},
-    run::note,
-    task::{Asking, Manner, TaskError, TaskSpec},
-};
+use crate::prepare::PromptLayout;
+use crate::run::note;
+use cola_model::{Message, Tokenizer, stop_tokens};
+use lm_tasks::{PromptOptions, TaskError, TaskSpec};
 
 /// Tokens that a letter is looked for in: as Dr.LLM has it, of models that chat and of others.
 const LETTER_TOKENS_CHAT: usize = 10;
@@ -49,8 +48,8 @@ impl AskingArgs {
     }
 
     /// How rows become questions.
-    pub fn manner(&self) -> Manner {
-        Manner {
+    pub fn manner(&self) -> PromptOptions {
+        PromptOptions {
             chat: self.chat,
             rotations: self.rotations,
         }
@@ -71,7 +70,7 @@ impl AskingArgs {
         tokenizer: Arc<Tokenizer>,
         model: &Path,
         max_positions: i64,
-    ) -> Result<Asking, CliError> {
+    ) -> Result<PromptLayout, CliError> {
         if self.chat {
             tokenizer.chat()?;
         }
@@ -81,7 +80,7 @@ impl AskingArgs {
         // The model's own, and as in lm-evaluation-harness the tokenizer's.
         let ends = stop_tokens(model)?.into_iter().chain(tokenizer.end());
         let ends: BTreeSet<u32> = ends.collect();
-        Ok(Asking {
+        Ok(PromptLayout {
             tokenizer,
             stop_tokens: ends.into_iter().collect(),
             max_positions: usize::try_from(max_positions).unwrap_or(usize::MAX),
@@ -89,7 +88,7 @@ impl AskingArgs {
             examples_as_turns: self.examples_as_turns(),
             system: self.system.clone(),
             no_bos: self.no_bos,
-            spread: 0.0,
+            near_tie_nats: 0.0,
             wrong_targets: None,
             warnings: Arc::default(),
         })
@@ -124,7 +123,7 @@ pub fn messages(system: Option<&str>, user: &str) -> Vec<Message> {
 }
 
 /// Says what looked wrong with the prompts.
-pub fn tell_warnings(command: &str, asking: &Asking) {
+pub fn tell_warnings(command: &str, asking: &PromptLayout) {
     for line in asking.warnings.lines() {
         note(format_args!("{command}: warning: {line}"));
     }

@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{
     analysis::{RunRecords, write_report},
-    model::Model,
     run::{Journal, wall_seconds},
 };
+use cola_model::Model;
 
 /// What is searched.
 struct Demonstration {

@@ -4,16 +4,14 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::{
-    analysis::AnalysisError,
-    chain::ChainError,
-    engine::{EngineError, VerifyError},
-    export::ExportError,
-    model::{DatasetError, ModelError},
-    run::RunError,
-    search::SearchError,
-    task::{TaskError, synth::SynthError},
-};
+use crate::{analysis::AnalysisError, export::ExportError, run::RunError};
+use cola_engine::{EngineError, VerifyError};
+use cola_hub::FetchError;
+use cola_model::ModelError;
+use cola_search::SearchError;
+use cola_search::chain::ChainError;
+use cola_synth::SynthError;
+use lm_tasks::TaskError;
 
 /// Why a command could not run.
 #[derive(Debug, Error)]
@@ -38,9 +36,14 @@ pub enum CliError {
     /// See [`ModelError`].
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// See [`DatasetError`].
-    #[error(transparent)]
-    Dataset(#[from] DatasetError),
+    /// A model or a dataset of the hub, as a flag named it.
+    #[error("{flag} {source}")]
+    Fetch {
+        /// The flag.
+        flag: &'static str,
+        /// What happened.
+        source: FetchError,
+    },
     /// See [`EngineError`].
     #[error(transparent)]
     Engine(#[from] EngineError),

@@ -18,12 +18,10 @@ use super::{
     eval_samples::Row,
     output, setup, show_prompts, tasks,
 };
-use crate::{
-    chain::Chain,
-    engine::Cost,
-    run::{Evaluated, Evaluator, Pair, Progress, note},
-    task::{Sample, TaskSpec, standard_error_key},
-};
+use crate::run::{Evaluated, Evaluator, Pair, Progress, note};
+use cola_engine::Cost;
+use cola_search::chain::Chain;
+use lm_tasks::{Sample, TaskSpec, standard_error_key};
 
 /// Evaluations in flight: enough to fill batches of decoded tokens. The engine begins as many of them
 /// as there is memory for.
@@ -39,7 +37,7 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
     let loaded_tasks = tasks::load(&args.tasks)?;
     let model = args.model.locate()?;
     args.model.model.clone_from(&model.name);
-    let spec = crate::model::Model::inspect(&model.path)?.spec;
+    let spec = cola_model::Model::inspect(&model.path)?.spec;
     tasks::check_room(&loaded_tasks, spec.max_positions)?;
     let depth = spec.layers.len();
     let chain = match &args.chain {

@@ -11,17 +11,16 @@ use super::{
     output,
     setup::{self, Loaded},
 };
-use crate::{
-    chain::Chain,
-    task::{Asking, Metric, TaskSpec, standard_error_key},
-};
+use crate::prepare::PromptLayout;
+use cola_search::chain::Chain;
+use lm_tasks::{Metric, TaskSpec, standard_error_key};
 
 /// A finished evaluation of one chain.
 pub struct Evaluation<'a> {
     pub args: &'a EvalArgs,
     pub loaded: &'a Loaded,
     pub chain: &'a Chain,
-    pub asking: &'a Asking,
+    pub asking: &'a PromptLayout,
     /// Every task with its samples.
     pub tasks: Vec<(&'a TaskSpec, Vec<Row<'a>>)>,
     pub failed: usize,
@@ -179,7 +178,7 @@ impl Evaluation<'_> {
             .chat
             .then(|| tokenizer.chat().ok())
             .flatten();
-        let template = template.map(crate::model::ChatTemplate::source);
+        let template = template.map(cola_model::ChatTemplate::source);
         let object = json!({
             "git_hash": null,
             "date": started,

@@ -4,14 +4,14 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::{
-    chain::Chain,
-    run::Evaluated,
-    task::{
-        Answer, Asking, DEFAULT_MAX_TOKENS, Output, Question, Sample, TaskError, TaskSpec,
-        line_json, python_float, row_json, truncate_at_stop,
-    },
+use crate::prepare::{Answer, PromptLayout};
+use crate::run::Evaluated;
+use cola_search::chain::Chain;
+use lm_tasks::{
+    DEFAULT_MAX_TOKENS, Output, Question, Sample, TaskError, TaskSpec, truncate_at_stop,
 };
+use pyjinja::python::float as python_float;
+use pyjinja::python::{line_json, row_json};
 
 /// A sample and what came of it.
 pub type Row<'a> = (&'a Sample, Option<&'a Evaluated>);
@@ -27,7 +27,7 @@ pub fn sample_lines(
     task: &TaskSpec,
     chain: &Chain,
     rows: &[Row<'_>],
-    asking: &Asking,
+    asking: &PromptLayout,
 ) -> Result<SampleLines, TaskError> {
     let (mut text, mut hashes) = (String::new(), String::new());
     for filter in 0..task.filters.len() {
@@ -59,7 +59,7 @@ fn line(
     let mut line = json!({
         "doc_id": sample.index,
         "doc": &*sample.doc,
-        "target": sample.target,
+        "target": sample.own.target,
         "arguments": Map::from_iter(arguments.iter().enumerate().map(|(at, (context, other))| {
             let mut argument = json!({ "arg_0": context });
             if let Some(other) = other {
@@ -73,7 +73,7 @@ fn line(
         "metrics": names,
         "doc_hash": sha256(&row_json(&sample.doc)),
         "prompt_hash": sha256(arguments.first().map_or("", |(context, _)| context)),
-        "target_hash": sha256(&sample.target),
+        "target_hash": sha256(&sample.own.target),
     });
     for (at, name) in names.iter().enumerate() {
         let value = done.and_then(|done| done.verdict.values.get(filter * names.len() + at));
@@ -85,7 +85,7 @@ fn line(
         };
     }
     let verdict = done.map(|done| &done.verdict);
-    if !sample.rotations.is_empty() {
+    if !sample.rotated.is_empty() {
         // The answers to the other orders, one after the other.
         let rotated = done.map_or(&[][..], |done| &done.rotated);
         let answers = rotated
@@ -95,7 +95,7 @@ fn line(
     }
     line["id"] = json!(sample.id);
     line["chain"] = json!(chain);
-    line["prompt"] = json!(sample.context);
+    line["prompt"] = json!(sample.own.context);
     line["gold"] = json!(sample.gold_text());
     line["correct"] = json!(verdict.is_some_and(|verdict| verdict.correct));
     line["margin"] = json!(verdict.and_then(|verdict| verdict.margin));
@@ -110,23 +110,17 @@ fn arguments<'s>(
     prompts: &'s [String],
 ) -> Vec<(&'s str, Option<Value>)> {
     let first = prompts.first().map_or("", String::as_str);
-    match &sample.question {
-        Question::MultipleChoice { options, .. } if task.is_rolling() => {
-            options.iter().map(|text| (text.as_str(), None)).collect()
-        }
-        Question::MultipleChoice {
-            continuations,
-            contexts,
-            ..
-        } => continuations
+    match &sample.own.question {
+        Question::Choice { continuations, .. } => continuations
             .iter()
-            .enumerate()
-            .map(|(at, continuation)| {
-                let own = prompts.get(at).filter(|_| !contexts.is_empty());
-                let prompt = own.map_or(first, String::as_str);
-                (prompt, Some(json!(continuation)))
-            })
+            .map(|continuation| (first, Some(json!(continuation))))
             .collect(),
+        Question::ChoiceOfPrompts { continuation, .. } => prompts
+            .iter()
+            .map(|prompt| (prompt.as_str(), Some(json!(continuation))))
+            .collect(),
+        Question::Text { text } => vec![(first, Some(json!(text)))],
+        Question::Rolling { text } => vec![(text, None)],
         Question::Generate { .. } => vec![(first, Some(generation(task)))],
     }
 }
@@ -168,7 +162,9 @@ fn responses(
     answer: Option<&Answer>,
 ) -> (Value, Value) {
     match answer {
-        Some(Answer::Choice { log_probs, .. }) if task.is_rolling() => {
+        Some(Answer::Choice { log_probs, .. })
+            if matches!(sample.own.question, Question::Rolling { .. }) =>
+        {
             let texts: Vec<String> = log_probs.iter().copied().map(python_float).collect();
             (json!([texts]), json!(texts))
         }
@@ -185,9 +181,9 @@ fn responses(
             (json!(each), json!(pairs))
         }
         Some(Answer::Text { text, .. }) => {
-            let until = match &sample.question {
+            let until = match &sample.own.question {
                 Question::Generate { until, .. } => until.as_slice(),
-                Question::MultipleChoice { .. } => &[],
+                _ => &[],
             };
             let text = truncate_at_stop(text, until);
             (

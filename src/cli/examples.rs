@@ -1,9 +1,7 @@
 //! Worked examples at the end of a demonstration: what was asked, what the model answered, and what a chain answers.
 
-use crate::{
-    run::{Evaluation, SampleRecord},
-    task::Sample,
-};
+use crate::run::{Evaluation, SampleRecord};
+use lm_tasks::Sample;
 
 /// How many are shown.
 const EXAMPLES: usize = 3;
@@ -68,7 +66,7 @@ fn example(sample: &Sample, record: &SampleRecord) -> String {
         "\n{} {}\n  prompt      {}\n  right       {}\n{}{}",
         record.task,
         record.id,
-        indented(&end_of(sample.context.trim())),
+        indented(&end_of(sample.own.context.trim())),
         answer(&record.gold),
         line("unmodified", &record.baseline),
         line("found", &record.best),

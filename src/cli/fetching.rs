@@ -2,26 +2,45 @@
 
 use std::{
     io::IsTerminal,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-use crate::{
-    model::{
-        DatasetError, FetchWatcher, Fetched, FetchedDataset, HubModel, ModelError,
-        fetch as fetch_model, fetch_dataset,
-    },
-    run::note,
+use super::CliError;
+use crate::run::note;
+use cola_hub::{
+    FetchWatcher, Fetched, FetchedDataset, HubModel, Wanted, fetch as fetch_model, fetch_dataset,
 };
+use cola_model::{part_files, shard_files};
 
 /// How often a plain line is printed of one file.
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Fetches a model of the hub, or a GGUF file of it, and shows how that goes.
-pub fn fetch(model: &HubModel, file: Option<&str>) -> Result<Fetched, ModelError> {
-    shown(model, |watcher| fetch_model(model, file, watcher))
+pub fn fetch(model: &HubModel, file: Option<&str>) -> Result<Fetched, CliError> {
+    let shards = |directory: &Path| {
+        shard_files(directory)
+            .map(Vec::from_iter)
+            .map_err(|error| error.to_string())
+    };
+    let parts: Vec<String> = file
+        .map(|file| part_files(Path::new(file)))
+        .unwrap_or_default()
+        .iter()
+        // Made of `file`, which is a text.
+        .map(|part| part.to_string_lossy().into_owned())
+        .collect();
+    let wanted = match parts.as_slice() {
+        [] => Wanted::Directory { shards: &shards },
+        parts => Wanted::Files(parts),
+    };
+    shown(model, |watcher| fetch_model(model, &wanted, watcher)).map_err(|source| CliError::Fetch {
+        flag: "--model",
+        source,
+    })
 }
 
 /// Fetches a split of a dataset of the hub, and shows how that goes.
@@ -29,9 +48,13 @@ pub fn fetch_split(
     dataset: &HubModel,
     subset: Option<&str>,
     split: &str,
-) -> Result<FetchedDataset, DatasetError> {
+) -> Result<FetchedDataset, CliError> {
     shown(dataset, |watcher| {
         fetch_dataset(dataset, subset, split, watcher)
+    })
+    .map_err(|source| CliError::Fetch {
+        flag: "--dataset",
+        source,
     })
 }
 

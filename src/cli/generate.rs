@@ -10,12 +10,10 @@ use super::{
     asking::{check_system, messages},
     output, setup,
 };
-use crate::{
-    chain::Chain,
-    engine::{DecodePlan, Finish, Generated, Request, Row},
-    model::{Model, stop_tokens},
-    run::note,
-};
+use crate::run::note;
+use cola_engine::{DecodePlan, Finish, Generated, Request, Row};
+use cola_model::{Model, stop_tokens};
+use cola_search::chain::Chain;
 
 pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
     let model = args.model.locate()?;
@@ -42,7 +40,7 @@ pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
         false => tokenizer.encode(&prompt)?,
     };
     let mut builder = Row::builder(&tokens);
-    builder.ask_decoding();
+    builder.keep_decodable();
     let row = loaded.engine.register(builder.build())?;
     let stop_tokens = match args.ignore_eos {
         true => Vec::new(),
@@ -56,7 +54,7 @@ pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
             stop_tokens: Arc::from(stop_tokens),
             finished: None,
         }),
-        alone: false,
+        isolated: false,
         tag: 0,
     })?;
     // A request with a plan always comes back with what was generated.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{CliError, Ending, args::InspectArgs, output, setup};
-use crate::model::{
+use cola_model::{
     AttentionSpec, Inspection, LayerSpec, MlpSpec, Model, NormKind, NormSpec, QueryKeyNorm,
     RopeScaling, RopeSpec, StoredAs,
 };

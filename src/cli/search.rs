@@ -10,21 +10,22 @@ use super::{
     setup::{self, Loaded},
     tasks,
 };
+use crate::prepare::PromptLayout;
 use crate::{
     analysis::RunRecords,
     run::{
         ControlPlan, Driver, Manifest, Progress, RunOutcome, RunPlan, Searches, note, wall_seconds,
     },
-    search::SearchConfig,
-    task::{Asking, LoadedTask},
 };
+use cola_search::SearchConfig;
+use lm_tasks::LoadedTask;
 
 pub fn run(args: SearchArgs) -> Result<Ending, CliError> {
     // Everything that can be refused cheaply is, before the weights are read.
     let tasks = tasks::load(&args.tasks)?;
     tasks::check_verdicts(&tasks)?;
     let model = args.model.locate()?;
-    let spec = crate::model::Model::inspect(&model.path)?.spec;
+    let spec = cola_model::Model::inspect(&model.path)?.spec;
     tasks::check_room(&tasks, spec.max_positions)?;
     let searches = resolve_searches(&args.strategy, spec.layers.len())?;
     let loaded = setup::load(&model, &args.model.compute)?;
@@ -93,7 +94,7 @@ impl SearchJob {
         Ok(outcome)
     }
 
-    fn manifest(&self, loaded: &Loaded, asking: &Asking) -> Result<Manifest, CliError> {
+    fn manifest(&self, loaded: &Loaded, asking: &PromptLayout) -> Result<Manifest, CliError> {
         let model = loaded.engine.model();
         Ok(Manifest {
             format: crate::run::FORMAT,

@@ -16,12 +16,12 @@ use super::{
     asking::AskingArgs,
     fetching,
 };
-use crate::{
-    engine::{self, Engine, EngineOptions},
-    model::{Compute, HubModel, Model, Repeat, Tokenizer, free_memory, parse_devices},
-    run::{TaskManifest, note},
-    task::{AlsoRight, Asking, ContextParts, LoadedTask, Question},
-};
+use crate::prepare::PromptLayout;
+use crate::run::{TaskManifest, note};
+use cola_engine::{self, Engine, EngineOptions};
+use cola_hub::HubModel;
+use cola_model::{Compute, Model, Repeat, Tokenizer, free_memory, parse_devices};
+use lm_tasks::{AlsoRight, ContextParts, LoadedTask, Question};
 
 /// A loaded model with its engine.
 pub struct Loaded {
@@ -124,8 +124,8 @@ fn on_device(
     };
     options.repeat = repeat;
     options.decode = match args.decode {
-        args::Decode::Draft => engine::Decode::Draft,
-        args::Decode::Plain => engine::Decode::Plain,
+        args::Decode::Draft => cola_engine::Decode::Draft,
+        args::Decode::Plain => cola_engine::Decode::Plain,
     };
     (options.workers, options.threads) = workers_and_threads(args, &model, &options)?;
     let free = || free_memory(compute.device).map(|free| free / share);
@@ -150,7 +150,7 @@ fn workers_and_threads(
         (None, None) if model.compute().device != Device::Cpu => (cores, usual.threads),
         (None, None) => match std::env::var("OMP_NUM_THREADS").map(|n| n.parse::<usize>()) {
             Ok(Ok(threads @ 1..)) => ((cores / threads).max(1), threads),
-            _ => engine::workers_and_threads(model, cores)?,
+            _ => cola_engine::workers_and_threads(model, cores)?,
         },
     })
 }
@@ -178,12 +178,16 @@ impl Loaded {
     }
 
     /// How samples are put to this model.
-    pub fn asking(&self, how: &AskingArgs, wrong_targets: Option<u64>) -> Result<Asking, CliError> {
+    pub fn asking(
+        &self,
+        how: &AskingArgs,
+        wrong_targets: Option<u64>,
+    ) -> Result<PromptLayout, CliError> {
         let model = self.engine.model();
         let tokenizer = Arc::clone(&self.tokenizer);
         let asking = how.asking(tokenizer, &self.path, model.spec().max_positions)?;
-        Ok(Asking {
-            spread: spread(model, self.invariant)?,
+        Ok(PromptLayout {
+            near_tie_nats: near_tie_nats(model, self.invariant)?,
             wrong_targets,
             ..asking
         })
@@ -195,7 +199,7 @@ impl Loaded {
 /// in f32, ten times what was measured with products whose order of summation changes, and in 16 bits
 /// two roundings of a logit of up to 32. Nothing on CUDA in 16 bits either, unless `invariant`: there
 /// most texts hold a token as close as that, and to run them one by one would leave the GPU idle.
-fn spread(model: &Model, invariant: bool) -> Result<f64, CliError> {
+fn near_tie_nats(model: &Model, invariant: bool) -> Result<f64, CliError> {
     let Compute { device, kind } = model.compute();
     Ok(match kind {
         Kind::Half | Kind::BFloat16 if device != Device::Cpu && !invariant => 0.0,
@@ -226,15 +230,15 @@ pub fn task_manifest(task: &LoadedTask) -> TaskManifest {
     };
     for sample in samples {
         eat(&sample.id);
-        for way in sample.ways() {
-            eat(&way.context);
-            if way.parts != ContextParts::default() {
-                eat(&format!("{:?}", way.parts));
+        for variant in sample.variants() {
+            eat(&variant.context);
+            if variant.parts != ContextParts::default() {
+                eat(&format!("{:?}", variant.parts));
             }
-            if way.also_right != AlsoRight::default() {
-                eat(&format!("{:?}", way.also_right));
+            if variant.also_right != AlsoRight::default() {
+                eat(&format!("{:?}", variant.also_right));
             }
-            eat_question(&way.question, &mut eat);
+            eat_question(&variant.question, &mut eat);
         }
     }
     if let Some(sample) = samples.first() {
@@ -255,19 +259,28 @@ pub fn task_manifest(task: &LoadedTask) -> TaskManifest {
 
 fn eat_question(question: &Question, eat: &mut dyn FnMut(&str)) {
     match question {
-        Question::MultipleChoice {
+        Question::Choice {
             options,
             continuations,
-            contexts,
             gold,
         } => {
             options
                 .iter()
                 .chain(continuations)
-                .chain(contexts)
                 .for_each(|text| eat(text));
             eat(&gold.to_string());
         }
+        Question::ChoiceOfPrompts {
+            options,
+            prompts,
+            continuation,
+            gold,
+        } => {
+            options.iter().chain(prompts).for_each(|text| eat(text));
+            eat(continuation);
+            eat(&gold.to_string());
+        }
+        Question::Text { text } | Question::Rolling { text } => eat(text),
         Question::Generate {
             until,
             max_tokens,

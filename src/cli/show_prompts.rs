@@ -5,10 +5,9 @@ use std::{collections::BTreeMap, fmt::Write, sync::Arc};
 use serde_json::{Value, json};
 
 use super::{CliError, Ending, args::EvalArgs, output, tasks};
-use crate::{
-    model::{Model, Tokenizer},
-    task::{Prompt, Question, Sample},
-};
+use crate::prepare::Prompt;
+use cola_model::{Model, Tokenizer};
+use lm_tasks::{Question, Sample};
 
 /// Prints the prompts of the first `count` samples of each task.
 pub fn run(args: &EvalArgs, count: usize) -> Result<Ending, CliError> {
@@ -54,7 +53,7 @@ fn object(sample: &Sample, prompt: &Prompt, read: &str) -> Value {
     let mut object = json!({
         "task": sample.task.name,
         "id": sample.id,
-        "rotation": prompt.turn,
+        "rotation": prompt.rotation,
         "prompt": read,
         "tokens": prompt.tokens,
         "cut": prompt.cut,
@@ -64,7 +63,7 @@ fn object(sample: &Sample, prompt: &Prompt, read: &str) -> Value {
     });
     if let Question::Generate {
         until, max_tokens, ..
-    } = &sample.question
+    } = &sample.own.question
     {
         object["generate"] = json!({ "max_tokens": max_tokens, "until": until });
     }
@@ -77,9 +76,9 @@ fn write_prompt(
     prompt: &Prompt,
     read: &str,
 ) -> std::fmt::Result {
-    let rotation = match prompt.turn {
+    let rotation = match prompt.rotation {
         0 => String::new(),
-        turn => format!(", options rotated by {turn}"),
+        places => format!(", options rotated by {places}"),
     };
     let cut = match prompt.cut {
         0 => String::new(),
@@ -91,8 +90,7 @@ fn write_prompt(
     // Bars show white space at both ends.
     writeln!(text, "  |{}|", read.replace('\n', "\n  |"))?;
     writeln!(text, "  {:?}", prompt.tokens)?;
-    match &sample.question {
-        Question::MultipleChoice { .. } => writeln!(text, "scored after it:")?,
+    match &sample.own.question {
         Question::Generate {
             until, max_tokens, ..
         } => {
@@ -102,6 +100,7 @@ fn write_prompt(
             };
             writeln!(text, "up to {max_tokens} tokens generated{until}; gold:")?;
         }
+        _ => writeln!(text, "scored after it:")?,
     }
     for (at, continuation) in prompt.continuations.iter().enumerate() {
         let mark = match at == prompt.gold {

@@ -1,7 +1,7 @@
 //! `cola synth`.
 
 use super::{CliError, Ending, args::SynthArgs, output};
-use crate::task::synth;
+use cola_synth as synth;
 
 pub fn run(args: &SynthArgs) -> Result<Ending, CliError> {
     let items = synth::generate(

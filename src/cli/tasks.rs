@@ -7,10 +7,11 @@ use std::{
 };
 
 use super::{CliError, args::TaskArgs, fetching};
-use crate::{
-    model::{HubModel, dataset_files},
-    run::note,
-    task::{LoadOptions, LoadedTask, Output, Sample, TaskSpec, load_samples, resolve},
+use crate::run::note;
+use cola_hub::{HubModel, dataset_files};
+use cola_synth::Kind;
+use lm_tasks::{
+    LoadOptions, LoadedTask, Output, Sample, TaskError, TaskSpec, load_samples, resolve,
 };
 
 /// Bad rows that are told one by one.
@@ -51,7 +52,7 @@ pub fn load(args: &TaskArgs) -> Result<Vec<LoadedTask>, CliError> {
         if let Some(dataset) = &args.dataset {
             from_dataset(dataset, args, &spec, &mut options)?;
         }
-        let task = load_samples(&spec, &options)?;
+        let task = load_samples(&spec, &options).map_err(or_make_some)?;
         tell_skipped(&spec, &task.skipped);
         tasks.push(task);
     }
@@ -121,6 +122,21 @@ pub fn samples(tasks: &[LoadedTask]) -> Vec<Sample> {
 /// How many bad rows were passed over.
 pub fn skipped(tasks: &[LoadedTask]) -> usize {
     tasks.iter().map(|task| task.skipped.len()).sum()
+}
+
+/// Rows of a task of ours can be made.
+fn or_make_some(error: TaskError) -> TaskError {
+    match error {
+        TaskError::NoData { task, message, .. } if let Ok(kind) = task.parse::<Kind>() => {
+            let other = Some(format!("make some with cola synth --kind {kind}"));
+            TaskError::NoData {
+                task,
+                message,
+                other,
+            }
+        }
+        error => error,
+    }
 }
 
 fn named(task: &LoadedTask) -> &str {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{CliError, Ending, args::VerifyArgs, output, setup};
-use crate::engine::{CaseReport, verify};
+use cola_engine::{CaseReport, verify};
 
 /// Longest chain printed in full.
 const SHOWN: usize = 72;

@@ -2,10 +2,8 @@
 
 use serde::Serialize;
 
-use crate::{
-    chain::{Alpha, Chain, Layer},
-    run::{ControlOutcome, SampleRecord},
-};
+use crate::run::{ControlOutcome, SampleRecord};
+use cola_search::chain::{Alpha, Chain, Layer};
 
 /// The names of the columns.
 pub const COLUMNS: [&str; 20] = [

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{search::seed_for, task::Sample};
+use cola_search::seed_for;
+use lm_tasks::Sample;
 
 /// Control searches on a subsample of every task, at the search's own budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

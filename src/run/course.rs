@@ -8,12 +8,10 @@ use std::{
 
 use super::gather::{Gathering, cost_of};
 use super::{ControlOutcome, Controls, Evaluation, SampleCost, SampleRecord};
-use crate::{
-    chain::Chain,
-    engine::{EngineError, Outcome, Row},
-    search::{Ask, Feedback, Health, ResolvedSearch, Strategy},
-    task::{Answer, Probe, Target},
-};
+use crate::prepare::{Answer, PreparedSample, Target};
+use cola_engine::{EngineError, Outcome, Row};
+use cola_search::chain::Chain;
+use cola_search::{Ask, Feedback, Health, ResolvedSearch, Strategy};
 
 /// The searches a sample goes through.
 #[derive(Debug, Clone)]
@@ -32,7 +30,7 @@ pub enum Next {
         /// The chain.
         chain: Chain,
         /// See above.
-        alone: bool,
+        isolated: bool,
     },
     /// Nothing: take the record.
     Record,
@@ -40,7 +38,7 @@ pub enum Next {
 
 /// A sample in flight. One evaluation is outstanding at a time, of all its rows.
 pub struct Course {
-    probe: Probe,
+    probe: PreparedSample,
     rows: Vec<Arc<Row>>,
     /// The outcomes of what is outstanding.
     gathering: Gathering,
@@ -51,7 +49,7 @@ pub struct Course {
     phase: Phase,
     outstanding: Option<Chain>,
     /// Whether what is outstanding runs alone.
-    alone: bool,
+    isolated: bool,
     /// A near-tie to be asked again, alone.
     near_tie: Option<Chain>,
     /// What every chain answered so far: the controls ask many of the same chains.
@@ -92,7 +90,7 @@ const WRONG_SEED: u64 = 0x7772_6f6e;
 impl Course {
     /// Begins a sample whose rows are registered.
     pub fn new(
-        probe: Probe,
+        probe: PreparedSample,
         rows: Vec<Arc<Row>>,
         layers: usize,
         seed: u64,
@@ -109,7 +107,7 @@ impl Course {
             searches,
             with_controls,
             outstanding: None,
-            alone: false,
+            isolated: false,
             near_tie: None,
             answers: HashMap::new(),
             candidates: VecDeque::new(),
@@ -126,7 +124,7 @@ impl Course {
     }
 
     /// The sample.
-    pub fn probe(&self) -> &Probe {
+    pub fn probe(&self) -> &PreparedSample {
         &self.probe
     }
 
@@ -138,7 +136,7 @@ impl Course {
     /// What to do next.
     pub fn advance(&mut self) -> Next {
         let next = self.next();
-        self.alone = matches!(next, Next::Evaluate { alone: true, .. });
+        self.isolated = matches!(next, Next::Evaluate { isolated: true, .. });
         self.gathering = Gathering::of(self.rows.len());
         next
     }
@@ -146,7 +144,10 @@ impl Course {
     fn next(&mut self) -> Next {
         if let Some(chain) = self.near_tie.take() {
             self.outstanding = Some(chain.clone());
-            return Next::Evaluate { chain, alone: true };
+            return Next::Evaluate {
+                chain,
+                isolated: true,
+            };
         }
         loop {
             let wanted = match &mut self.phase {
@@ -154,7 +155,10 @@ impl Course {
                 Phase::Confirm => {
                     if let Some(chain) = self.next_candidate() {
                         self.outstanding = Some(chain.clone());
-                        return Next::Evaluate { chain, alone: true };
+                        return Next::Evaluate {
+                            chain,
+                            isolated: true,
+                        };
                     }
                     None
                 }
@@ -171,7 +175,7 @@ impl Course {
                         self.outstanding = Some(chain.clone());
                         return Next::Evaluate {
                             chain,
-                            alone: false,
+                            isolated: false,
                         };
                     }
                 },
@@ -210,7 +214,7 @@ impl Course {
         self.cost.passes += cost.passes;
         match self.probe.answers(&self.rows, outcomes) {
             Err(error) => self.fail(error.to_string()),
-            Ok(answers) if !self.alone && self.probe.is_near_tie(outcomes, &answers) => {
+            Ok(answers) if !self.isolated && self.probe.is_near_tie(outcomes, &answers) => {
                 self.near_tie = Some(chain);
             }
             Ok(answers) => match self.phase {

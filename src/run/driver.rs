@@ -14,11 +14,10 @@ use super::{
     course::{Next, Searches},
     gather::{tag, untag},
 };
-use crate::{
-    engine::{Completion, Engine, EngineError},
-    search::seed_for,
-    task::{Asking, Sample},
-};
+use crate::prepare::PromptLayout;
+use cola_engine::{Completion, Engine, EngineError};
+use cola_search::seed_for;
+use lm_tasks::Sample;
 
 /// What to run.
 #[derive(Debug)]
@@ -28,7 +27,7 @@ pub struct RunPlan {
     /// The samples, task by task.
     pub samples: Vec<Sample>,
     /// How they are put to the model.
-    pub asking: Asking,
+    pub asking: PromptLayout,
     /// The searches.
     pub searches: Searches,
     /// Most samples in flight.
@@ -151,7 +150,7 @@ impl<'a> Driver<'a> {
         let seed = seed_for(manifest.seed, &sample.task.name, &sample.id);
         let key = (sample.task.name.clone(), sample.id.clone());
         let failed = sample.clone();
-        let ready = match self.plan.asking.probe(sample) {
+        let ready = match self.plan.asking.prepare(sample) {
             Err(error) => Err(error.to_string()),
             Ok((probe, rows)) => match self.engine.register_all(rows) {
                 Err(error) => Err(error.to_string()),
@@ -202,10 +201,10 @@ impl<'a> Driver<'a> {
         let Some(course) = self.courses[place].as_mut() else {
             return Ok(());
         };
-        if let Next::Evaluate { chain, alone } = course.advance() {
+        if let Next::Evaluate { chain, isolated } = course.advance() {
             for (at, row) in course.rows().iter().enumerate() {
                 let tag = tag(place, at);
-                let request = course.probe().request(row, chain.clone(), alone, tag);
+                let request = course.probe().request(row, chain.clone(), isolated, tag);
                 self.engine.submit(request, &self.reply);
             }
             return Ok(());

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::{engine::EngineError, task::TaskError};
+use cola_engine::EngineError;
+use lm_tasks::TaskError;
 
 /// Errors of the run room. A sample that fails is not one: it is a record.
 #[derive(Debug, Error)]

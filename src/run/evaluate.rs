@@ -12,11 +12,10 @@ use super::{
     Progress, RunError,
     gather::{Gathering, cost_of, tag, untag},
 };
-use crate::{
-    chain::Chain,
-    engine::{Completion, Cost, Engine, EngineError, Row},
-    task::{Answer, Asking, Probe, Sample, Target, Verdict},
-};
+use crate::prepare::{Answer, PreparedSample, PromptLayout, Target, Verdict};
+use cola_engine::{Completion, Cost, Engine, EngineError, Row};
+use cola_search::chain::Chain;
+use lm_tasks::Sample;
 
 /// One (sample, chain) to evaluate.
 #[derive(Debug, Clone)]
@@ -45,14 +44,14 @@ pub struct Evaluator<'a> {
     /// The engine.
     pub engine: &'a Engine,
     /// How samples are put to the model.
-    pub asking: &'a Asking,
+    pub asking: &'a PromptLayout,
     /// Most pairs in flight.
     pub in_flight: usize,
 }
 
 /// A registered sample and how many of its pairs are still to come.
 struct Active {
-    probe: Probe,
+    probe: PreparedSample,
     rows: Vec<Arc<Row>>,
 }
 
@@ -166,13 +165,13 @@ impl Evaluator<'_> {
         &self,
         asked: &Active,
         chain: &Chain,
-        alone: bool,
+        isolated: bool,
         pair: usize,
         reply: &Sender<Completion>,
     ) {
         for (at, row) in asked.rows.iter().enumerate() {
             let tag = tag(pair, at);
-            let request = asked.probe.request(row, chain.clone(), alone, tag);
+            let request = asked.probe.request(row, chain.clone(), isolated, tag);
             self.engine.submit(request, reply);
         }
     }
@@ -189,7 +188,7 @@ impl Evaluator<'_> {
             Entry::Vacant(entry) => {
                 let (probe, rows) = self
                     .asking
-                    .probe(sample.clone())
+                    .prepare(sample.clone())
                     .map_err(|error| error.to_string())?;
                 let rows = self
                     .engine

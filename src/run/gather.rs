@@ -1,6 +1,6 @@
 //! The outcomes of one evaluation: one for each row of its sample, in whatever order they come.
 
-use crate::engine::{Cost, EngineError, Outcome};
+use cola_engine::{Cost, EngineError, Outcome};
 
 /// Outcomes as they come in.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{ControlPlan, RunError};
-use crate::model::Repeat;
+use cola_model::Repeat;
 
 const NAME: &str = "manifest.json";
 const DRAFT: &str = ".manifest.json.new";

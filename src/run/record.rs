@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{chain::Chain, search::Health};
+use cola_search::Health;
+use cola_search::chain::Chain;
 
 /// A finished sample. The journal (`samples.jsonl`) holds one such object a line; every table,
 /// figure and export is derived from these.

@@ -1,8 +1,8 @@
-"""What transformers' own GGUF loading makes of real texts, for `cargo test --test gguf_tokenizer` to compare with.
+"""What transformers' own GGUF loading makes of real texts, for `cargo test -p cola-model gguf_tokenizer` to compare with.
 
     python tests/parity/tokens.py --model FILE.gguf --texts DIR_OR_FILE... --out reference.json
     TOKENS_MODEL=FILE.gguf TOKENS_REFERENCE=reference.json \\
-        cargo test --release --test gguf_tokenizer -- --ignored --nocapture a_given_model
+        cargo test --release -p cola-model -- --ignored --nocapture a_given_model
 
 Texts are the strings of `.json` and `.jsonl` files, also as `.gz`, and other files as a whole: `--count` of them, as many
 from each file as there are, and beside them some made of Chinese, emoji, digits and odd white space.

@@ -119,7 +119,7 @@ fn colour(mean_uses: f64, span: f64) -> RGBColor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chain::Chain;
+    use cola_search::chain::Chain;
 
     #[test]
     fn colours_reach_as_far_as_the_means() {

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use cola::task::{extract_answer, math_equal, math_verdict, parse_number};
+use math_answer::{extract_answer, math_equal, math_verdict, parse_number};
 use libfuzzer_sys::fuzz_target;
 
 const TOO_LONG: Duration = Duration::from_millis(100);

@@ -1,0 +1,229 @@
+//! From a row's readings to its greedy continuation: the walk through the drafts, then token by
+//! token.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, atomic::Ordering},
+};
+
+use super::{
+    EngineError, Finish, Generated, Row,
+    decode::Decoding,
+    job::Job,
+    state::State,
+    tail::Tail,
+    worker::{Shared, fail, panic_message},
+};
+use cola_model::{Applied, Frozen, ModelError, Reading, upload};
+
+/// The chain has passed the row: takes the most likely token after the prompt, and after every
+/// token of it that the tree has. What the tree has not is decoded token by token.
+pub fn walk_drafts(shared: &Shared, mut job: Job, drafted: &[Reading]) -> Option<Newest> {
+    job.cost.passes += 1;
+    let end = job.request.row.trunk().checked_sub(1);
+    let (Some(plan), Some(end)) = (job.request.decode.clone(), end) else {
+        job.finish(None, &shared.ledger);
+        return None;
+    };
+    let (mut tokens, mut accepted) = (Vec::new(), Vec::new());
+    let mut node = end;
+    while let Some(reading) = reading_at(&job, drafted, node) {
+        let lead = reading.lead();
+        match catch_unwind(AssertUnwindSafe(|| plan.take(reading, &mut tokens))) {
+            Err(panic) => {
+                let panic = EngineError::Panic(panic_message(panic.as_ref()));
+                fail(shared, job, panic);
+                return None;
+            }
+            Ok(Some(finish)) => {
+                job.lead = job.lead.min(lead);
+                count_tokens(shared, &mut job, tokens.len(), accepted.len());
+                finish_decoding(shared, job, Generated { tokens, finish });
+                return None;
+            }
+            Ok(None) => {}
+        }
+        job.lead = job.lead.min(lead);
+        let next = tokens.last().and_then(|&t| job.tree.child(Some(node), t));
+        match next.filter(|&child| shared.may_accept(&job, child)) {
+            Some(child) => {
+                accepted.push(child as i64);
+                node = child;
+            }
+            None => break,
+        }
+    }
+    count_tokens(shared, &mut job, tokens.len(), accepted.len());
+    match tails(&job, &accepted, plan.max_tokens) {
+        Ok(tails) => Some(Newest { job, tokens, tails }),
+        Err(error) => {
+            fail(shared, job, error.into());
+            None
+        }
+    }
+}
+
+/// What the model predicts at a node of the job's tree.
+fn reading_at<'a>(job: &'a Job, drafted: &'a [Reading], node: usize) -> Option<&'a Reading> {
+    let row = &job.request.row;
+    if let Some(draft) = node.checked_sub(row.tokens().len()) {
+        return drafted.get(draft);
+    }
+    let asked = row.asked();
+    let at = asked.binary_search_by_key(&node, |&(node, _)| node).ok()?;
+    job.readings.get(at)
+}
+
+/// Keys and values of accepted tree nodes, for each place of the chain.
+fn tails(job: &Job, accepted: &[i64], most: usize) -> Result<Vec<Tail>, ModelError> {
+    if accepted.is_empty() {
+        let none = std::iter::repeat_with(|| Tail::new(most));
+        return Ok(none.take(job.request.chain.len()).collect());
+    }
+    let index = upload(accepted, job.state.residual.device())?;
+    let tail = |state: &Arc<State>| -> Result<Tail, ModelError> {
+        Ok(match &state.key_value {
+            Some(kv) => Tail::beginning(Frozen::new(kv.f_index_select(0, &index)?), most),
+            None => Tail::new(most),
+        })
+    };
+    job.kept.iter().map(tail).collect()
+}
+
+/// The newest token has passed the chain: takes the next one, or finishes the job.
+pub fn continue_decoding(shared: &Shared, mut job: Job, readings: &[Reading]) -> Option<Newest> {
+    let (Some(plan), Some(decoding), [newest]) =
+        (job.request.decode.clone(), job.decoding.take(), readings)
+    else {
+        fail(
+            shared,
+            job,
+            EngineError::Panic("a decoding job without its token".into()),
+        );
+        return None;
+    };
+    let Decoding {
+        mut tokens, tails, ..
+    } = decoding;
+    let before = tokens.len();
+    match catch_unwind(AssertUnwindSafe(|| plan.take(newest, &mut tokens))) {
+        Err(panic) => {
+            let panic = EngineError::Panic(panic_message(panic.as_ref()));
+            fail(shared, job, panic);
+            None
+        }
+        Ok(ended) => {
+            job.lead = job.lead.min(newest.lead());
+            count_tokens(shared, &mut job, tokens.len() - before, 0);
+            match ended {
+                None => Some(Newest { job, tokens, tails }),
+                Some(finish) => {
+                    finish_decoding(shared, job, Generated { tokens, finish });
+                    None
+                }
+            }
+        }
+    }
+}
+
+/// A job whose newest token is to pass the chain, and is not embedded yet.
+pub struct Newest {
+    job: Job,
+    tokens: Vec<u32>,
+    tails: Vec<Tail>,
+}
+
+impl Newest {
+    fn token(&self) -> &[u32] {
+        &self.tokens[self.tokens.len().saturating_sub(1)..]
+    }
+
+    fn position(&self) -> i64 {
+        (self.job.request.row.trunk() + self.tokens.len().saturating_sub(1)) as i64
+    }
+}
+
+/// Embeds the newest tokens, all at once. Returns the jobs that go on with them.
+pub fn embed_newest(shared: &Shared, newest: Vec<Newest>) -> Vec<Job> {
+    let embed = |newest: &[Newest]| -> Result<Vec<Frozen>, ModelError> {
+        let tokens: Vec<u32> = newest.iter().flat_map(Newest::token).copied().collect();
+        let positions: Vec<i64> = newest.iter().map(Newest::position).collect();
+        let embedded = shared.model.embed(&tokens, &positions)?;
+        let each = (0..tokens.len() as i64).map(|row| embedded.f_narrow(0, row, 1));
+        Ok(each
+            .map(|row| row.map(Frozen::new))
+            .collect::<Result<_, _>>()?)
+    };
+    let embedded = shared.isolate(&newest, &embed);
+    let mut next = Vec::with_capacity(newest.len());
+    for (newest, embedded) in newest.into_iter().zip(embedded) {
+        let position = newest.position();
+        let Newest {
+            mut job,
+            tokens,
+            tails,
+        } = newest;
+        match embedded {
+            Err(error) => fail(shared, job, error),
+            Ok(residual) => {
+                job.cost.passes += 1;
+                job.decoding = Some(Decoding {
+                    position,
+                    tokens,
+                    residual,
+                    done: 0,
+                    tails,
+                });
+                next.push(job);
+            }
+        }
+    }
+    next
+}
+
+fn count_tokens(shared: &Shared, job: &mut Job, new: usize, accepted: usize) {
+    // The last token of a continuation needs no pass: it may be in the tree and not accepted.
+    let (new, accepted) = (new as u64, accepted as u64);
+    job.cost.tokens_decoded += new;
+    job.cost.tokens_drafted += accepted;
+    let ledger = &shared.ledger;
+    ledger.tokens_decoded.fetch_add(new, Ordering::Relaxed);
+    ledger.tokens_drafted.fetch_add(accepted, Ordering::Relaxed);
+}
+
+/// The continuation is complete: other chains of the row may want it as a draft.
+fn finish_decoding(shared: &Shared, job: Job, generated: Generated) {
+    let drafted = match generated.finish {
+        Finish::StopToken(_) => generated.tokens.as_slice(),
+        // Nothing is predicted from its last token.
+        Finish::Complete | Finish::Length => {
+            &generated.tokens[..generated.tokens.len().saturating_sub(1)]
+        }
+        Finish::NotFinite => &[],
+    };
+    if shared.draft_limit > 0 && !job.request.isolated && !drafted.is_empty() {
+        draft(shared, &job.request.row, drafted);
+    }
+    job.finish(Some(generated), &shared.ledger);
+}
+
+fn draft(shared: &Shared, row: &Row, continuation: &[u32]) {
+    let grown = shared
+        .queue()
+        .learn(row.id(), continuation, shared.draft_limit);
+    let Some(tree) = grown else {
+        return;
+    };
+    match shared.model.embed(tree.tokens(), tree.positions()) {
+        Ok(residual) => {
+            let embedded = Applied {
+                residual: Frozen::new(residual),
+                key_value: None,
+            };
+            let root = Arc::new(State::new(embedded, &shared.meter));
+            shared.queue().adopt(row.id(), tree, root);
+        }
+        // Without the draft, decoding is slower and writes the same.
+        Err(error) => tracing::warn!(%error, "a draft could not be embedded"),
+    }
+}

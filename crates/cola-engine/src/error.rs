@@ -1,0 +1,46 @@
+//! Why an evaluation failed.
+
+use thiserror::Error;
+
+use cola_model::ModelError;
+use cola_search::chain::ChainError;
+
+/// Errors of the engine room.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The chain names a layer the model does not have.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The model could not run the step.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A row without a single token.
+    #[error("the prompt is empty: the model needs at least one token (a BOS token or some text)")]
+    EmptyRow,
+    /// A token id the model does not have.
+    #[error(
+        "token {token} is outside the model's vocabulary of {vocabulary}: do tokenizer and model belong together?"
+    )]
+    Token {
+        /// The offending id.
+        token: u32,
+        /// Rows of the embedding.
+        vocabulary: i64,
+    },
+    /// A continuation was asked of a row that was not built with
+    /// [`keep_decodable`](super::RowBuilder::keep_decodable): its keys and values are not kept.
+    #[error("the row was not built for decoding")]
+    NotForDecoding,
+    /// A bug in a kernel or in this crate: the evaluation is lost, the run goes on.
+    #[error("a worker panicked: {0}")]
+    Panic(String),
+    /// A row that was never registered, or was released already.
+    #[error("the row is not registered with this engine")]
+    Released,
+    /// The device answers nothing any more. What was asked of it may be asked again of a new process.
+    #[error("the device failed: {0}")]
+    Device(String),
+    /// The engine was stopped while the evaluation was in flight.
+    #[error("the engine was stopped")]
+    Stopped,
+}

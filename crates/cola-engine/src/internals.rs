@@ -1,0 +1,119 @@
+//! Pieces of the engine by themselves, for the benches: no part of the library.
+
+use std::sync::Arc;
+
+use super::{
+    RowId, StateTable,
+    decode::Decoding,
+    fixtures::{Jobs, chain, row_ids, state},
+    job::Work,
+    queue::{BatchLimit, Queue},
+    state::Meter,
+    tail::Tail,
+};
+
+/// Bytes of a state in [`TableTrial`].
+const STATE: usize = 1024;
+
+/// A state table under load.
+pub struct TableTrial {
+    table: StateTable,
+    row: RowId,
+    meter: Arc<Meter>,
+    kept: u32,
+}
+
+impl TableTrial {
+    /// A table with room for `kept` states, full.
+    pub fn new(kept: u32) -> Self {
+        let [row] = row_ids();
+        let meter = Arc::default();
+        let trial = Self {
+            table: StateTable::new(kept as usize * STATE),
+            row,
+            meter,
+            kept,
+        };
+        for node in 0..kept {
+            trial.insert(node);
+        }
+        trial
+    }
+
+    /// Looks up `count` states that are there.
+    pub fn hits(&self, count: u32) -> u32 {
+        let found = (0..count).filter_map(|n| self.table.get((self.row, n % self.kept)));
+        found.count() as u32
+    }
+
+    /// Looks up `count` states that are not there.
+    pub fn misses(&self, count: u32) -> u32 {
+        let found = (0..count).filter_map(|n| self.table.get((self.row, u32::MAX - n)));
+        found.count() as u32
+    }
+
+    /// Inserts `count` new states from number `first` on: each evicts another.
+    pub fn evictions(&self, first: u32, count: u32) {
+        for node in first..first + count {
+            self.insert(node);
+        }
+    }
+
+    fn insert(&self, node: u32) {
+        self.table
+            .insert((self.row, node), &state(&self.meter, STATE), 1);
+    }
+}
+
+/// The scheduler with decoding jobs that never end.
+pub struct SchedulerTrial {
+    queue: Queue,
+    table: StateTable,
+    last: Option<Work>,
+}
+
+impl SchedulerTrial {
+    /// So many jobs, each somewhere on a chain of 28 layers.
+    pub fn new(jobs: usize) -> Self {
+        let (mut queue, table, made) = (Queue::default(), StateTable::new(0), Jobs::new());
+        let identity = chain("0-27");
+        for tag in 0..jobs {
+            let row = made.row(&mut queue, 1);
+            let mut job = made.job(&mut queue, &row, &identity, tag as u64);
+            job.decoding = Some(Decoding {
+                tokens: vec![1],
+                residual: cola_model::Frozen::new(job.state.residual.shallow_clone()),
+                position: 1,
+                done: tag * 7 % 28,
+                tails: std::iter::repeat_with(|| Tail::new(0)).take(28).collect(),
+            });
+            queue.advance(job, &table);
+        }
+        Self {
+            queue,
+            table,
+            last: None,
+        }
+    }
+
+    /// Takes a batch for one of two workers and puts its jobs back, one layer further; how many.
+    pub fn step(&mut self) -> usize {
+        let limit = BatchLimit {
+            tokens: 1024,
+            workers: 2,
+        };
+        let Some(taken) = self.queue.next_batch(limit, self.last) else {
+            return 0;
+        };
+        self.last = Some(taken.work);
+        self.queue.ran(taken.tokens);
+        let count = taken.jobs.len();
+        for mut job in taken.jobs {
+            if let Some(decoding) = &mut job.decoding {
+                decoding.done = (decoding.done + 1) % 29;
+            }
+            self.queue.advance(job, &self.table);
+        }
+        count
+    }
+}

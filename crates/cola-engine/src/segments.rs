@@ -1,0 +1,145 @@
+//! From jobs to what one layer runs on.
+
+use super::job::Job;
+use cola_model::{
+    Applied, Batch, Frozen, Keep, ModelError, Repeat, Segment, StepOptions, Visibility,
+    seen_in_slot,
+};
+use cola_search::chain::Layer;
+
+use super::worker::Shared;
+
+/// One layer over all jobs' rows and newest tokens.
+pub fn apply(shared: &Shared, layer: Layer, jobs: &[Job]) -> Result<Vec<Applied>, ModelError> {
+    let prepared = jobs
+        .iter()
+        .map(|job| Prepared::new(shared.repeat, job))
+        .collect::<Result<Vec<_>, _>>()?;
+    let segments: Vec<Segment> = jobs
+        .iter()
+        .zip(&prepared)
+        .map(|(job, prepared)| segment(shared.repeat, job, prepared))
+        .collect();
+    let asks = |job: &Job| StepOptions {
+        keep: match (&job.decoding, shared.keeps_all(&job.request.row)) {
+            (Some(_), _) => Keep::Views,
+            // What is appended to a smaller state is copied then.
+            (None, _) if job.base.is_some() => Keep::Views,
+            (None, true) => Keep::Everything,
+            (None, false) => Keep::Residual,
+        },
+        alpha: job.alpha(),
+    };
+    let asks: Vec<StepOptions> = jobs.iter().map(asks).collect();
+    let layer = shared.model.layer(layer as usize);
+    layer.forward(&Batch::pack(&segments, layer.window())?, &asks)
+}
+
+/// What the second and later visits of a layer see in the slot they share.
+struct Slot {
+    /// Places of the earlier visits they see.
+    visits: Vec<usize>,
+    /// Positions of those visits' nodes.
+    positions: Vec<i64>,
+    seen: Vec<bool>,
+}
+
+/// What a segment borrows besides its job.
+struct Prepared {
+    /// Residual of the nodes to run, where they are not all of the job's state.
+    residual: Option<Frozen>,
+    slot: Option<Slot>,
+}
+
+impl Prepared {
+    fn new(repeat: Repeat, job: &Job) -> Result<Self, ModelError> {
+        let (covered, nodes) = (job.covered(), job.tree.len());
+        let part = job.decoding.is_none() && (covered > 0 || job.state.nodes() != nodes);
+        let residual = match part {
+            true => {
+                let count = (nodes - covered) as i64;
+                let part = job.state.residual.f_narrow(0, covered as i64, count)?;
+                Some(Frozen::new(part))
+            }
+            false => None,
+        };
+        Ok(Self {
+            residual,
+            slot: slot(repeat, job),
+        })
+    }
+}
+
+fn slot(repeat: Repeat, job: &Job) -> Option<Slot> {
+    if repeat == Repeat::Clean || job.decoding.is_some() {
+        return None;
+    }
+    let layers = job.request.chain.layers();
+    let this = layers.get(job.done)?;
+    let earlier = (0..job.done).filter(|&place| layers[place] == *this);
+    let row = &job.request.row;
+    let (visits, seen) = seen_in_slot(earlier.collect(), row.visible(), row.tokens().len())?;
+    Some(Slot {
+        positions: row.positions().repeat(visits.len()),
+        visits,
+        seen,
+    })
+}
+
+fn segment<'a>(repeat: Repeat, job: &'a Job, prepared: &'a Prepared) -> Segment<'a> {
+    let row = &job.request.row;
+    let Some(decoding) = &job.decoding else {
+        return row_segment(job, prepared);
+    };
+    let layers = job.request.chain.layers();
+    let this = layers[decoding.done];
+    let places = 0..layers.len();
+    let visits = places.filter(|&place| match repeat {
+        Repeat::Clean => place == decoding.done,
+        Repeat::SharedSlot => layers[place] == this,
+    });
+    let mut context = Vec::with_capacity(2);
+    for place in visits {
+        let prompt = job.kept[place].key_value.as_ref();
+        context.extend(prompt.map(|kv| (kv, row.trunk() as i64)));
+        context.extend(decoding.tails[place].context());
+    }
+    Segment {
+        residual: &decoding.residual,
+        positions: std::slice::from_ref(&decoding.position),
+        context,
+        visible: Visibility::All,
+    }
+}
+
+/// The nodes of a row's tree that its next state lacks.
+fn row_segment<'a>(job: &'a Job, prepared: &'a Prepared) -> Segment<'a> {
+    let residual = prepared.residual.as_ref().unwrap_or(&job.state.residual);
+    let (positions, seen) = (job.tree.positions(), job.tree.visible());
+    if let Some(slot) = &prepared.slot {
+        let kept = |&place: &usize| {
+            let kv = job.kept[place].key_value.as_ref()?;
+            Some((kv, kv.size()[0]))
+        };
+        return Segment {
+            residual,
+            positions,
+            context: slot.visits.iter().filter_map(kept).collect(),
+            visible: Visibility::Tree {
+                context: &slot.positions,
+                seen: &slot.seen,
+            },
+        };
+    }
+    let covered = job.covered();
+    let base = job.base.as_ref().and_then(|base| base.key_value.as_ref());
+    Segment {
+        residual,
+        positions: &positions[covered..],
+        context: base.map(|kv| (kv, covered as i64)).into_iter().collect(),
+        visible: Visibility::Tree {
+            context: &positions[..covered],
+            seen: &seen[covered * job.tree.len()..],
+        },
+    }
+}

@@ -1,0 +1,14 @@
+//! What the engine promises: each step once, the same verdicts however it runs, failures that stay
+//! with their sample.
+
+mod branches;
+mod company;
+mod decoding;
+mod drafts;
+mod exactness;
+mod failures;
+mod gguf;
+mod sharing;
+mod shutdown;
+mod support;
+mod verdicts;

@@ -1,0 +1,511 @@
+//! Models and datasets of the Hugging Face hub, fetched into the cache that Python's `huggingface_hub` shares.
+//!
+//! ```text
+//! $HF_HOME/hub/models--org--name/
+//!   refs/main                     the commit a branch or tag was last seen at
+//!   snapshots/<commit>/<file>     links to blobs: the directory everything else reads
+//!   blobs/<checksum>              whole files only; one that is on its way ends in .incomplete
+//!   .no_exist/<commit>/<file>     files the hub is known not to have
+//! ```
+//!
+//! A branch or tag is asked for anew whenever the hub can be reached (one request); a commit never
+//! changes and is not. What the cache has of a commit is never asked for again. `hf-hub` makes the
+//! requests: it reads `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN` and the token file, and
+//! `reqwest` below it drops the token when a redirect leads to another host, port or scheme.
+
+mod checksum;
+mod dataset;
+mod error;
+mod name;
+mod saved;
+mod splits;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use hf_hub::{
+    HFClient, HFClientBuilder, HFClientSync, HFError, HFRepositorySync, HFResult, RepoType,
+    RepoTypeModel,
+    progress::{DownloadEvent, Progress, ProgressEvent, ProgressHandler},
+};
+
+pub use dataset::{FetchedDataset, dataset_files, fetch_dataset};
+pub use error::{FetchError, HubFailure};
+use error::{is_broken, is_unreachable, reason};
+pub use name::HubModel;
+use name::is_commit;
+
+const CONFIG: &str = "config.json";
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+/// What a model may be without. Nothing else is fetched but the configuration and the weights.
+const OPTIONAL: [&str; 5] = [
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+];
+
+const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
+
+/// Give up on a host that does not answer, and on a transfer that stands still.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Requests after the first, when the hub cannot be reached or is overloaded.
+const RETRIES: usize = 2;
+
+/// Hears how a fetch goes, on any thread.
+pub trait FetchWatcher: Send + Sync {
+    /// `bytes` of the `total` bytes of a file have come.
+    fn received(&self, file: &str, bytes: u64, total: u64);
+    /// Something the user should know.
+    fn note(&self, text: &str);
+}
+
+/// A model that is in the cache.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The snapshot, a directory in Hugging Face layout, or the GGUF file in it that was asked for.
+    pub path: PathBuf,
+    /// The commit it is.
+    pub commit: String,
+}
+
+/// Which files make a model.
+pub enum Wanted<'a> {
+    /// Configuration, tokenizer and safetensors weights, in one file or in the shards of an index.
+    Directory {
+        /// The shards that the index in a directory names, or what is wrong with it.
+        shards: &'a dyn Fn(&Path) -> Result<Vec<String>, String>,
+    },
+    /// These, of which the first is what the model is opened by: a GGUF file with its other parts.
+    Files(&'a [String]),
+}
+
+/// Brings all files of a model into the cache that are not there yet.
+///
+/// # Errors
+///
+/// No connection, no such repository, revision or file, no access, or a file that did not come whole.
+pub fn fetch(
+    model: &HubModel,
+    wanted: &Wanted<'_>,
+    watcher: &Arc<dyn FetchWatcher>,
+) -> Result<Fetched, FetchError> {
+    let run = || {
+        let repository = |client: &HFClientSync| client.model(model.organisation(), model.name());
+        let fetch = Fetch::new(model, repository, watcher)?;
+        match wanted {
+            Wanted::Directory { shards } => fetch.directory(*shards),
+            Wanted::Files(files) => fetch.files(files),
+        }
+    };
+    run().map_err(|failure| FetchError::of(model, failure))
+}
+
+/// Whether the hub answers.
+enum Hub {
+    Online,
+    /// The user asked for the cache only.
+    Disabled,
+    /// It was asked, and this happened.
+    Unreachable(String),
+}
+
+/// A repository of the hub, and how it is reached.
+struct Fetch<'a, T: RepoType> {
+    model: &'a HubModel,
+    repository: HFRepositorySync<T>,
+    endpoint: String,
+    cache: PathBuf,
+    hub: Hub,
+    watcher: &'a Arc<dyn FetchWatcher>,
+}
+
+impl<'a, T: RepoType> Fetch<'a, T> {
+    fn new(
+        model: &'a HubModel,
+        repository: impl FnOnce(&HFClientSync) -> HFRepositorySync<T>,
+        watcher: &'a Arc<dyn FetchWatcher>,
+    ) -> Result<Self, HubFailure> {
+        let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
+        let endpoint = endpoint.trim_end_matches('/').to_owned();
+        let failed = |error| HubFailure::Failed {
+            file: CONFIG.to_owned(),
+            endpoint: endpoint.clone(),
+            reason: reason(&error),
+        };
+        let client = client(&endpoint).map_err(failed)?;
+        let cache = client.cache_dir().to_owned();
+        let client = HFClientSync::from_inner(client).map_err(failed)?;
+        Ok(Self {
+            repository: repository(&client),
+            endpoint,
+            cache,
+            hub: match is_offline() {
+                true => Hub::Disabled,
+                false => Hub::Online,
+            },
+            model,
+            watcher,
+        })
+    }
+
+    /// A file of a commit, from the cache or else from the hub; nothing if there is none.
+    fn file(&mut self, commit: &str, file: &str) -> Result<Option<PathBuf>, HubFailure> {
+        match self.ask(commit, file, true) {
+            Ok(path) => return Ok(Some(path)),
+            Err(HFError::EntryNotFound { .. }) => return Ok(None),
+            Err(_) if !matches!(self.hub, Hub::Online) => return Ok(None),
+            Err(HFError::LocalEntryNotFound { .. }) => {}
+            Err(error) => return Err(self.failure(file, &error)),
+        }
+        match self.ask(commit, file, false) {
+            Ok(path) => self.checked(path, file).map(Some),
+            Err(HFError::EntryNotFound { .. }) => Ok(None),
+            // Of a branch, the hub has just answered: what is missing now is not missing for good.
+            Err(error) if is_unreachable(&error) && self.model.is_pinned() => {
+                self.hub = Hub::Unreachable(reason(&error));
+                Ok(None)
+            }
+            Err(error) => Err(self.failure(file, &error)),
+        }
+    }
+
+    fn ask(&self, revision: &str, file: &str, cached: bool) -> HFResult<PathBuf> {
+        self.repository
+            .download_file()
+            .filename(file)
+            .revision(revision)
+            .local_files_only(cached)
+            .progress(Progress::new(Relay(Arc::clone(self.watcher))))
+            .send()
+    }
+
+    /// Lets a file that has just come pass if it is the one the hub announced; removes it if not.
+    fn checked(&self, path: PathBuf, file: &str) -> Result<PathBuf, HubFailure> {
+        let Some(expected) = checksum::announced(&path) else {
+            return Ok(path);
+        };
+        let unusable = |source| HubFailure::Cache {
+            file: file.to_owned(),
+            cache: self.cache.clone(),
+            source,
+        };
+        if checksum::agrees(&path, &expected).map_err(unusable)? {
+            return Ok(path);
+        }
+        let blob = path.canonicalize().map_err(unusable)?;
+        std::fs::remove_file(blob).map_err(unusable)?;
+        std::fs::remove_file(path).map_err(unusable)?;
+        Err(HubFailure::Corrupt {
+            file: file.to_owned(),
+            expected,
+        })
+    }
+
+    /// Notes in the cache which commit the revision is, now that all of it is there.
+    fn remember(&self, directory: &Path, commit: &str) {
+        if self.model.is_pinned() {
+            return;
+        }
+        let Some(home) = directory.ancestors().nth(2) else {
+            return;
+        };
+        let path = home.join("refs").join(self.model.revision());
+        if std::fs::read_to_string(&path).is_ok_and(|known| known.trim() == commit) {
+            return;
+        }
+        let write = || {
+            let parent = path.parent().unwrap_or(home);
+            std::fs::create_dir_all(parent)?;
+            std::fs::write(&path, commit)
+        };
+        // A cache that only its administrator writes serves as well, but for use without network.
+        if let Err(error) = write() {
+            tracing::debug!(%error, path = %path.display(), "not remembered");
+        }
+    }
+
+    fn failure(&self, file: &str, error: &HFError) -> HubFailure {
+        let file = file.to_owned();
+        let endpoint = self.endpoint.clone();
+        let repository = self.model.repository();
+        let (kind, prefix) = (T::default().singular(), T::default().url_prefix());
+        match error {
+            _ if code(error) == Some("RepoNotFound") => HubFailure::NoRepository {
+                kind,
+                repository,
+                endpoint,
+            },
+            HFError::RevisionNotFound { .. }
+                if code(error) == Some("RevisionNotFound")
+                    || self.repository.exists().send().is_ok_and(|exists| exists) =>
+            {
+                HubFailure::NoRevision {
+                    revision: self.model.revision().to_owned(),
+                    repository,
+                    endpoint,
+                }
+            }
+            HFError::RevisionNotFound { .. } | HFError::RepoNotFound { .. } => {
+                HubFailure::NoRepository {
+                    kind,
+                    repository,
+                    endpoint,
+                }
+            }
+            HFError::AuthRequired { .. } | HFError::Forbidden { .. } => HubFailure::Refused {
+                file,
+                reason: reason(error),
+                page: format!("{endpoint}/{prefix}{repository}"),
+            },
+            HFError::Request { source, .. } if !is_broken(source) => HubFailure::Unreachable {
+                file,
+                endpoint,
+                reason: reason(error),
+            },
+            HFError::Request { .. } | HFError::Xet { .. } => HubFailure::Broken {
+                file,
+                reason: reason(error),
+            },
+            HFError::Io(source) => HubFailure::Cache {
+                file,
+                cache: self.cache.clone(),
+                source: std::io::Error::new(source.kind(), source.to_string()),
+            },
+            HFError::CacheLockTimeout { .. } => HubFailure::Busy { file },
+            _ => HubFailure::Failed {
+                file,
+                endpoint,
+                reason: reason(error),
+            },
+        }
+    }
+}
+
+impl Fetch<'_, RepoTypeModel> {
+    fn directory(
+        mut self,
+        shards: impl Fn(&Path) -> Result<Vec<String>, String>,
+    ) -> Result<Fetched, HubFailure> {
+        let commit = self.commit(CONFIG)?;
+        let config = self.needed(&commit, CONFIG)?;
+        let directory = config.parent().unwrap_or(&config).to_owned();
+        for file in OPTIONAL {
+            self.file(&commit, file)?;
+        }
+        self.weights(&commit, &directory, shards)?;
+        self.settle(&directory, &commit);
+        let path = directory;
+        Ok(Fetched { path, commit })
+    }
+
+    /// Files that hold configuration and tokenizer too.
+    fn files(mut self, files: &[String]) -> Result<Fetched, HubFailure> {
+        let Some((file, others)) = files.split_first() else {
+            return Err(self.absent(SINGLE));
+        };
+        let commit = self.commit(file)?;
+        let path = self.needed(&commit, file)?;
+        for other in others {
+            self.needed(&commit, other)?;
+        }
+        let depth = Path::new(file).components().count();
+        let directory = path.ancestors().nth(depth).unwrap_or(&path).to_owned();
+        self.settle(&directory, &commit);
+        Ok(Fetched { path, commit })
+    }
+
+    /// Notes for the next time that all is in the cache, or tells that the hub was not asked.
+    fn settle(&self, directory: &Path, commit: &str) {
+        match &self.hub {
+            Hub::Online => self.remember(directory, commit),
+            Hub::Disabled => {}
+            Hub::Unreachable(reason) => self.watcher.note(&format!(
+                "{}: the hub at {} cannot be reached ({reason}); using commit {commit} from the cache",
+                self.model, self.endpoint
+            )),
+        }
+    }
+
+    /// The commit that the revision is: as the hub says, or as the cache remembers of `file`.
+    fn commit(&mut self, file: &str) -> Result<String, HubFailure> {
+        let revision = self.model.revision();
+        if self.model.is_pinned() {
+            return Ok(revision.to_owned());
+        }
+        if matches!(self.hub, Hub::Online) {
+            match self.repository.info().revision(revision).send() {
+                Ok(info) => {
+                    // It becomes part of a path.
+                    return info.sha.filter(|sha| is_commit(sha)).ok_or_else(|| {
+                        let answer = HFError::malformed_response("it names no commit");
+                        self.failure(CONFIG, &answer)
+                    });
+                }
+                // An answer that is not the hub's may come from whoever guards the network.
+                Err(error)
+                    if is_unreachable(&error) || matches!(error, HFError::Request { .. }) =>
+                {
+                    self.hub = Hub::Unreachable(reason(&error));
+                }
+                Err(error) => return Err(self.failure(CONFIG, &error)),
+            }
+        }
+        let cached = self.ask(revision, file, true);
+        let cached = cached.map_err(|_| self.absent(file))?;
+        let snapshot = cached.ancestors().nth(Path::new(file).components().count());
+        let commit = snapshot.and_then(Path::file_name);
+        let commit = commit.and_then(|name| name.to_str());
+        commit.map(str::to_owned).ok_or_else(|| self.absent(file))
+    }
+
+    /// One file or its shards.
+    fn weights(
+        &mut self,
+        commit: &str,
+        directory: &Path,
+        shards: impl Fn(&Path) -> Result<Vec<String>, String>,
+    ) -> Result<(), HubFailure> {
+        if self.file(commit, SINGLE)?.is_some() {
+            return Ok(());
+        }
+        if self.file(commit, INDEX)?.is_none() {
+            return Err(self.absent(SINGLE));
+        }
+        // Every name is judged before any is asked for.
+        let shards = shards(directory).map_err(HubFailure::Index)?;
+        if let Some(other) = shards.iter().find(|file| !file.ends_with(".safetensors")) {
+            return Err(HubFailure::Index(format!(
+                "{}: `weight_map`: {other:?} is not a safetensors file",
+                directory.join(INDEX).display()
+            )));
+        }
+        for shard in &shards {
+            self.needed(commit, shard)?;
+        }
+        Ok(())
+    }
+
+    fn needed(&mut self, commit: &str, file: &str) -> Result<PathBuf, HubFailure> {
+        match self.file(commit, file)? {
+            Some(path) => Ok(path),
+            None => Err(self.absent(file)),
+        }
+    }
+
+    /// Why a file that is needed is neither in the cache nor on the hub.
+    fn absent(&self, file: &str) -> HubFailure {
+        let file = file.to_owned();
+        match &self.hub {
+            Hub::Disabled => HubFailure::NotCached {
+                file,
+                cache: self.cache.clone(),
+            },
+            Hub::Unreachable(reason) => HubFailure::Unreachable {
+                file,
+                endpoint: self.endpoint.clone(),
+                reason: reason.clone(),
+            },
+            // A file that is not found may be of a commit or repository that is not.
+            Hub::Online => match self
+                .repository
+                .info()
+                .revision(self.model.revision())
+                .send()
+            {
+                Err(error) => self.failure(&file, &error),
+                Ok(info) if file == SINGLE => {
+                    let files = info.siblings.unwrap_or_default();
+                    let names = files.into_iter().map(|sibling| sibling.rfilename);
+                    HubFailure::NoWeights {
+                        others: other_weights(names),
+                    }
+                }
+                Ok(_) => HubFailure::NoFile { file },
+            },
+        }
+    }
+}
+
+/// The hub's own word for an error.
+fn code(error: &HFError) -> Option<&str> {
+    match error {
+        HFError::AuthRequired { context } | HFError::Forbidden { context } => {
+            context.error_code.as_deref()
+        }
+        HFError::RevisionNotFound { context, .. } | HFError::RepoNotFound { context, .. } => {
+            context.as_ref()?.error_code.as_deref()
+        }
+        _ => None,
+    }
+}
+
+/// Names weights of other formats, so that the reader knows what the repository is.
+fn other_weights(files: impl Iterator<Item = String>) -> String {
+    let formats = [
+        ".bin",
+        ".pt",
+        ".pth",
+        ".gguf",
+        ".h5",
+        ".msgpack",
+        ".onnx",
+        ".safetensors",
+    ];
+    let mut others = files.filter(|file| formats.iter().any(|format| file.ends_with(format)));
+    match others.next() {
+        Some(file) => format!(", and it has {file:?}"),
+        None => String::new(),
+    }
+}
+
+fn client(endpoint: &str) -> HFResult<HFClient> {
+    let http = reqwest::Client::builder()
+        .user_agent(concat!("cola/", env!("CARGO_PKG_VERSION"), "; hf-hub"))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .build()?;
+    HFClientBuilder::new()
+        .client(http)
+        .endpoint(endpoint)
+        .retry_max_attempts(RETRIES)
+        .build()
+}
+
+/// An environment variable that is set to something.
+fn set(variable: &str) -> Option<String> {
+    std::env::var(variable)
+        .ok()
+        .filter(|value| !value.is_empty())
+}
+
+/// As Python's `huggingface_hub` reads it.
+fn is_offline() -> bool {
+    let value = set("HF_HUB_OFFLINE").or_else(|| set("TRANSFORMERS_OFFLINE"));
+    value.is_some_and(|value| {
+        let yes = ["1", "on", "yes", "true"];
+        yes.iter().any(|yes| value.eq_ignore_ascii_case(yes))
+    })
+}
+
+/// Passes on what `hf-hub` tells.
+struct Relay(Arc<dyn FetchWatcher>);
+
+impl ProgressHandler for Relay {
+    fn on_progress(&self, event: &ProgressEvent) {
+        if let ProgressEvent::Download(DownloadEvent::Progress { files }) = event {
+            for file in files {
+                self.0
+                    .received(&file.filename, file.bytes_completed, file.total_bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Whether what a row computes depends on its batch.
+
+use tch::{Device, Kind, Tensor};
+
+use super::{
+    Applied, Batch, Frozen, Keep, LayerSpec, Model, ModelError, Segment, StepOptions, Visibility,
+};
+
+/// Lengths of the rows of the trial batch. The numbers of rows multiplied together, alone and in
+/// company, lie on both sides of where kernels change.
+const LENGTHS: [usize; 7] = [1, 2, 3, 8, 21, 45, 1];
+
+impl Model {
+    /// Tries, on every kind of layer of this model and on its head, whether rows together give the
+    /// same bits as each alone, and a token after its context the same as within its sequence.
+    /// They do on the CPU in f32, on the processors seen so far. Elsewhere it is not tried: there
+    /// the kernels are chosen by the size of the batch.
+    pub fn depends_on_company(&self) -> Result<bool, ModelError> {
+        if self.compute().device != Device::Cpu || self.compute().kind != Kind::Float {
+            return Ok(true);
+        }
+        let _guard = tch::no_grad_guard();
+        let rows = LENGTHS
+            .iter()
+            .enumerate()
+            .map(|(row, &length)| TrialRow::new(self, row, length))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut tried: Vec<&LayerSpec> = Vec::new();
+        for (index, spec) in self.spec().layers.iter().enumerate() {
+            if tried.contains(&spec) {
+                continue;
+            }
+            tried.push(spec);
+            if self.layer_depends(index, &rows)? {
+                return Ok(true);
+            }
+        }
+        let residuals: Vec<&Tensor> = rows.iter().map(|row| &*row.residual).collect();
+        let together = self.head().logits(&Tensor::f_cat(&residuals, 0)?)?;
+        let mut start = 0;
+        for row in &rows {
+            let nodes = row.residual.size()[0];
+            let alone = self.head().logits(&row.residual)?;
+            if !together.f_narrow(0, start, nodes)?.f_equal(&alone)? {
+                return Ok(true);
+            }
+            start += nodes;
+        }
+        Ok(false)
+    }
+
+    fn layer_depends(&self, index: usize, rows: &[TrialRow]) -> Result<bool, ModelError> {
+        let together = self.apply(index, rows.iter().map(TrialRow::segment).collect())?;
+        for (row, together) in rows.iter().zip(&together) {
+            let alone = self.apply(index, vec![row.segment()])?;
+            if !same(together, &alone[0])? {
+                return Ok(true);
+            }
+            // Its last token by itself.
+            let last = row.positions.len() - 1;
+            let Some(context) = together.key_value.as_ref().filter(|_| last > 0) else {
+                continue;
+            };
+            let newest = Frozen::new(row.residual.f_narrow(0, last as i64, 1)?);
+            let segment = Segment {
+                residual: &newest,
+                positions: &row.positions[last..],
+                context: vec![(context, last as i64)],
+                visible: Visibility::All,
+            };
+            let decoded = self.apply(index, vec![segment])?;
+            let within = together.residual.f_narrow(0, last as i64, 1)?;
+            if !decoded[0].residual.f_equal(&within)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn apply(&self, index: usize, segments: Vec<Segment<'_>>) -> Result<Vec<Applied>, ModelError> {
+        let layer = self.layer(index);
+        let asks = StepOptions {
+            keep: Keep::Everything,
+            alpha: 1.0,
+        };
+        let batch = Batch::pack(&segments, layer.window())?;
+        layer.forward(&batch, &vec![asks; segments.len()])
+    }
+}
+
+fn same(a: &Applied, b: &Applied) -> Result<bool, ModelError> {
+    let key_values = match (&a.key_value, &b.key_value) {
+        (Some(a), Some(b)) => a.f_equal(b)?,
+        _ => false,
+    };
+    Ok(key_values && a.residual.f_equal(&b.residual)?)
+}
+
+struct TrialRow {
+    residual: Frozen,
+    positions: Vec<i64>,
+    causal: Vec<bool>,
+}
+
+impl TrialRow {
+    fn new(model: &Model, row: usize, length: usize) -> Result<Self, ModelError> {
+        let vocabulary = model.spec().vocabulary;
+        let tokens = (0..length).map(|at| ((31 + 7919 * (row + 1) * (at + 1)) as i64) % vocabulary);
+        let tokens: Vec<u32> = tokens.map(|token| token as u32).collect();
+        // A single token stands where one that is decoded would.
+        let first = if length == 1 && !model.spec().learned_positions {
+            40
+        } else {
+            0
+        };
+        let positions: Vec<i64> = (first..first + length as i64).collect();
+        Ok(Self {
+            residual: Frozen::new(model.embed(&tokens, &positions)?),
+            positions,
+            causal: (0..length * length)
+                .map(|at| at % length <= at / length)
+                .collect(),
+        })
+    }
+
+    fn segment(&self) -> Segment<'_> {
+        Segment {
+            residual: &self.residual,
+            positions: &self.positions,
+            context: Vec::new(),
+            visible: Visibility::Tree {
+                context: &[],
+                seen: &self.causal,
+            },
+        }
+    }
+}

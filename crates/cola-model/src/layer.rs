@@ -1,0 +1,129 @@
+//! One decoder block, as a pure function of its input.
+
+use tch::Tensor;
+
+use super::{
+    Frozen, KeyValue, ModelError, attention::Attention, batch::Batch, kernels, mlp::Mlp, norm::Norm,
+};
+
+/// A block of the frozen model. `&self`, residual in, residual out: it remembers nothing. The order
+/// of its parts is at [`LayerSpec`](super::LayerSpec).
+#[derive(Debug)]
+pub struct Layer {
+    pub(super) parallel: bool,
+    pub(super) attention_norm: Option<Norm>,
+    pub(super) attention: Attention,
+    pub(super) attention_output_norm: Option<Norm>,
+    pub(super) mlp_norm: Option<Norm>,
+    pub(super) mlp: Mlp,
+    pub(super) mlp_output_norm: Option<Norm>,
+}
+
+/// What to make of a segment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepOptions {
+    /// What to keep of it.
+    pub keep: Keep,
+    /// Damping: the residual becomes `x + alpha (F(x) - x)`. At 1, exactly `F(x)`.
+    pub alpha: f64,
+}
+
+/// What to keep of a segment. A view keeps the whole batch's storage alive, so whatever is cached
+/// is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// A copy of the residual stream.
+    Residual,
+    /// Copies of the residual stream and of the keys and values.
+    Everything,
+    /// Views of both, for what is used up by the next step.
+    Views,
+}
+
+/// What one layer made of one segment.
+pub struct Applied {
+    /// Residual stream after the layer, `[n, D]`.
+    pub residual: Frozen,
+    /// Keys and values of this application; `None` where they were not kept.
+    pub key_value: Option<KeyValue>,
+}
+
+impl Layer {
+    /// How far back a node sees, itself included; `None` for all the way.
+    pub fn window(&self) -> Option<i64> {
+        self.attention.spec.window
+    }
+
+    /// Runs its matrix products alone, on `rows` rows of zeros, each product of a mixture on the rows
+    /// that an expert sees in the mean: the least time this layer can take, for benchmarks.
+    pub fn multiply_only(&self, rows: i64) -> Result<(), ModelError> {
+        self.attention.multiply_only(rows)?;
+        self.mlp.multiply_only(rows)
+    }
+
+    /// Applies the layer to every segment of a packed batch, and makes of each what is asked.
+    pub fn forward(
+        &self,
+        batch: &Batch<'_>,
+        asks: &[StepOptions],
+    ) -> Result<Vec<Applied>, ModelError> {
+        let (residual, key_values) = self.forward_packed(batch)?;
+        let mut start = 0;
+        let mut applied = Vec::with_capacity(asks.len());
+        for (&nodes, asks) in batch.lengths().iter().zip(asks) {
+            let part = |packed: &Tensor, copy: bool| match copy {
+                true => copied(packed, start, nodes),
+                false => Ok(Frozen::new(packed.f_narrow(0, start, nodes)?)),
+            };
+            let copy = asks.keep != Keep::Views;
+            let damped = asks.alpha != 1.0;
+            let mut own = part(&residual, copy && !damped)?;
+            if damped {
+                let x = batch.residual.f_narrow(0, start, nodes)?;
+                let change = own.f_sub(&x)?.f_mul_scalar(asks.alpha)?;
+                own = Frozen::new(x.f_add(&change)?);
+            }
+            applied.push(Applied {
+                residual: own,
+                key_value: match asks.keep {
+                    Keep::Residual => None,
+                    Keep::Everything | Keep::Views => Some(part(&key_values, copy)?),
+                },
+            });
+            start += nodes;
+        }
+        Ok(applied)
+    }
+
+    /// Residuals `[N, D]` and keys and values `[N, 2, KV heads, head_dim]` of the whole batch.
+    fn forward_packed(&self, batch: &Batch<'_>) -> Result<(Tensor, Tensor), ModelError> {
+        let x = &batch.residual;
+        let (attended, key_values) = self
+            .attention
+            .forward(&through(&self.attention_norm, x)?, batch)?;
+        let attended = through(&self.attention_output_norm, &attended)?;
+        if self.parallel {
+            let update = self.mlp.forward(&through(&self.mlp_norm, x)?)?;
+            return Ok((update.f_add(&attended)?.f_add(x)?, key_values));
+        }
+        let x = x.f_add(&attended)?;
+        let update = self.mlp.forward(&through(&self.mlp_norm, &x)?)?;
+        let update = through(&self.mlp_output_norm, &update)?;
+        Ok((x.f_add(&update)?, key_values))
+    }
+}
+
+fn copied(packed: &Tensor, start: i64, nodes: i64) -> Result<Frozen, ModelError> {
+    let copy = match kernels::copied(packed, start, nodes)? {
+        Some(copy) => copy,
+        None => packed.f_narrow_copy(0, start, nodes)?,
+    };
+    Ok(Frozen::new(copy))
+}
+
+fn through(norm: &Option<Norm>, x: &Tensor) -> Result<Tensor, ModelError> {
+    match norm {
+        Some(norm) => norm.forward(x),
+        None => Ok(x.shallow_clone()),
+    }
+}

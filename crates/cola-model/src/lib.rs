@@ -1,0 +1,59 @@
+//! The frozen LLM: from a Hugging Face directory to layers that are pure functions.
+//!
+//! ```text
+//! config.json ──family──▶ ModelSpec ─┐
+//! *.safetensors ──mmap──▶ Weights ───┴▶ Model { embedding, layers[0..L], head }
+//! ```
+//!
+//! A family file reads its `config.json` into a [`ModelSpec`] and names its tensors; everything
+//! after that is driven by the spec. A [`Layer`] takes a packed batch of residuals
+//! `[N, D]` and returns residuals, with the keys and values of that application: they belong to a
+//! position of the chain, so a layer visited twice has two independent sets.
+
+mod arrange;
+mod attention;
+mod batch;
+mod buckets;
+mod chat;
+mod company;
+mod config;
+mod device;
+mod error;
+mod family;
+mod frozen;
+mod gguf;
+mod head;
+mod kernels;
+mod layer;
+mod linear;
+mod load;
+mod mlp;
+mod network;
+mod norm;
+mod onednn;
+mod repeat;
+mod rope;
+mod spec;
+mod tokenizer;
+mod transfer;
+mod weights;
+
+pub use batch::{Batch, KeyValue, Segment, Visibility};
+pub use chat::{ChatTemplate, Message};
+pub use config::{Config, stop_tokens};
+pub use device::{Compute, free_memory, parse_devices};
+pub use error::ModelError;
+pub use frozen::Frozen;
+pub use gguf::part_files;
+pub use head::{ReadAt, Reading};
+pub use layer::{Applied, Keep, Layer, StepOptions};
+pub use network::{Inspection, Model, StoredAs};
+pub use repeat::{Repeat, seen_in_slot};
+pub use rope::{RopeScaling, RopeSpec};
+pub use spec::{
+    Activation, AttentionSpec, DenseSpec, LayerSpec, MixtureSpec, MlpSpec, ModelSpec, NormKind,
+    NormSpec, QueryKeyNorm,
+};
+pub use tokenizer::Tokenizer;
+pub use transfer::upload;
+pub use weights::shard_files;

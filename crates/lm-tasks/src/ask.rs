@@ -1,0 +1,301 @@
+//! From a row to its questions.
+//!
+//! Errors are reasons in words; the caller knows the row.
+
+use super::fewshot::{Example, Examples};
+use super::letters;
+use super::rotate::rotated;
+use super::sample::{AlsoRight, ContextParts, ExampleParts, Question, Rendered};
+use super::spec::{Output, TaskSpec};
+use super::target::{self, Prompt, Target};
+use crate::TEMPLATES;
+use pyjinja::{Row, python};
+
+/// How rows are asked, beside what the task says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PromptOptions {
+    /// Prompts go through a chat template: an answer begins a turn, so that no delimiter stands before it.
+    pub chat: bool,
+    /// Every question is also asked with its options rotated.
+    pub rotations: bool,
+}
+
+/// What comes before the prompt of a row.
+struct Head {
+    text: String,
+    parts: ContextParts,
+}
+
+impl Head {
+    fn new(description: String, examples: Vec<Example>) -> Self {
+        let mut parts = ContextParts {
+            description: description.len(),
+            ..ContextParts::default()
+        };
+        let mut text = description;
+        for example in examples {
+            let begin = text.len();
+            text += &example.question;
+            let asked = text.len();
+            text += &example.delimiter;
+            let answer = text.len();
+            text += &example.answer;
+            let answered = text.len();
+            text += &example.end;
+            parts.examples.push(ExampleParts {
+                question: begin..asked,
+                answer: answer..answered,
+                end: text.len(),
+            });
+        }
+        Head { text, parts }
+    }
+}
+
+/// A rotation: what options and gold then are.
+struct Turned {
+    options: Vec<String>,
+    gold: usize,
+}
+
+/// The questions of a row: as the task asks it, then with the options rotated by one place, two, ..., where that is wanted.
+pub(super) fn ask(
+    task: &TaskSpec,
+    row: &Row<'_>,
+    examples: Option<&mut Examples>,
+    manner: PromptOptions,
+) -> Result<Vec<Rendered>, String> {
+    let columns = row.columns;
+    let description = match columns.get(&task.description) {
+        Some(value) => python::to_str(value),
+        None => TEMPLATES.render(&task.description, row)?,
+    };
+    let examples = examples.map(|examples| examples.draw(columns));
+    let head = Head::new(description, examples.transpose()?.unwrap_or_default());
+    let own = one(task, row, &head, manner, None)?;
+    let mut all = vec![own];
+    if !manner.rotations {
+        return Ok(all);
+    }
+    let choice = all[0].question.choice();
+    let Some((options, gold)) = choice.filter(|_| task.has_options()) else {
+        return Err("--rotations: there are no options to rotate".to_owned());
+    };
+    let (options, count) = (options.to_vec(), options.len());
+    for turn in 1..count {
+        let mut order = options.clone();
+        if !letters::are_letters(&options) {
+            order.rotate_left(turn);
+        }
+        let turned = Turned {
+            options: order,
+            gold: (gold + count - turn) % count,
+        };
+        let columns = rotated(columns, &options, turn);
+        let row = Row::new(&columns);
+        all.push(one(task, &row, &head, manner, Some(turned))?);
+    }
+    let (first, rest) = all.split_at(1);
+    if !rest.is_empty()
+        && rest
+            .iter()
+            .all(|rotated| rotated.context == first[0].context)
+    {
+        let hint = match task.letters {
+            true => "",
+            false => ", or list them with --letters",
+        };
+        return Err(format!(
+            "--rotations: the prompt lists no options that could be rotated (options in a list of the row, \
+             or in columns of their own, can); leave it out{hint}"
+        ));
+    }
+    Ok(all)
+}
+
+fn one(
+    task: &TaskSpec,
+    row: &Row<'_>,
+    head: &Head,
+    manner: PromptOptions,
+    turned: Option<Turned>,
+) -> Result<Rendered, String> {
+    let prefix = target::answer_prefix(task, row)?;
+    let target = target::target(task, row)?;
+    let mut filters = task.filters.iter();
+    filters.try_for_each(|filter| filter.check(row.columns))?;
+    if task.letters || manner.rotations {
+        target.only()?;
+    }
+    let printed = target.printed.clone();
+    let mut options = target::options(task, row)?;
+    let mut prompt = match target::prompt(task, row)? {
+        Prompt::Text(text) => text,
+        Prompt::Option(_) if task.letters => {
+            return Err("--letters: the options are prompts, not answers; leave it out".to_owned());
+        }
+        Prompt::Option(gold) if task.is_multiple_choice() => {
+            target.only()?;
+            let options = options.unwrap_or_default();
+            return in_prompts(task, head, &options, gold, printed, prefix, manner);
+        }
+        Prompt::Option(index) => {
+            target::option(options.as_deref().unwrap_or_default(), index)?.clone()
+        }
+    };
+    let gold = match (&turned, &options) {
+        (Some(turned), _) => Some(turned.gold),
+        (None, Some(options)) if !task.is_log_likelihood() && !task.is_rolling() => {
+            Some(target::gold_index(&target.each()[0], options)?)
+        }
+        (None, Some(_)) => None,
+        (None, None) => None,
+    };
+    if let Some(turned) = turned {
+        // Letters are put to whatever order there is; what is scored must have moved with the prompt.
+        if !task.letters && options.as_ref() != Some(&turned.options) {
+            return Err(
+                "--rotations: the options are not texts of the row, so they cannot be rotated; leave it out, or list \
+                 them with --letters"
+                    .to_owned(),
+            );
+        }
+        options = Some(turned.options);
+    }
+    if task.letters {
+        prompt = letters::listed(&prompt, options.as_deref().unwrap_or_default())?;
+    }
+    let also_right = also_right(task, &target, options.as_deref())?;
+    let question = question(task, &target, options, gold, manner)?;
+    let printed = match &question {
+        Question::Generate { gold, .. } if task.letters => gold.clone(),
+        _ => printed,
+    };
+    let mut parts = head.parts.clone();
+    let mut context = format!("{}{prompt}", head.text);
+    if let Some(prefix) = prefix {
+        let delimiter = target::before_prefix(task, &prompt, &prefix);
+        context = context + delimiter + &prefix;
+        parts.delimiter = delimiter.len();
+        parts.prefix = Some(prefix);
+    }
+    Ok(Rendered {
+        context,
+        parts,
+        question,
+        also_right,
+        target: printed,
+    })
+}
+
+/// Options that are prompts: each is read before the same continuation.
+fn in_prompts(
+    task: &TaskSpec,
+    head: &Head,
+    options: &[String],
+    gold: usize,
+    target: String,
+    prefix: Option<String>,
+    manner: PromptOptions,
+) -> Result<Rendered, String> {
+    target::option(options, gold)?;
+    // No delimiter stands before the prefix here.
+    let end = prefix.as_deref().unwrap_or_default();
+    let prompts = options
+        .iter()
+        .map(|option| format!("{}{option}{end}", head.text));
+    Ok(Rendered {
+        context: head.text.clone(),
+        parts: ContextParts {
+            prefix: prefix.clone(),
+            ..head.parts.clone()
+        },
+        question: Question::ChoiceOfPrompts {
+            options: options.to_vec(),
+            prompts: prompts.collect(),
+            continuation: format!("{}{target}", delimiter(task, manner)),
+            gold,
+        },
+        also_right: AlsoRight::default(),
+        target,
+    })
+}
+
+fn only_text(target: &Target) -> Result<String, String> {
+    target.only()?;
+    Ok(target.texts(None)?.swap_remove(0))
+}
+
+/// What stands before an answer.
+fn delimiter(task: &TaskSpec, manner: PromptOptions) -> &str {
+    match manner.chat {
+        true => task.chat_delimiter(),
+        false => &task.target_delimiter,
+    }
+}
+
+/// The right answers but the first.
+fn also_right(
+    task: &TaskSpec,
+    target: &Target,
+    options: Option<&[String]>,
+) -> Result<AlsoRight, String> {
+    let mut also = AlsoRight::default();
+    match options.filter(|_| task.is_multiple_choice()) {
+        Some(options) => {
+            let others = target.each().iter().skip(1);
+            let indices = others.map(|right| target::gold_index(right, options));
+            also.options = indices.collect::<Result<_, _>>()?;
+        }
+        None => also.texts = target.texts(options)?.split_off(1),
+    }
+    Ok(also)
+}
+
+fn question(
+    task: &TaskSpec,
+    target: &Target,
+    options: Option<Vec<String>>,
+    gold: Option<usize>,
+    manner: PromptOptions,
+) -> Result<Question, String> {
+    Ok(match &task.output {
+        Output::MultipleChoice => {
+            let options = options.unwrap_or_default();
+            let delimiter = delimiter(task, manner);
+            Question::Choice {
+                continuations: options
+                    .iter()
+                    .map(|option| format!("{delimiter}{option}"))
+                    .collect(),
+                gold: match gold {
+                    Some(gold) => gold,
+                    None => target::gold_index(&target.each()[0], &options)?,
+                },
+                options,
+            }
+        }
+        // The target as it stands: no delimiter before it.
+        Output::LogLikelihood => Question::Text {
+            text: only_text(target)?,
+        },
+        Output::Rolling => Question::Rolling {
+            text: only_text(target)?,
+        },
+        Output::Generate { until, max_tokens } => {
+            let right = match (gold, &options, target) {
+                (Some(gold), _, _) if task.letters => {
+                    letters::letter(gold).unwrap_or_default().to_owned()
+                }
+                (Some(gold), Some(options), _) => options[gold].clone(),
+                (_, _, target) => target.texts(None)?.swap_remove(0),
+            };
+            Question::Generate {
+                until: until.clone(),
+                max_tokens: *max_tokens,
+                gold: right,
+                options: options.filter(|_| task.letters).unwrap_or_default(),
+            }
+        }
+    })
+}

@@ -1,0 +1,153 @@
+//! Rows from files: JSONL, a JSON list or an object that holds one, CSV, TSV, Parquet, Arrow; text also
+//! compressed, as `.gz` or `.zst`.
+//!
+//! Rows are read as they are asked for, one at a time, but for a JSON list, which is read whole.
+
+use pyjinja::Columns;
+mod arrow;
+mod cell;
+mod inner;
+mod json;
+mod lines;
+mod parquet;
+mod select;
+mod stream;
+mod table;
+
+use std::path::{Path, PathBuf};
+
+use super::error::TaskError;
+pub(super) use inner::InnerRows;
+pub use select::Condition;
+pub(super) use select::Selection;
+use stream::Compression;
+
+/// A row and where it stands, for messages and as an id of last resort.
+#[derive(Debug)]
+pub(super) struct LocatedRow {
+    pub row: Columns,
+    /// The line of a text file, or the place in a list; counted from 1.
+    pub number: usize,
+    /// `file:line`, or `file: row n`.
+    pub place: String,
+}
+
+/// The rows of a file. After a [`TaskError::Row`] the next row can be asked for; any other error is
+/// the end.
+pub(super) type Rows = Box<dyn Iterator<Item = Result<LocatedRow, TaskError>>>;
+
+/// What a file is, by its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Lines,
+    Json,
+    /// Cells separated by this byte.
+    Table(u8),
+    Parquet,
+    Arrow,
+}
+
+/// Opens a file of rows, whatever its format.
+pub(super) fn open_rows(path: &Path) -> Result<Rows, TaskError> {
+    let (format, compression) = format_of(path)?;
+    match format {
+        Format::Lines => lines::rows(path, compression),
+        Format::Json => json::rows(path, compression),
+        Format::Table(separator) => table::rows(path, compression, separator),
+        Format::Parquet => parquet::rows(path),
+        Format::Arrow => arrow::rows(path),
+    }
+}
+
+fn format_of(path: &Path) -> Result<(Format, Compression), TaskError> {
+    let extension = |path: &Path| {
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
+        extension.to_ascii_lowercase()
+    };
+    let outer = extension(path);
+    let compression = match outer.as_str() {
+        "gz" => Compression::Gzip,
+        "zst" => Compression::Zstandard,
+        _ => Compression::None,
+    };
+    let inner = match compression {
+        Compression::None => outer,
+        _ => extension(&path.with_extension("")),
+    };
+    let format = match inner.as_str() {
+        "" | "jsonl" | "ndjson" => Format::Lines,
+        "json" => Format::Json,
+        "csv" => Format::Table(b','),
+        "tsv" => Format::Table(b'\t'),
+        "parquet" if compression == Compression::None => Format::Parquet,
+        "arrow" if compression == Compression::None => Format::Arrow,
+        other => {
+            let message = format!(
+                ".{other} is not read: give JSONL, JSON, CSV or TSV (also as .gz or .zst), Parquet or Arrow"
+            );
+            return Err(TaskError::format(path, message));
+        }
+    };
+    Ok((format, compression))
+}
+
+fn read_error(path: &Path, source: std::io::Error) -> TaskError {
+    TaskError::Read {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// What is wrong with a text that is no JSON.
+fn not_json(text: &[u8], error: &serde_json::Error) -> String {
+    match std::str::from_utf8(text) {
+        Ok(_) => format!("not JSON: {error}"),
+        Err(error) => format!("not UTF-8: {error}"),
+    }
+}
+
+/// Rows up to and with the first that is beyond help.
+fn until_broken(rows: impl Iterator<Item = Result<LocatedRow, TaskError>> + 'static) -> Rows {
+    let mut over = false;
+    Box::new(rows.take_while(move |row| {
+        let goes_on = !over;
+        over = matches!(row, Err(error) if !matches!(error, TaskError::Row { .. }));
+        goes_on
+    }))
+}
+
+/// The path of a file or directory that a task file names: beside the task file, in the working directory, or for a
+/// built-in task in the source tree the program was built from.
+pub(super) fn locate(
+    directory: Option<&Path>,
+    name: &str,
+    is: impl Fn(&Path) -> bool,
+) -> Option<PathBuf> {
+    places(directory, name).into_iter().find(|path| is(path))
+}
+
+/// The data files that a task file names: one, or where it is a pattern (`rows/*.jsonl`) all that match, in order.
+pub(super) fn locate_files(directory: Option<&Path>, name: &str) -> Vec<PathBuf> {
+    if let Some(path) = locate(directory, name, Path::is_file) {
+        return vec![path];
+    }
+    let matching = |path: PathBuf| {
+        let paths = glob::glob(path.to_str().unwrap_or_default());
+        let files = paths.into_iter().flatten().flatten();
+        files.filter(|path| path.is_file()).collect()
+    };
+    let found = places(directory, name).into_iter().map(matching);
+    found
+        .into_iter()
+        .find(|files: &Vec<PathBuf>| !files.is_empty())
+        .unwrap_or_default()
+}
+
+fn places(directory: Option<&Path>, name: &str) -> Vec<PathBuf> {
+    let source_tree = directory
+        .is_none()
+        .then(|| Path::new(env!("CARGO_MANIFEST_DIR")));
+    let places = [directory, Some(Path::new("")), source_tree];
+    let places = places.into_iter().flatten();
+    places.map(|place| place.join(name)).collect()
+}

@@ -1,0 +1,180 @@
+//! Solved examples before the question.
+
+use pyjinja::{Columns, PythonRandom, Row, no_column, python};
+use std::collections::HashMap;
+
+use super::error::TaskError;
+use super::letters;
+use super::spec::TaskSpec;
+use super::target::{self, Prompt};
+
+/// lm-evaluation-harness's seed of the draw.
+const SEED: u32 = 1234;
+
+/// The rows examples come from, and the state of their draw: one generator a task, one draw a question, in order.
+#[derive(Debug)]
+pub(super) struct Examples {
+    /// By what they say in the task's `same_column`: each is drawn from as if it were a task of its own.
+    pools: HashMap<String, Pool>,
+    /// The task as examples are told.
+    told: TaskSpec,
+}
+
+#[derive(Debug)]
+struct Pool {
+    rows: Vec<Columns>,
+    random: PythonRandom,
+}
+
+/// A solved example as it is told: what is asked, and what is answered.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Example {
+    pub question: String,
+    /// Between the two.
+    pub delimiter: String,
+    /// Empty where nothing is answered.
+    pub answer: String,
+    /// After the answer.
+    pub end: String,
+}
+
+impl Examples {
+    /// Examples from these rows.
+    ///
+    /// # Errors
+    /// Fewer rows than the task draws, or one without its `same_column`.
+    pub fn new(spec: &TaskSpec, rows: Vec<Columns>) -> Result<Self, TaskError> {
+        let refuse = |message| TaskError::NoExamples {
+            task: spec.name.clone(),
+            message,
+        };
+        let mut pools: HashMap<String, Pool> = HashMap::new();
+        for row in rows {
+            let name = pool_name(spec, &row).map_err(refuse)?;
+            let pool = pools.entry(name).or_insert_with(|| Pool {
+                rows: Vec::new(),
+                random: PythonRandom::new(SEED),
+            });
+            pool.rows.push(row);
+        }
+        if spec.same_column.is_none() {
+            pool(&mut pools, spec, "").map_err(refuse)?;
+        }
+        Ok(Examples {
+            pools,
+            told: spec.of_examples(),
+        })
+    }
+
+    /// The examples for one question; must be called once a question, in order.
+    pub fn draw(&mut self, question: &Columns) -> Result<Vec<Example>, String> {
+        let spec = &self.told;
+        let name = pool_name(spec, question)?;
+        let pool = pool(&mut self.pools, spec, &name)?;
+        let other = |at: &usize| !may_be_asked(spec) || pool.rows[*at] != *question;
+        let count = spec.num_fewshot;
+        let others = || (0..pool.rows.len()).filter(other);
+        let mut picked: Vec<usize> = match spec.first_examples {
+            true => others().take(count).collect(),
+            false => {
+                let drawn = pool.random.sample(pool.rows.len(), drawn(spec));
+                drawn.into_iter().filter(other).take(count).collect()
+            }
+        };
+        if picked.len() < count {
+            // The question was drawn more than once: again, from all but it.
+            let rest: Vec<usize> = others().collect();
+            if rest.len() < count {
+                return Err(too_few(spec, &name, count, rest.len()));
+            }
+            let again = pool.random.sample(rest.len(), count).into_iter();
+            picked = again.map(|at| rest[at]).collect();
+        }
+        let rows = picked.into_iter().map(|at| &pool.rows[at]);
+        rows.map(|row| example(spec, &Row::new(row)))
+            .collect::<Result<_, _>>()
+            .map_err(|reason| format!("a row of the solved examples: {reason}"))
+    }
+}
+
+/// Whether the question is one of the rows that examples come from.
+fn may_be_asked(spec: &TaskSpec) -> bool {
+    spec.source.fewshot == spec.source.test
+}
+
+/// One more than is shown where the question itself may be drawn.
+fn drawn(spec: &TaskSpec) -> usize {
+    let own = usize::from(may_be_asked(spec));
+    spec.num_fewshot.saturating_add(own)
+}
+
+fn pool_name(spec: &TaskSpec, row: &Columns) -> Result<String, String> {
+    match &spec.same_column {
+        None => Ok(String::new()),
+        Some(column) => match row.get(column) {
+            Some(value) => Ok(python::to_str(value)),
+            None => Err(no_column(column, &Row::new(row))),
+        },
+    }
+}
+
+/// The rows to draw from, where there are enough of them.
+fn pool<'p>(
+    pools: &'p mut HashMap<String, Pool>,
+    spec: &TaskSpec,
+    name: &str,
+) -> Result<&'p mut Pool, String> {
+    let needed = match spec.first_examples {
+        true => spec.num_fewshot,
+        false => drawn(spec),
+    };
+    let there = pools.get(name).map_or(0, |pool| pool.rows.len());
+    match pools.get_mut(name) {
+        Some(pool) if there >= needed => Ok(pool),
+        _ => Err(too_few(spec, name, needed, there)),
+    }
+}
+
+fn too_few(spec: &TaskSpec, name: &str, needed: usize, there: usize) -> String {
+    let of = match &spec.same_column {
+        Some(column) => format!(" whose {column} is {name}"),
+        None => String::new(),
+    };
+    format!("num_fewshot needs {needed} rows{of} to draw from, there are {there}")
+}
+
+fn example(spec: &TaskSpec, row: &Row<'_>) -> Result<Example, String> {
+    let options = target::options(spec, row)?;
+    let options = options.as_deref();
+    let mut question = match target::prompt(spec, row)? {
+        Prompt::Text(text) => text,
+        Prompt::Option(index) => target::option(options.unwrap_or_default(), index)?.clone(),
+    };
+    if let (true, Some(options)) = (spec.letters, options) {
+        question = letters::listed(&question, options)?;
+    }
+    let target = target::target(spec, row)?;
+    let answer = match options {
+        Some(options) if spec.letters => {
+            let gold = target::gold_index(&target.each()[0], options)?;
+            letters::letter(gold).unwrap_or_default().to_owned()
+        }
+        options => target.texts(options)?.swap_remove(0),
+    };
+    let prefix = target::answer_prefix(spec, row)?;
+    let answered = !answer.is_empty();
+    let delimiter = match &prefix {
+        None if answered => spec.target_delimiter.clone(),
+        None => String::new(),
+        Some(prefix) => target::before_prefix(spec, &question, prefix).to_owned(),
+    };
+    Ok(Example {
+        question,
+        delimiter,
+        answer: target::joined(prefix.as_deref().unwrap_or_default(), &answer, " "),
+        end: match answered {
+            true => spec.fewshot_delimiter.clone(),
+            false => String::new(),
+        },
+    })
+}

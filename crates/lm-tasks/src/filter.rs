@@ -1,0 +1,105 @@
+//! Filters: what happens to a generated text before a metric sees it. Those of lm-evaluation-harness, `boxed` and `answer`.
+
+use super::letters;
+use super::listed_choice::ListedChoice;
+use math_answer::{extract_answer, first_boxed};
+use pyjinja::{Columns, PythonRegex, python};
+
+/// A named pipeline of filters; its name is the second half of a metric's key (`exact_match,strict-match`).
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// `none` where the task file lists no filters.
+    pub name: String,
+    pub(super) steps: Vec<Filter>,
+}
+
+impl Pipeline {
+    /// The pipeline of a task without `filter_list`.
+    pub(super) fn unnamed() -> Self {
+        Pipeline {
+            name: "none".to_owned(),
+            steps: Vec::new(),
+        }
+    }
+
+    /// What is left of `text`, an answer to the row `doc`.
+    pub fn apply(&self, text: &str, doc: &Columns) -> String {
+        let first = text.to_owned();
+        let steps = self.steps.iter();
+        steps.fold(first, |text, step| step.apply(text, doc))
+    }
+
+    /// Why a row cannot be answered, where a filter needs a column that it lacks.
+    pub(super) fn check(&self, doc: &Columns) -> Result<(), String> {
+        self.steps.iter().try_for_each(|step| match step {
+            Filter::ListedChoice(_) => ListedChoice::check(doc),
+            _ => Ok(()),
+        })
+    }
+
+    /// Whether the first thing this pipeline does is to look for a box, so that text after it is of no account.
+    pub fn reads_a_box(&self) -> bool {
+        matches!(self.steps.first(), Some(Filter::Boxed { .. }))
+    }
+
+    /// Whether the first thing this pipeline does is to look for a letter, and `text` can no longer become one.
+    pub(super) fn is_beyond_letters(&self, text: &str) -> bool {
+        matches!(self.steps.first(), Some(Filter::Letter { .. })) && letters::is_beyond(text)
+    }
+}
+
+/// One step of a [`Pipeline`]. A sample has one response, so `take_first` is no step at all.
+#[derive(Debug, Clone)]
+pub(super) enum Filter {
+    /// The `select`-th match of a pattern, or `fallback`.
+    Regex {
+        regex: PythonRegex,
+        select: i64,
+        fallback: String,
+    },
+    /// The letter of the option in the row's `choices` that is answered, or a fallback.
+    ListedChoice(ListedChoice),
+    /// White space goes on both sides.
+    RemoveWhitespace,
+    Lowercase,
+    Uppercase,
+    /// The first complete `\boxed{...}`, or `fallback`. Ours.
+    Boxed {
+        fallback: String,
+    },
+    /// The letter that is answered, or `fallback`. Ours.
+    Letter {
+        fallback: String,
+    },
+    /// The answer however it is marked, or `fallback`. Ours.
+    Answer {
+        fallback: String,
+    },
+}
+
+/// What lm-evaluation-harness puts where nothing was found.
+pub(super) const FALLBACK: &str = "[invalid]";
+
+impl Filter {
+    fn apply(&self, text: String, doc: &Columns) -> String {
+        match self {
+            Filter::ListedChoice(filter) => filter.apply(&text, doc),
+            Filter::Regex {
+                regex,
+                select,
+                fallback,
+            } => regex.find_and_select(&text, *select).map_or_else(
+                || fallback.clone(),
+                |found| python::strip(&found).to_owned(),
+            ),
+            Filter::RemoveWhitespace => python::strip(&text).to_owned(),
+            Filter::Lowercase => text.to_lowercase(),
+            Filter::Uppercase => text.to_uppercase(),
+            Filter::Letter { fallback } => {
+                letters::answered(&text).unwrap_or_else(|| fallback.clone())
+            }
+            Filter::Answer { fallback } => extract_answer(&text).unwrap_or(fallback).to_owned(),
+            Filter::Boxed { fallback } => first_boxed(&text).unwrap_or(fallback).trim().to_owned(),
+        }
+    }
+}

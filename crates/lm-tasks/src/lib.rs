@@ -1,0 +1,71 @@
+//! What is asked: task files, rows, prompts, scoring and grading.
+//!
+//! A task file is YAML in lm-evaluation-harness's dialect; [`resolve`] turns a built-in name or a path into a
+//! [`TaskSpec`], [`load_samples`] renders its rows into [`Sample`]s, and a sample grades what a model made of it:
+//! log-probabilities of options ([`Sample::grade_choice`]) or a generated text ([`Sample::grade_text`]). Grading is pure,
+//! so the same output has the same verdict however it was computed.
+//!
+//! Numbers must equal those of lm-evaluation-harness 0.4.13 on the same model and rows; what it decides in passing (Python's
+//! spelling of a list, the order of filters, a label that is a string of digits) is decided the same way here. What is not
+//! understood is refused by file and key, never ignored.
+//!
+//! ```text
+//! resolve ── yaml (keys, includes) ── parse, parse_scoring ──> TaskSpec
+//! load_samples ── data (rows, which are taken) ── process, template, target, fewshot ──> Sample
+//!    ask (a row's questions), letters (options by letter), rotate (options in other orders)
+//! Sample ── asking (conversation, tokens, prompt) ──> Probe and rows of the engine
+//! Sample ── grade (filter, metric, answer) ──> ChoiceVerdict | TextVerdict;   wrong ──> WrongTarget
+//! ```
+
+mod ask;
+mod data;
+mod error;
+mod fewshot;
+mod filter;
+mod grade;
+mod letters;
+mod listed_choice;
+mod load;
+mod metric;
+mod parse;
+mod parse_scoring;
+mod process;
+mod resolve;
+mod rotate;
+mod sample;
+mod spec;
+mod target;
+mod words;
+mod wrong;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::LazyLock;
+
+use pyjinja::Templates;
+
+pub use ask::PromptOptions;
+pub use data::Condition;
+pub use error::TaskError;
+pub use filter::Pipeline;
+pub use grade::{ChoiceVerdict, MARGIN_LIMIT, TextVerdict, truncate_at_stop};
+pub use letters::{letter, place as letter_place};
+pub use load::{LoadOptions, LoadedTask, load_samples};
+pub use metric::{ExactMatch, Mean, Metric, standard_error_key};
+pub use parse::DEFAULT_MAX_TOKENS;
+pub use process::Comparison;
+pub use resolve::{built_in_names, resolve};
+pub use sample::{AlsoRight, ContextParts, ExampleParts, Question, Rendered, Sample, Variant};
+pub use spec::{DataSource, Output, TaskSpec};
+pub use target::joined as join_system;
+pub use wrong::WrongTarget;
+
+/// The templates of task files: lm-evaluation-harness's, and a filter of ours for worked solutions.
+static TEMPLATES: LazyLock<Templates> = LazyLock::new(|| {
+    Templates::new().with_filter("last_boxed", |text| match math_answer::last_boxed(text) {
+        Some(content) => Ok(content.trim().to_owned()),
+        None => Err("last_boxed: no complete \\boxed{} in it".to_owned()),
+    })
+});

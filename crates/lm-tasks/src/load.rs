@@ -1,0 +1,345 @@
+//! From a task and its data to samples.
+
+use pyjinja::{Columns, Row, python};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::ask::{PromptOptions, ask};
+use super::data::{
+    Condition, InnerRows, LocatedRow, Rows, Selection, locate, locate_files, open_rows,
+};
+use super::error::TaskError;
+use super::fewshot::Examples;
+use super::sample::Sample;
+use super::spec::{DataSource, TaskSpec};
+use cola_hub::dataset_files;
+
+/// Columns that hold a row's id in datasets people use, the most telling first.
+const ID_COLUMNS: [&str; 9] = [
+    "id",
+    "ID",
+    "query_id",
+    "question_id",
+    "sample_id",
+    "qid",
+    "uid",
+    "unique_id",
+    "idx",
+];
+
+/// What to load of a task.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// Rows from these files, one after the other, instead of those the task names.
+    pub data: Vec<PathBuf>,
+    /// Few-shot examples from these files, instead of those the task names.
+    pub fewshot_data: Vec<PathBuf>,
+    /// At most this many samples, the first.
+    pub limit: Option<usize>,
+    /// Only rows that meet these, beside the task's own conditions.
+    pub conditions: Vec<Condition>,
+    /// Bad rows to pass over before giving up.
+    pub skip_bad_rows: usize,
+    /// How rows are asked.
+    pub manner: PromptOptions,
+}
+
+/// A task's samples.
+#[derive(Debug)]
+pub struct LoadedTask {
+    /// In the order of the data.
+    pub samples: Vec<Sample>,
+    /// The bad rows that were passed over: place and reason.
+    pub skipped: Vec<String>,
+}
+
+/// Loads the samples of a task, in the order of its data.
+///
+/// Ids are the rows' own, else their line numbers. An id that appears again gets `#2`, `#3`, ... in the order of the data,
+/// so that ids are unique and do not depend on `limit`.
+///
+/// # Errors
+/// No data, an unreadable or empty file, and any row that is malformed, lacks a column, or whose gold label is not among
+/// its options, if more than `skip_bad_rows` are; named by file and line. Rotations of what has no options in its prompt.
+pub fn load_samples(task: &Arc<TaskSpec>, options: &LoadOptions) -> Result<LoadedTask, TaskError> {
+    if options.manner.rotations && !task.has_options() {
+        return Err(TaskError::Flag {
+            task: task.name.clone(),
+            flag: "--rotations",
+            message: "its answers are generated text: there are no options to rotate".to_owned(),
+        });
+    }
+    let files = match options.data.as_slice() {
+        [] => {
+            let split = task.source.evaluated();
+            let missing = || no_data(task, "it names no test or validation split");
+            files_of_split(task, split.ok_or_else(missing)?)?
+        }
+        files => files.to_vec(),
+    };
+    let mut tolerance = Tolerance {
+        left: options.skip_bad_rows,
+        skipped: Vec::new(),
+    };
+    let mut examples = examples(task, options, &mut tolerance)?;
+    let conditions = [&task.source.conditions[..], &options.conditions].concat();
+    let mut selection = Selection::new(conditions, task.source.unique_by.clone());
+    let limit = options.limit.unwrap_or(usize::MAX);
+    let mut used = HashMap::new();
+    let mut samples = Vec::new();
+    let mut rows = Reading::new(&files, &task.source);
+    while samples.len() < limit
+        && let Some(located) = rows.next(&mut tolerance)?
+    {
+        let (id, place) = (row_id(&located), located.place);
+        let sample = selection.takes(&located.row).and_then(|taken| match taken {
+            true => {
+                let doc = processed(task, located.row)?;
+                let rendered = ask(task, &Row::new(&doc), examples.as_mut(), options.manner)?;
+                Ok(Some((doc, rendered)))
+            }
+            false => Ok(None),
+        });
+        match sample {
+            Ok(None) => {}
+            Ok(Some((doc, rendered))) => {
+                let id = unique(&mut used, id);
+                samples.extend(Sample::of(
+                    task,
+                    &id,
+                    rows.count - 1,
+                    Arc::new(doc),
+                    rendered,
+                ));
+            }
+            Err(message) => tolerance.forgive(TaskError::row(
+                place,
+                format!("task {}: {message}", task.name),
+            ))?,
+        }
+    }
+    if samples.is_empty() && limit > 0 {
+        return Err(rows.nothing(&files, &selection));
+    }
+    Ok(LoadedTask {
+        samples,
+        skipped: tolerance.skipped,
+    })
+}
+
+/// How many bad rows are passed over.
+struct Tolerance {
+    left: usize,
+    skipped: Vec<String>,
+}
+
+impl Tolerance {
+    /// Passes over a bad row, while that is allowed; any other error stays one.
+    fn forgive(&mut self, error: TaskError) -> Result<(), TaskError> {
+        match error {
+            TaskError::Row { place, message } if self.left > 0 => {
+                self.left -= 1;
+                self.skipped.push(format!("{place}: {message}"));
+                Ok(())
+            }
+            TaskError::Row { place, message } if !self.skipped.is_empty() => {
+                Err(TaskError::TooManyBadRows {
+                    place,
+                    message,
+                    skipped: self.skipped.len(),
+                })
+            }
+            error => Err(error),
+        }
+    }
+}
+
+/// The rows of files one after the other.
+struct Reading<'a> {
+    files: std::slice::Iter<'a, PathBuf>,
+    rows: Option<(&'a PathBuf, Rows)>,
+    /// Where rows stand in a column of others.
+    inner: Option<InnerRows>,
+    /// Rows so far, those passed over among them.
+    count: usize,
+    /// Whether the current file has had no row yet.
+    empty: bool,
+}
+
+impl<'a> Reading<'a> {
+    fn new(files: &'a [PathBuf], source: &DataSource) -> Self {
+        Self {
+            files: files.iter(),
+            rows: None,
+            inner: source.row.as_deref().map(InnerRows::new),
+            count: 0,
+            empty: true,
+        }
+    }
+
+    /// The next row that is not malformed.
+    fn next(&mut self, tolerance: &mut Tolerance) -> Result<Option<LocatedRow>, TaskError> {
+        loop {
+            let Some((path, rows)) = &mut self.rows else {
+                let Some(path) = self.files.next() else {
+                    return Ok(None);
+                };
+                self.empty = true;
+                self.rows = Some((path, open_rows(path)?));
+                continue;
+            };
+            match rows.next() {
+                None if self.empty => {
+                    let path = path.clone();
+                    return Err(TaskError::Empty { path });
+                }
+                None => self.rows = None,
+                Some(row) => {
+                    self.empty = false;
+                    let row = match &mut self.inner {
+                        Some(inner) => row.and_then(|row| inner.take(row)),
+                        None => row.map(Some),
+                    };
+                    // A row that came before is none.
+                    self.count += usize::from(!matches!(row, Ok(None)));
+                    match row {
+                        Ok(None) => {}
+                        Ok(row) => return Ok(row),
+                        Err(error) => tolerance.forgive(error)?,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Why no sample came of the rows.
+    fn nothing(&self, files: &[PathBuf], selection: &Selection) -> TaskError {
+        let path = files.first().cloned().unwrap_or_default();
+        let message = match selection.conditions().as_str() {
+            "" => format!("none of its {} rows can be used", self.count),
+            conditions => format!("none of its {} rows has {conditions}", self.count),
+        };
+        TaskError::format(&path, message)
+    }
+}
+
+/// A row as templates read it.
+fn processed(task: &TaskSpec, row: Columns) -> Result<Columns, String> {
+    match task.process {
+        Some(process) => process.apply(row),
+        None => Ok(row),
+    }
+}
+
+fn examples(
+    task: &TaskSpec,
+    options: &LoadOptions,
+    tolerance: &mut Tolerance,
+) -> Result<Option<Examples>, TaskError> {
+    if task.num_fewshot == 0 {
+        return Ok(None);
+    }
+    let files = match (options.fewshot_data.as_slice(), task.examples()) {
+        ([], Some(rows)) => return Examples::new(task, rows.clone()).map(Some),
+        ([], None) => {
+            let split = task
+                .source
+                .examples()
+                .ok_or_else(|| no_data(task, "no split to draw examples from"));
+            let files = split.and_then(|split| files_of_split(task, split));
+            files.map_err(|error| match error {
+                TaskError::NoData { task, message, .. } => TaskError::NoExamples { task, message },
+                other => other,
+            })?
+        }
+        (files, _) => files.to_vec(),
+    };
+    let mut rows = Vec::new();
+    let mut reading = Reading::new(&files, &task.source);
+    while let Some(located) = reading.next(tolerance)? {
+        match processed(task, located.row) {
+            Ok(row) => rows.push(row),
+            Err(message) => {
+                let message = format!("task {}: {message}", task.name);
+                tolerance.forgive(TaskError::row(located.place, message))?;
+            }
+        }
+    }
+    Examples::new(task, rows).map(Some)
+}
+
+fn files_of_split(task: &TaskSpec, split: &str) -> Result<Vec<PathBuf>, TaskError> {
+    let source = &task.source;
+    if let Some(files) = source.files_of(split) {
+        let located = files.iter().map(|name| {
+            let found = locate_files(source.directory.as_deref(), name);
+            match found.is_empty() {
+                true => Err(no_data(task, &format!("its data file {name} is not there"))),
+                false => Ok(found),
+            }
+        });
+        return Ok(located.collect::<Result<Vec<_>, _>>()?.concat());
+    }
+    let directory = source.own_directory().filter(|_| source.files.is_empty());
+    let directory =
+        directory.and_then(|name| locate(source.directory.as_deref(), name, Path::is_dir));
+    if let Some(directory) = directory {
+        let files = dataset_files(&directory, source.name.as_deref(), split);
+        return files.map_err(|failure| TaskError::NoData {
+            task: task.name.clone(),
+            message: format!("in {}: {failure}", directory.display()),
+            other: None,
+        });
+    }
+    let place = match source.fetch_flags() {
+        None => String::new(),
+        Some(_) => {
+            let hub = [&source.path, &source.name];
+            let hub: Vec<&str> = hub.into_iter().flatten().map(String::as_str).collect();
+            format!(" (on the hub: {})", hub.join("/"))
+        }
+    };
+    let message = format!("its split `{split}` is not on this machine{place}");
+    Err(no_data(task, &message))
+}
+
+fn no_data(task: &TaskSpec, message: &str) -> TaskError {
+    let fetch = task.source.fetch_flags();
+    let other = fetch.map(|flags| format!("fetch them with {flags}"));
+    TaskError::NoData {
+        task: task.name.clone(),
+        message: message.to_owned(),
+        other,
+    }
+}
+
+fn row_id(located: &LocatedRow) -> String {
+    let mut ids = ID_COLUMNS
+        .iter()
+        .filter_map(|column| match located.row.get(*column)? {
+            Value::String(id) if !id.is_empty() => Some(id.clone()),
+            Value::Number(id) => Some(id.to_string()),
+            other => python::big_integer(other).map(str::to_owned),
+        });
+    ids.next().unwrap_or_else(|| located.number.to_string())
+}
+
+/// Gives an id that was used before the next free `#2`, `#3`, ...; `used` knows for every id which to try next.
+fn unique(used: &mut HashMap<String, usize>, id: String) -> String {
+    let Some(mut nth) = used.get(&id).copied() else {
+        used.insert(id.clone(), 2);
+        return id;
+    };
+    loop {
+        let candidate = format!("{id}#{nth}");
+        nth += 1;
+        if !used.contains_key(&candidate) {
+            used.insert(candidate.clone(), 2);
+            used.insert(id, nth);
+            return candidate;
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! A row of a task, rendered: what the model reads, and what a right answer is.
+
+use pyjinja::Columns;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+
+use super::letters;
+use super::spec::TaskSpec;
+
+/// A row of a task, rendered.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// The task it belongs to.
+    pub task: Arc<TaskSpec>,
+    /// Unique in the dataset and stable: the row's own id, else its line number.
+    pub id: String,
+    /// The place in the dataset, from 0.
+    pub index: usize,
+    /// The row, with the columns `process_docs` made.
+    pub doc: Arc<Columns>,
+    /// As the task asks it.
+    pub own: Rendered,
+    /// With the options rotated by one place, two, ...; empty unless that was asked for. A chain answers right only if it
+    /// does in every order.
+    pub rotated: Vec<Rendered>,
+}
+
+/// A prompt and the question that follows it.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// The prompt, before any continuation; of options that are prompts what stands before them.
+    pub context: String,
+    /// Parts of the context that a chat gives to other speakers.
+    pub parts: ContextParts,
+    /// What is asked after it.
+    pub question: Question,
+    /// Other answers that are as right as the gold one.
+    pub also_right: AlsoRight,
+    /// What `doc_to_target` gives, as Python prints it: the index of an option, or a text.
+    pub target: String,
+}
+
+/// One way of asking a sample: as the task does, or with its options rotated.
+#[derive(Debug, Clone, Copy)]
+pub struct Variant<'s> {
+    /// The sample.
+    pub sample: &'s Sample,
+    /// Places by which its options are rotated.
+    pub rotation: usize,
+    /// Its prompt and question.
+    pub rendered: &'s Rendered,
+}
+
+impl Deref for Variant<'_> {
+    type Target = Rendered;
+
+    fn deref(&self) -> &Rendered {
+        self.rendered
+    }
+}
+
+/// Right answers beside the gold one: options where options are scored, else texts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AlsoRight {
+    /// Their indices.
+    pub options: Vec<usize>,
+    /// As the task's metrics read them.
+    pub texts: Vec<String>,
+}
+
+/// Whose words the parts of a context are in a chat.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContextParts {
+    /// Bytes at its beginning that describe the task.
+    pub description: usize,
+    /// The solved examples after them, in bytes of the context.
+    pub examples: Vec<ExampleParts>,
+    /// `gen_prefix`, with which it ends.
+    pub prefix: Option<String>,
+    /// Bytes of what stands before that.
+    pub delimiter: usize,
+}
+
+impl ContextParts {
+    /// The part of `context` that is the question with its examples: without description and beginning of the answer.
+    pub fn question_with_examples<'c>(&self, context: &'c str) -> &'c str {
+        self.after(context, self.description)
+    }
+
+    /// The question alone, without its examples.
+    pub fn question<'c>(&self, context: &'c str) -> &'c str {
+        let last = self.examples.last();
+        self.after(
+            context,
+            last.map_or(self.description, |example| example.end),
+        )
+    }
+
+    fn after<'c>(&self, context: &'c str, start: usize) -> &'c str {
+        let prefix = self.prefix.as_ref();
+        let after = prefix.map_or(0, |prefix| self.delimiter + prefix.len());
+        let end = context.len().saturating_sub(after);
+        context.get(start..end).unwrap_or(context)
+    }
+}
+
+/// A solved example in a context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExampleParts {
+    /// What is asked.
+    pub question: Range<usize>,
+    /// What is answered; empty where nothing is.
+    pub answer: Range<usize>,
+    /// Where it ends, delimiters and all.
+    pub end: usize,
+}
+
+/// What is asked of the model, with the gold answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// Which of these continuations of the prompt is the most likely.
+    Choice {
+        /// The options as `acc_norm` counts their characters.
+        options: Vec<String>,
+        /// What follows the context: the target delimiter and the option.
+        continuations: Vec<String>,
+        /// The index of the right option.
+        gold: usize,
+    },
+    /// After which of these prompts the continuation is the most likely (WinoGrande).
+    ChoiceOfPrompts {
+        /// The options as `acc_norm` counts their characters.
+        options: Vec<String>,
+        /// The prompt that each option makes.
+        prompts: Vec<String>,
+        /// What follows each of them.
+        continuation: String,
+        /// The index of the right option.
+        gold: usize,
+    },
+    /// How likely this text is after the prompt, and whether greedy decoding writes it (LAMBADA).
+    Text {
+        /// The text, which is the right answer.
+        text: String,
+    },
+    /// How likely a whole text is, without a prompt, in windows of the model's context (WikiText).
+    Rolling {
+        /// The text.
+        text: String,
+    },
+    /// What the model writes after the prompt.
+    Generate {
+        /// Texts that end the answer and are not part of it.
+        until: Vec<String>,
+        /// The most tokens to generate.
+        max_tokens: usize,
+        /// The right answer, as the task's metrics read it.
+        gold: String,
+        /// The options, where the prompt lists them by letter and the answer is a letter; else empty.
+        options: Vec<String>,
+    },
+}
+
+impl Question {
+    /// The options and the index of the right one; None where there are none to choose from.
+    pub fn choice(&self) -> Option<(&[String], usize)> {
+        match self {
+            Question::Choice { options, gold, .. }
+            | Question::ChoiceOfPrompts { options, gold, .. } => Some((options, *gold)),
+            Question::Generate { options, gold, .. } if !options.is_empty() => {
+                Some((options, letters::place(gold)?))
+            }
+            Question::Generate { .. } | Question::Text { .. } | Question::Rolling { .. } => None,
+        }
+    }
+
+    /// The options that are scored against each other; none where nothing is.
+    pub fn scored_options(&self) -> &[String] {
+        match self {
+            Question::Choice { options, .. } | Question::ChoiceOfPrompts { options, .. } => options,
+            Question::Text { .. } | Question::Rolling { .. } | Question::Generate { .. } => &[],
+        }
+    }
+
+    /// The right answer as text: the gold option, or the gold answer.
+    pub fn gold_text(&self) -> &str {
+        match self {
+            Question::Choice { options, gold, .. }
+            | Question::ChoiceOfPrompts { options, gold, .. } => {
+                options.get(*gold).map_or("", String::as_str)
+            }
+            Question::Text { text } | Question::Rolling { text } => text,
+            Question::Generate { gold, .. } => gold,
+        }
+    }
+}
+
+impl Sample {
+    /// A row's renderings: the first is as the task asks it, the others are its rotations; None of none.
+    pub(super) fn of(
+        task: &Arc<TaskSpec>,
+        id: &str,
+        index: usize,
+        doc: Arc<Columns>,
+        rendered: Vec<Rendered>,
+    ) -> Option<Sample> {
+        let mut rendered = rendered.into_iter();
+        Some(Sample {
+            task: Arc::clone(task),
+            id: id.to_owned(),
+            index,
+            doc,
+            own: rendered.next()?,
+            rotated: rendered.collect(),
+        })
+    }
+
+    /// The sample as the task asks it.
+    pub fn as_asked(&self) -> Variant<'_> {
+        Variant {
+            sample: self,
+            rotation: 0,
+            rendered: &self.own,
+        }
+    }
+
+    /// Every way the sample is asked: as the task does, then rotated. A chain is asked all of them.
+    pub fn variants(&self) -> impl Iterator<Item = Variant<'_>> {
+        let rotated = self.rotated.iter().enumerate();
+        std::iter::once(self.as_asked()).chain(rotated.map(|(at, rendered)| Variant {
+            sample: self,
+            rotation: at + 1,
+            rendered,
+        }))
+    }
+
+    /// The right answer as text: the gold option, or the gold answer.
+    pub fn gold_text(&self) -> &str {
+        self.own.question.gold_text()
+    }
+
+    /// All right answers as texts, the gold one first.
+    pub fn gold_texts(&self) -> Vec<&str> {
+        self.own.gold_texts()
+    }
+}
+
+impl Rendered {
+    /// The prompts that are read: one, or where the options are prompts one for each.
+    pub fn prompts(&self) -> Vec<&str> {
+        match &self.question {
+            Question::ChoiceOfPrompts { prompts, .. } => {
+                prompts.iter().map(String::as_str).collect()
+            }
+            _ => vec![&self.context],
+        }
+    }
+
+    /// Whether an option is a right one.
+    pub(super) fn is_right_option(&self, at: usize) -> bool {
+        let gold = self.question.choice().map(|(_, gold)| gold);
+        gold == Some(at) || self.also_right.options.contains(&at)
+    }
+
+    /// All right answers as texts, the gold one first.
+    pub fn gold_texts(&self) -> Vec<&str> {
+        let also = self.also_right.texts.iter().map(String::as_str);
+        std::iter::once(self.question.gold_text())
+            .chain(also)
+            .collect()
+    }
+}

@@ -1,0 +1,83 @@
+//! A random wrong answer, for the control that measures luck: how often does a search find an answer that is wrong?
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::sample::{Question, Sample};
+use math_answer::parse_number;
+
+/// Draws before a number is given up as having no wrong sibling.
+const ATTEMPTS: usize = 64;
+
+/// What the control searches for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WrongTarget {
+    /// The index of an option that is not the gold one, for [`Variant::grade_choice_against`](super::Variant::grade_choice_against) or by its letter.
+    Option(usize),
+    /// An answer that is not the gold one, for [`Variant::grade_text`](super::Variant::grade_text).
+    Text(String),
+}
+
+impl Sample {
+    /// A wrong answer of the same kind as the gold one, a function of the sample's id and question and of the seed.
+    ///
+    /// Of options any other with equal chance. Of a number one written with the same digits and signs elsewhere (`42` gives
+    /// a number of two digits, `3/4` a fraction of two digits), never equal to the gold one under any metric of the task.
+    /// None where there is no other option, or the gold answer is not a number.
+    pub fn wrong_target(&self, seed: u64) -> Option<WrongTarget> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed ^ fingerprint(&self.id));
+        let own = &self.own;
+        if let Some((options, gold)) = own.question.choice() {
+            // An option that says the same as the gold one is not wrong.
+            let wrong: Vec<usize> = (0..options.len())
+                .filter(|&at| options.get(gold) != options.get(at) && !own.is_right_option(at))
+                .collect();
+            let count = wrong.len();
+            return (count > 0).then(|| WrongTarget::Option(wrong[random.random_range(0..count)]));
+        }
+        match &own.question {
+            Question::Generate { gold, .. } => {
+                let metrics = &self.task.metrics;
+                let read = metrics.first()?.normalise(gold);
+                parse_number(&read)?;
+                (0..ATTEMPTS)
+                    .map(|_| other_digits(&read, &mut random))
+                    .find(|wrong| {
+                        let golds = self.gold_texts();
+                        let mut golds = golds.iter();
+                        let right =
+                            golds.any(|gold| metrics.iter().any(|it| it.matches(wrong, gold)));
+                        parse_number(wrong).is_some() && !right && !same_value(wrong, &read)
+                    })
+                    .map(WrongTarget::Text)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// FNV-1a: one seed for a run still gives every sample its own draw, the same on every platform.
+fn fingerprint(id: &str) -> u64 {
+    id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    })
+}
+
+fn same_value(a: &str, b: &str) -> bool {
+    match (parse_number(a), parse_number(b)) {
+        (Some(a), Some(b)) => a.same_value(&b),
+        _ => false,
+    }
+}
+
+/// Draws every digit anew; one that leads others and is not zero stays so.
+fn other_digits(text: &str, random: &mut ChaCha8Rng) -> String {
+    let bytes = text.as_bytes();
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let leads = |at: usize| (at == 0 || !is_digit(at - 1)) && is_digit(at + 1) && bytes[at] != b'0';
+    let draw = |(at, c): (usize, char)| match c {
+        '0'..='9' => char::from(b'0' + random.random_range(u8::from(leads(at))..=9)),
+        other => other,
+    };
+    text.char_indices().map(draw).collect()
+}

@@ -1,0 +1,258 @@
+//! A task file as keys: YAML, its `include`s merged under it, every key remembering the file it came from.
+
+use pyjinja::LastWins;
+use std::path::{Path, PathBuf};
+
+use serde_yaml_ng::Value;
+
+use super::error::TaskError;
+use super::process::{Comparison, RowProcess};
+use super::resolve::built_in;
+
+/// Includes deeper than this are taken for a circle.
+const MAX_INCLUDES: usize = 16;
+
+/// Where a task file's text is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Compiled into the program: its name and text.
+    BuiltIn(&'static str, &'static str),
+    /// On disk.
+    File(PathBuf),
+}
+
+impl Source {
+    /// The name of the file in messages.
+    fn label(&self) -> String {
+        match self {
+            Source::BuiltIn(name, _) => format!("{name}.yaml (built in)"),
+            Source::File(path) => path.display().to_string(),
+        }
+    }
+
+    /// The directory that relative paths in the file start from; None for a built-in file.
+    pub(super) fn directory(&self) -> Option<PathBuf> {
+        match self {
+            Source::BuiltIn(..) => None,
+            Source::File(path) => Some(path.parent().unwrap_or(Path::new("")).to_owned()),
+        }
+    }
+
+    fn text(&self) -> Result<String, TaskError> {
+        match self {
+            Source::BuiltIn(_, text) => Ok((*text).to_owned()),
+            Source::File(path) => std::fs::read_to_string(path).map_err(|source| TaskError::Read {
+                path: path.clone(),
+                source,
+            }),
+        }
+    }
+
+    /// The file an `include` of this one means: beside it, or built in.
+    fn included(&self, name: &str) -> Source {
+        let path = self.directory().map(|directory| directory.join(name));
+        match (path, built_in(name)) {
+            (Some(path), _) if path.exists() => Source::File(path),
+            (_, Some(built_in)) => built_in,
+            (path, None) => Source::File(path.unwrap_or_else(|| name.into())),
+        }
+    }
+}
+
+/// One key's value and the file it stands in.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub file: String,
+    pub key: String,
+    pub value: Value,
+}
+
+impl Entry {
+    /// An error about this key.
+    pub fn error(&self, message: impl Into<String>) -> TaskError {
+        self.error_at("", message)
+    }
+
+    /// An error about something inside this key; `inside` continues its name (`[0].regex_pattern`).
+    pub fn error_at(&self, inside: &str, message: impl Into<String>) -> TaskError {
+        TaskError::Key {
+            file: self.file.clone(),
+            key: format!("{}{inside}", self.key),
+            message: message.into(),
+        }
+    }
+
+    /// A value inside this key as an entry of its own.
+    pub fn inside(&self, key: &str, value: &Value) -> Entry {
+        Entry {
+            file: self.file.clone(),
+            key: format!("{}.{key}", self.key),
+            value: value.clone(),
+        }
+    }
+
+    /// A string; a number or truth value is taken as it is written.
+    pub fn text(&self) -> Result<String, TaskError> {
+        scalar(&self.value).ok_or_else(|| self.error("expected a text"))
+    }
+
+    /// A list of strings; one string is a list of one.
+    pub fn texts(&self) -> Result<Vec<String>, TaskError> {
+        self.texts_in("", &self.value)
+    }
+
+    /// The same of a value inside this key.
+    pub fn texts_in(&self, inside: &str, value: &Value) -> Result<Vec<String>, TaskError> {
+        let texts = match value {
+            Value::Sequence(items) => items.iter().map(scalar).collect(),
+            one => scalar(one).map(|text| vec![text]),
+        };
+        texts.ok_or_else(|| self.error_at(inside, "expected a text or a list of texts"))
+    }
+
+    /// A whole number from 0.
+    pub fn count(&self) -> Result<usize, TaskError> {
+        let count = self.value.as_u64().and_then(|n| usize::try_from(n).ok());
+        count.ok_or_else(|| self.error("expected a whole number from 0"))
+    }
+}
+
+/// The text of a scalar.
+pub(super) fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(bool) => Some(bool.to_string()),
+        _ => None,
+    }
+}
+
+/// The merged keys of a task file. Taking a key removes it, so that what is left is unknown.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// The label of the outermost file.
+    pub file: String,
+    entries: Vec<Entry>,
+}
+
+impl Keys {
+    /// Reads a file and all it includes. Refuses Python functions and wrong YAML.
+    pub fn read(source: &Source) -> Result<Keys, TaskError> {
+        let keys = Keys {
+            file: source.label(),
+            entries: read_merged(source, 0)?,
+        };
+        for entry in &keys.entries {
+            if let Some(function) = tagged(&entry.value) {
+                return Err(entry.error(format!(
+                    "`{function}` names a Python function, which cola cannot run: write it as a Jinja2 template or prepare the column in the data{}",
+                    compiled_in(&entry.key)
+                )));
+            }
+        }
+        Ok(keys)
+    }
+
+    /// All keys that say something, as JSON.
+    pub fn config(&self) -> serde_json::Map<String, serde_json::Value> {
+        let said = self.entries.iter().filter(|entry| !entry.value.is_null());
+        let as_json = |entry: &Entry| {
+            let value = serde_json::to_value(&entry.value).ok()?;
+            Some((entry.key.clone(), value))
+        };
+        said.filter_map(as_json).collect()
+    }
+
+    /// Takes a key out. A null is as good as no key.
+    pub fn take(&mut self, key: &str) -> Option<Entry> {
+        let at = self.entries.iter().position(|entry| entry.key == key)?;
+        let entry = self.entries.remove(at);
+        (!entry.value.is_null()).then_some(entry)
+    }
+
+    /// An error about a key that is not there.
+    pub fn missing(&self, key: &str, message: &str) -> TaskError {
+        TaskError::Key {
+            file: self.file.clone(),
+            key: key.to_owned(),
+            message: message.to_owned(),
+        }
+    }
+
+    /// Refuses what no one took.
+    pub fn finish(self) -> Result<(), TaskError> {
+        match self.entries.into_iter().find(|entry| !entry.value.is_null()) {
+            Some(entry) => Err(entry.error("unknown or unsupported key: remove it, or see datasets/README.md for the keys that are read")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The functions a key may name instead.
+fn compiled_in(key: &str) -> String {
+    let names = match key {
+        "process_docs" => RowProcess::NAMES,
+        "process_results" => Comparison::NAMES,
+        _ => return String::new(),
+    };
+    format!("; those of built-in tasks go by name ({names})")
+}
+
+/// A file's own keys over those it includes; of several includes the last wins, as in lm-evaluation-harness.
+fn read_merged(source: &Source, depth: usize) -> Result<Vec<Entry>, TaskError> {
+    let file = source.label();
+    let yaml_error = |message: String| TaskError::Yaml {
+        file: file.clone(),
+        message,
+    };
+    let text = source.text()?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let not_yaml = |error| yaml_error(format!("not YAML: {error}"));
+    let LastWins(mut value) = serde_yaml_ng::from_str(text).map_err(not_yaml)?;
+    // `<<: *anchor`.
+    value.apply_merge().map_err(not_yaml)?;
+    let Value::Mapping(mapping) = value else {
+        return Err(yaml_error(
+            "not a task file: expected `key: value` lines".to_owned(),
+        ));
+    };
+    let mut own = Vec::new();
+    for (key, value) in mapping {
+        let key = scalar(&key).ok_or_else(|| yaml_error("a key is not a text".to_owned()))?;
+        own.push(Entry {
+            file: file.clone(),
+            key,
+            value,
+        });
+    }
+    let Some(at) = own.iter().position(|entry| entry.key == "include") else {
+        return Ok(own);
+    };
+    let include = own.remove(at);
+    if depth >= MAX_INCLUDES {
+        return Err(include.error("more than 16 files deep: does a file include itself?"));
+    }
+    for name in include.texts()?.into_iter().rev() {
+        for entry in read_merged(&source.included(&name), depth + 1)? {
+            if !own.iter().any(|known| known.key == entry.key) {
+                own.push(entry);
+            }
+        }
+    }
+    Ok(own)
+}
+
+/// The first YAML tag (`!function utils.process_docs`) in a value.
+fn tagged(value: &Value) -> Option<String> {
+    match value {
+        Value::Tagged(tagged) => {
+            let inner = scalar(&tagged.value).unwrap_or_default();
+            Some(format!("{} {inner}", tagged.tag).trim_end().to_owned())
+        }
+        Value::Sequence(items) => items.iter().find_map(tagged),
+        Value::Mapping(entries) => entries
+            .iter()
+            .find_map(|(key, value)| tagged(key).or_else(|| tagged(value))),
+        _ => None,
+    }
+}

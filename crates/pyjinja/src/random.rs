@@ -1,0 +1,145 @@
+//! Python's `random.Random(seed).sample`, so that few-shot examples are those lm-evaluation-harness draws.
+//!
+//! The generator is MT19937 (Matsumoto and Nishimura 1998), seeded by their `init_by_array`.
+
+use std::collections::HashSet;
+
+const N: usize = 624;
+const M: usize = 397;
+
+/// A Mersenne twister in Python's state for a seed.
+#[derive(Debug, Clone)]
+pub struct PythonRandom {
+    state: [u32; N],
+    next: usize,
+}
+
+impl PythonRandom {
+    /// `random.Random(seed)`.
+    pub fn new(seed: u32) -> Self {
+        let mut state = [0u32; N];
+        state[0] = 19_650_218;
+        for i in 1..N {
+            let last = state[i - 1];
+            state[i] = 1_812_433_253u32
+                .wrapping_mul(last ^ (last >> 30))
+                .wrapping_add(i as u32);
+        }
+        let mut i = 1;
+        // The key is the one word of the seed, so its index is always 0.
+        for _ in 0..N {
+            let last = state[i - 1];
+            state[i] =
+                (state[i] ^ (last ^ (last >> 30)).wrapping_mul(1_664_525)).wrapping_add(seed);
+            i = wrap(&mut state, i);
+        }
+        for _ in 0..N - 1 {
+            let last = state[i - 1];
+            state[i] = (state[i] ^ (last ^ (last >> 30)).wrapping_mul(1_566_083_941))
+                .wrapping_sub(i as u32);
+            i = wrap(&mut state, i);
+        }
+        state[0] = 0x8000_0000;
+        PythonRandom { state, next: N }
+    }
+
+    fn word(&mut self) -> u32 {
+        if self.next == N {
+            for i in 0..N {
+                let y = (self.state[i] & 0x8000_0000) | (self.state[(i + 1) % N] & 0x7fff_ffff);
+                let twist = if y & 1 == 1 { 0x9908_b0df } else { 0 };
+                self.state[i] = self.state[(i + M) % N] ^ (y >> 1) ^ twist;
+            }
+            self.next = 0;
+        }
+        let mut y = self.state[self.next];
+        self.next += 1;
+        y ^= y >> 11;
+        y ^= (y << 7) & 0x9d2c_5680;
+        y ^= (y << 15) & 0xefc6_0000;
+        y ^ (y >> 18)
+    }
+
+    /// Uniform below `bound`: as many bits as `bound` has, drawn until they are below it.
+    fn below(&mut self, bound: usize) -> usize {
+        let bits = (usize::BITS - bound.leading_zeros()).clamp(1, 32);
+        loop {
+            let draw = (self.word() >> (32 - bits)) as usize;
+            if draw < bound {
+                return draw;
+            }
+        }
+    }
+
+    /// The indices `sample(range(population), count)` picks. `count` is at most `population`, which is below 2^32.
+    pub fn sample(&mut self, population: usize, count: usize) -> Vec<usize> {
+        // Python shuffles a copy of a small population, and otherwise remembers what it picked.
+        let mut set_size = 21;
+        if count > 5 {
+            set_size += 4usize.pow((count as f64 * 3.0).log(4.0).ceil() as u32);
+        }
+        if population <= set_size {
+            let mut pool: Vec<usize> = (0..population).collect();
+            return (0..count)
+                .map(|i| {
+                    let at = self.below(population - i);
+                    let picked = pool[at];
+                    pool[at] = pool[population - i - 1];
+                    picked
+                })
+                .collect();
+        }
+        let mut picked = HashSet::new();
+        let mut in_order = Vec::with_capacity(count);
+        while in_order.len() < count {
+            let at = self.below(population);
+            if picked.insert(at) {
+                in_order.push(at);
+            }
+        }
+        in_order
+    }
+}
+
+/// The index after `i`; past the end the last word goes to the front.
+fn wrap(state: &mut [u32; N], i: usize) -> usize {
+    if i + 1 < N {
+        return i + 1;
+    }
+    state[0] = state[N - 1];
+    1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Expected values: CPython 3.11, random.Random(seed).
+    #[test]
+    fn the_words_are_pythons() {
+        let mut random = PythonRandom::new(1234);
+        assert_eq!(
+            [random.word(), random.word(), random.word()],
+            [4150886329, 3342196574, 1892932127]
+        );
+        let mut random = PythonRandom::new(7);
+        assert_eq!((0..701).map(|_| random.word()).last(), Some(2724896942));
+    }
+
+    #[test]
+    fn the_samples_are_pythons() {
+        let mut random = PythonRandom::new(1234);
+        for expected in [
+            [6374, 3610, 957, 61, 742],
+            [7462, 6610, 4769, 286, 5501],
+            [5677, 687, 806, 6279, 2905],
+        ] {
+            assert_eq!(random.sample(7473, 5), expected);
+        }
+        let mut random = PythonRandom::new(1234);
+        for expected in [[7, 1, 0, 9], [9, 0, 1, 8]] {
+            assert_eq!(random.sample(10, 4), expected);
+        }
+        assert_eq!(random.sample(100, 8), [98, 45, 30, 2, 3, 44, 82, 79]);
+    }
+}

@@ -1,0 +1,242 @@
+//! Python's `re` as lm-evaluation-harness's filters and metrics use it: `findall` and `sub`.
+//!
+//! Patterns are written for Python. They differ from those of `fancy-regex` in a few places that matter here: `$` also
+//! matches before a final newline, `\Z` is the very end, `{` without a count and `[` inside a class are plain characters.
+
+use fancy_regex::{Captures, Expander, Regex, RegexBuilder};
+
+/// Steps one match may take before it counts as "no match": an adversarial answer must not stop a run.
+const BACKTRACK_LIMIT: usize = 1_000_000;
+
+/// A compiled Python pattern.
+#[derive(Debug, Clone)]
+pub struct PythonRegex {
+    regex: Regex,
+}
+
+impl PythonRegex {
+    /// Compiles `pattern`; the error is the reason in words.
+    pub fn new(pattern: &str) -> Result<Self, String> {
+        RegexBuilder::new(&translate(pattern))
+            .backtrack_limit(BACKTRACK_LIMIT)
+            .build()
+            .map(|regex| PythonRegex { regex })
+            .map_err(|error| format!("`{pattern}` is not a regular expression: {error}"))
+    }
+
+    /// `re.findall` followed by `[index]` (negative counts from the end): the match, or of a pattern with groups the
+    /// first group that is not empty. None where nothing matched, or every group of that match is empty.
+    pub fn find_and_select(&self, text: &str, index: i64) -> Option<String> {
+        let found = self.matches(text);
+        let at = if index < 0 {
+            found.len().checked_sub(index.unsigned_abs() as usize)?
+        } else {
+            index as usize
+        };
+        let captures = found.get(at)?;
+        let group = |i: usize| captures.get(i).map_or("", |group| group.as_str());
+        match captures.len() {
+            0 | 1 => Some(group(0).to_owned()),
+            // With one group `findall` gives that group, empty or not.
+            2 => Some(group(1).to_owned()),
+            groups => (1..groups)
+                .map(group)
+                .find(|text| !text.is_empty())
+                .map(str::to_owned),
+        }
+    }
+
+    /// `re.sub(pattern, replacement, text, count)`; a count of 0 replaces all. The replacement knows `\1`, `\g<1>` and
+    /// `\g<name>`.
+    pub fn replace(&self, text: &str, replacement: &str, count: usize) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut done = 0;
+        for (nth, captures) in self.matches(text).iter().enumerate() {
+            if count > 0 && nth >= count {
+                break;
+            }
+            let Some(whole) = captures.get(0) else {
+                continue;
+            };
+            out.push_str(&text[done..whole.start()]);
+            Expander::python().append_expansion(&mut out, replacement, captures);
+            done = whole.end();
+        }
+        out.push_str(&text[done..]);
+        out
+    }
+
+    /// All matches in Python's order: after a match that is not empty, an empty one may follow at once.
+    fn matches<'t>(&self, text: &'t str) -> Vec<Captures<'t, str>> {
+        let mut found = Vec::new();
+        let mut start = 0;
+        let mut empty_at = None;
+        while start <= text.len() {
+            // An error is the backtrack limit: the rest of the text counts as without a match.
+            let Ok(Some(captures)) = self.regex.captures_from_pos(text, start) else {
+                break;
+            };
+            let Some(whole) = captures.get(0) else { break };
+            let (from, to) = (whole.start(), whole.end());
+            if from == to && empty_at == Some(from) {
+                start = next_char(text, from);
+                continue;
+            }
+            empty_at = (from == to).then_some(from);
+            start = to;
+            found.push(captures);
+        }
+        found
+    }
+}
+
+fn next_char(text: &str, at: usize) -> usize {
+    text[at..]
+        .chars()
+        .next()
+        .map_or(at + 1, |c| at + c.len_utf8())
+}
+
+/// Python's pattern in the words of `fancy-regex`.
+fn translate(pattern: &str) -> String {
+    let flags = pattern
+        .strip_prefix("(?")
+        .and_then(|rest| rest.split_once(')'));
+    let multi_line = flags.is_some_and(|(flags, _)| {
+        flags.contains('m') && flags.chars().all(|flag| "aiLmsux".contains(flag))
+    });
+    let mut out = String::with_capacity(pattern.len() + 8);
+    let mut rest = pattern;
+    let mut in_class = false;
+    while let Some(c) = rest.chars().next() {
+        let tail = &rest[c.len_utf8()..];
+        match c {
+            '\\' => {
+                let escaped = tail.chars().next();
+                match escaped {
+                    Some('Z') if !in_class => out.push_str("\\z"),
+                    // Ends of words elsewhere, plain characters to Python.
+                    Some(e @ ('<' | '>')) => out.push(e),
+                    Some(e) => out.extend(['\\', e]),
+                    None => out.push('\\'),
+                }
+                rest = &tail[escaped.map_or(0, char::len_utf8)..];
+                continue;
+            }
+            '[' if in_class => out.push_str("\\["),
+            '&' | '~' if in_class => out.extend(['\\', c]),
+            '[' => {
+                in_class = true;
+                out.push('[');
+                let mut inner = tail;
+                if let Some(after) = inner.strip_prefix('^') {
+                    out.push('^');
+                    inner = after;
+                }
+                // A bracket right after the opening one is a member of the class.
+                if let Some(after) = inner.strip_prefix(']') {
+                    out.push_str("\\]");
+                    inner = after;
+                }
+                rest = inner;
+                continue;
+            }
+            ']' if in_class => {
+                in_class = false;
+                out.push(']');
+            }
+            '$' if !in_class && !multi_line => out.push_str("(?=\\n?\\z)"),
+            '{' if !in_class => match repetition(tail) {
+                Some(length) => {
+                    out.push('{');
+                    out.push_str(&tail[..length]);
+                    rest = &tail[length..];
+                    continue;
+                }
+                None => out.push_str("\\{"),
+            },
+            '}' if !in_class => out.push_str("\\}"),
+            c => out.push(c),
+        }
+        rest = tail;
+    }
+    out
+}
+
+/// The length of `3}`, `3,}`, `,3}` or `3,5}` at the start of `text`: what makes `{` a repetition in Python.
+fn repetition(text: &str) -> Option<usize> {
+    let end = text.find('}')?;
+    let body = &text[..end];
+    let valid = body.bytes().all(|b| b.is_ascii_digit() || b == b',')
+        && body.bytes().filter(|&b| b == b',').count() <= 1
+        && body.bytes().any(|b| b.is_ascii_digit());
+    valid.then_some(end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn select(pattern: &str, text: &str, index: i64) -> Option<String> {
+        PythonRegex::new(pattern)
+            .unwrap()
+            .find_and_select(text, index)
+    }
+
+    #[test]
+    fn gsm8ks_two_filters_find_what_python_finds() {
+        let strict = r"#### (\-?[0-9\.\,]+)";
+        assert_eq!(
+            select(strict, "so #### -1,234.5. Next", 0).unwrap(),
+            "-1,234.5."
+        );
+        assert_eq!(select(strict, "no answer", 0), None);
+        let flexible = r"(-?[$0-9.,]{2,})|(-?[0-9]+)";
+        assert_eq!(
+            select(flexible, "a 5 then $12.50 and 7 end", -1).unwrap(),
+            "7"
+        );
+        assert_eq!(select(flexible, "a 5 then $12.50", -1).unwrap(), "$12.50");
+    }
+
+    #[test]
+    fn python_only_spellings_are_understood() {
+        assert_eq!(select(r"(\d+)$", "41\n42\n", 0).unwrap(), "42");
+        assert_eq!(select(r"(\d+)\Z", "41\n42\n", 0), None);
+        assert_eq!(select(r"x{(\d)}", "x{7}", 0).unwrap(), "7");
+        assert_eq!(select(r"[[(](\w)[])]", "an [A] b", 0).unwrap(), "A");
+        assert_eq!(select(r"(?P<letter>[A-D])\.", "so B.", 0).unwrap(), "B");
+        // A group that begins with an m, or has one in its name, is no flag.
+        assert_eq!(
+            select(r"(?:number is )(\d+)$", "number is 5\n", 0).unwrap(),
+            "5"
+        );
+        assert_eq!(select(r"(?P<m>\d+)$", "5\n", 0).unwrap(), "5");
+        assert_eq!(select(r"(?m)(\d+)$", "5\n6", 0).unwrap(), "5");
+        assert_eq!(select(r"\<(a)\>", "<a>", 0).unwrap(), "a");
+    }
+
+    #[test]
+    fn an_index_past_the_matches_is_no_match() {
+        assert_eq!(select(r"\d", "1 2", 2), None);
+        assert_eq!(select(r"\d", "1 2", -3), None);
+        assert_eq!(select(r"\d", "1 2", -2).unwrap(), "1");
+    }
+
+    #[test]
+    fn replacing_is_pythons_sub() {
+        let sub = |p: &str, r: &str, t: &str, n| PythonRegex::new(p).unwrap().replace(t, r, n);
+        assert_eq!(sub("(?s).*#### ", "", "a\nb #### 7", 0), "7");
+        assert_eq!(
+            sub(r"(\w+) (\w+)", r"\2 \g<1>", "hello world", 0),
+            "world hello"
+        );
+        assert_eq!(sub("o", "0", "foo boo", 1), "f0o boo");
+        assert_eq!(sub("x*", "-", "abxd", 0), "-a-b--d-");
+    }
+
+    #[test]
+    fn a_pattern_that_explodes_is_no_match() {
+        assert_eq!(select(r"(?=(a+)+b)\1", &"a".repeat(5_000), 0), None);
+    }
+}

@@ -1,0 +1,359 @@
+//! Python's methods of strings, lists and dictionaries: those of minijinja's own compatibility layer, and what it lacks
+//! or does in another way.
+
+use minijinja::value::{Kwargs, ValueKind, from_args};
+use minijinja::{Error, ErrorKind, State, Value};
+use minijinja_contrib::pycompat::unknown_method_callback as others;
+
+use super::values::List;
+use super::{format, refused, values};
+use crate::python::is_space;
+
+/// What a method gives that the value's own type does not have.
+pub(super) fn call(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    method: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
+    let own = match (value.kind(), values::text_of(value)) {
+        (_, Some(text)) => of_text(text, method, args)?,
+        (ValueKind::Seq, _) => of_list(value, method, args)?,
+        (ValueKind::Map, _) => of_map(value, method, args)?,
+        (ValueKind::Bytes, _) if method == "decode" => {
+            let bytes = value.as_bytes().unwrap_or_default();
+            let text = std::str::from_utf8(bytes).map_err(|error| refused(error.to_string()))?;
+            Some(Value::from(text))
+        }
+        _ => None,
+    };
+    match own {
+        Some(value) => Ok(value),
+        None => others(state, value, method, args),
+    }
+}
+
+fn of_list(list: &Value, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
+    if method != "index" {
+        return Ok(None);
+    }
+    let (item,): (Value,) = from_args(args)?;
+    for (at, candidate) in list.try_iter()?.enumerate() {
+        if candidate == item {
+            return Ok(Some(Value::from(at)));
+        }
+    }
+    Err(missing(&item, list))
+}
+
+fn missing(item: &Value, from: &Value) -> Error {
+    let text = |value: &Value| values::to_str(value).unwrap_or_default();
+    refused(format!("`{}` is not in {}", text(item), text(from)))
+}
+
+fn of_map(map: &Value, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
+    match method {
+        "copy" => {
+            let () = from_args(args)?;
+            let entry = |key: Value| Ok((key.clone(), map.get_item(&key)?));
+            let entries: Vec<(Value, Value)> =
+                map.try_iter()?.map(entry).collect::<Result<_, Error>>()?;
+            Ok(Some(Value::from_pairs(entries)))
+        }
+        // Lists, so that they are printed and indexed; Python has views, which hardly differ.
+        "keys" => {
+            let () = from_args(args)?;
+            Ok(Some(List::value(map.try_iter()?.collect())))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// None where the method is not one of these.
+fn of_text(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
+    let flag = |answer: bool| from_args::<()>(args).map(|()| Value::from(answer));
+    let all = |test: fn(char) -> bool| flag(!text.is_empty() && text.chars().all(test));
+    Ok(Some(match method {
+        "strip" => stripped(text, args, [true, true])?,
+        "lstrip" => stripped(text, args, [true, false])?,
+        "rstrip" => stripped(text, args, [false, true])?,
+        "split" => split(text, args, false)?,
+        "rsplit" => split(text, args, true)?,
+        "splitlines" => split_lines(text, args)?,
+        "partition" | "rpartition" => partition(text, args, method == "rpartition")?,
+        "removeprefix" => {
+            let (prefix,): (&str,) = from_args(args)?;
+            Value::from(text.strip_prefix(prefix).unwrap_or(text))
+        }
+        "removesuffix" => {
+            let (suffix,): (&str,) = from_args(args)?;
+            Value::from(text.strip_suffix(suffix).unwrap_or(text))
+        }
+        "index" | "rindex" => {
+            let (part,): (&str,) = from_args(args)?;
+            let at = if method == "index" {
+                text.find(part)
+            } else {
+                text.rfind(part)
+            };
+            let at = at.ok_or_else(|| missing(&Value::from(part), &Value::from(text)))?;
+            Value::from(text[..at].chars().count())
+        }
+        "format" => {
+            let (args, named): (&[Value], Kwargs) = from_args(args)?;
+            Value::from(format::str_format(text, args, &named)?)
+        }
+        "title" => changed(title(text), args)?,
+        "swapcase" => changed(swapcase(text), args)?,
+        "casefold" => changed(text.chars().flat_map(folded).collect(), args)?,
+        "expandtabs" => expand_tabs(text, args)?,
+        "center" | "ljust" | "rjust" => justified(text, method, args)?,
+        "zfill" => {
+            let (width,): (usize,) = from_args(args)?;
+            let sign = text.starts_with(['+', '-']).into();
+            let zeros = checked(width)?.saturating_sub(text.chars().count());
+            Value::from(format!(
+                "{}{}{}",
+                &text[..sign],
+                "0".repeat(zeros),
+                &text[sign..]
+            ))
+        }
+        "isspace" => all(is_space)?,
+        "isdecimal" => all(|char| is_digit(char) && !is_small(char))?,
+        "isdigit" => all(is_digit)?,
+        "isnumeric" => all(char::is_numeric)?,
+        "istitle" => flag(is_title(text))?,
+        _ => return Ok(None),
+    }))
+}
+
+fn changed(text: String, args: &[Value]) -> Result<Value, Error> {
+    from_args::<()>(args).map(|()| Value::from(text))
+}
+
+fn stripped(text: &str, args: &[Value], [left, right]: [bool; 2]) -> Result<Value, Error> {
+    let (chars,): (Option<&str>,) = from_args(args)?;
+    let strip = |char: char| chars.map_or_else(|| is_space(char), |chars| chars.contains(char));
+    let text = if left {
+        text.trim_start_matches(strip)
+    } else {
+        text
+    };
+    Ok(Value::from(if right {
+        text.trim_end_matches(strip)
+    } else {
+        text
+    }))
+}
+
+fn split(text: &str, args: &[Value], from_right: bool) -> Result<Value, Error> {
+    let (separator, most, named): (Option<&str>, Option<i64>, Kwargs) = from_args(args)?;
+    let separator = match separator {
+        Some(separator) => Some(separator),
+        None => named.get::<Option<&str>>("sep")?,
+    };
+    let most = match most {
+        Some(most) => Some(most),
+        None => named.get::<Option<i64>>("maxsplit")?,
+    };
+    named.assert_all_used()?;
+    let parts = most
+        .and_then(|most| usize::try_from(most).ok())
+        .map_or(usize::MAX, |most| most.saturating_add(1));
+    let mut found: Vec<&str> = match (separator, from_right) {
+        (Some(""), _) => return Err(refused("empty separator")),
+        (Some(separator), false) => text.splitn(parts, separator).collect(),
+        (Some(separator), true) => text.rsplitn(parts, separator).collect(),
+        (None, _) => words(text, parts, from_right),
+    };
+    if from_right {
+        found.reverse();
+    }
+    Ok(List::value(found.into_iter().map(Value::from).collect()))
+}
+
+/// Words between white space, at most so many; the last is all that is left.
+fn words(text: &str, most: usize, from_right: bool) -> Vec<&str> {
+    let mut found = Vec::new();
+    let trim = |text| match from_right {
+        false => str::trim_start_matches(text, is_space),
+        true => str::trim_end_matches(text, is_space),
+    };
+    let mut rest = trim(text);
+    while !rest.is_empty() {
+        let cut = match from_right {
+            _ if found.len() + 1 == most => None,
+            false => rest.find(is_space).map(|at| rest.split_at(at)),
+            true => rest.rfind(is_space).map(|at| {
+                let after = at + rest[at..].chars().next().map_or(0, char::len_utf8);
+                (&rest[after..], &rest[..after])
+            }),
+        };
+        let (word, left) = cut.unwrap_or((rest, ""));
+        found.push(word);
+        rest = trim(left);
+    }
+    found
+}
+
+fn split_lines(text: &str, args: &[Value]) -> Result<Value, Error> {
+    let (keep, named): (Option<bool>, Kwargs) = from_args(args)?;
+    let keep = keep.or(named.get("keepends")?).unwrap_or(false);
+    named.assert_all_used()?;
+    let ends = |char| matches!(char, '\n'..='\r' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let at = rest.find(ends).unwrap_or(rest.len());
+        let end = match rest[at..].chars().next() {
+            Some('\r') if rest[at..].starts_with("\r\n") => 2,
+            Some(char) => char.len_utf8(),
+            None => 0,
+        };
+        lines.push(Value::from(&rest[..if keep { at + end } else { at }]));
+        rest = &rest[at + end..];
+    }
+    Ok(List::value(lines))
+}
+
+fn partition(text: &str, args: &[Value], from_right: bool) -> Result<Value, Error> {
+    let (separator,): (&str,) = from_args(args)?;
+    let cut = match (separator, from_right) {
+        ("", _) => return Err(refused("empty separator")),
+        (_, false) => text.split_once(separator),
+        (_, true) => text.rsplit_once(separator),
+    };
+    let parts = match cut {
+        Some((before, after)) => [before, separator, after],
+        None if from_right => ["", "", text],
+        None => [text, "", ""],
+    };
+    Ok(Value::from(minijinja::value::Tuple::from(
+        parts.map(Value::from),
+    )))
+}
+
+fn is_cased(char: char) -> bool {
+    char.is_lowercase() || char.is_uppercase()
+}
+
+/// A capital after everything that is no letter: `O'Neil'S`.
+fn title(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut within = false;
+    for char in text.chars() {
+        match within {
+            true => out.extend(char.to_lowercase()),
+            false => out.extend(char.to_uppercase()),
+        }
+        within = is_cased(char);
+    }
+    out
+}
+
+fn is_title(text: &str) -> bool {
+    let (mut within, mut any) = (false, false);
+    for char in text.chars() {
+        if is_cased(char) {
+            if char.is_uppercase() == within {
+                return false;
+            }
+            any = true;
+        }
+        within = is_cased(char);
+    }
+    any
+}
+
+fn swapcase(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char.is_uppercase() {
+            true => out.extend(char.to_lowercase()),
+            false => out.extend(char.to_uppercase()),
+        }
+    }
+    out
+}
+
+/// A character without its case; Turkish's dotless i keeps its own.
+fn folded(char: char) -> impl Iterator<Item = char> {
+    let upper: Vec<char> = match char {
+        'ı' => vec![char],
+        _ => char.to_uppercase().collect(),
+    };
+    upper.into_iter().flat_map(char::to_lowercase)
+}
+
+fn is_digit(char: char) -> bool {
+    // Of the numeric characters of the Latin block these are fractions.
+    char.is_numeric()
+        && !matches!(char, '¼'..='¾' | '\u{2150}'..='\u{218f}' | '\u{3000}'..='\u{9fff}')
+}
+
+fn is_small(char: char) -> bool {
+    matches!(char, '²' | '³' | '¹' | '\u{2070}'..='\u{2089}' | '\u{2460}'..='\u{27ff}')
+}
+
+fn expand_tabs(text: &str, args: &[Value]) -> Result<Value, Error> {
+    let (size, named): (Option<usize>, Kwargs) = from_args(args)?;
+    let size = checked(size.or(named.get("tabsize")?).unwrap_or(8))?;
+    named.assert_all_used()?;
+    let mut out = String::new();
+    let mut column = 0;
+    for char in text.chars() {
+        match char {
+            '\t' if size > 0 => {
+                let spaces = size - column % size;
+                out.extend(std::iter::repeat_n(' ', spaces));
+                column += spaces;
+            }
+            '\t' => {}
+            _ => {
+                column = if matches!(char, '\n' | '\r') {
+                    0
+                } else {
+                    column + 1
+                };
+                out.push(char);
+            }
+        }
+    }
+    Ok(Value::from(out))
+}
+
+fn justified(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
+    let (width, fill): (usize, Option<&str>) = from_args(args)?;
+    let fill = fill.unwrap_or(" ");
+    if fill.chars().count() != 1 {
+        return Err(refused(
+            "the fill character must be exactly one character long",
+        ));
+    }
+    let missing = checked(width)?.saturating_sub(text.chars().count());
+    let left = match method {
+        "ljust" => 0,
+        "rjust" => missing,
+        // Python puts the odd one to the left where the width is odd.
+        _ => missing / 2 + (missing & width & 1),
+    };
+    Ok(Value::from(format!(
+        "{}{text}{}",
+        fill.repeat(left),
+        fill.repeat(missing - left)
+    )))
+}
+
+/// A width that is no mistake.
+fn checked(width: usize) -> Result<usize, Error> {
+    match width {
+        ..=100_000 => Ok(width),
+        _ => Err(refused(format!("{width} is too wide"))),
+    }
+}
+
+/// Calls a method of a text for a filter that is one.
+pub(super) fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
+    of_text(text, method, args)?.ok_or_else(|| Error::from(ErrorKind::UnknownMethod))
+}

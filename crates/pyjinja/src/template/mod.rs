@@ -1,0 +1,206 @@
+//! Jinja2 over a row, as lm-evaluation-harness renders it: strict about what is undefined, Python's methods on strings
+//! and lists, Python's spelling of lists and of None.
+
+mod filters;
+mod format;
+mod methods;
+mod program;
+mod values;
+
+use minijinja::value::ValueKind;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use serde_json::Value as Json;
+
+use program::Program;
+use values::to_json;
+
+/// The columns of one row of a dataset, in the order of the file.
+pub type Columns = serde_json::Map<String, Json>;
+
+/// A row made ready for templates.
+#[derive(Debug)]
+pub struct Row<'c> {
+    /// The columns as they are.
+    pub columns: &'c Columns,
+    context: Value,
+}
+
+impl<'c> Row<'c> {
+    /// The columns, for any number of templates.
+    pub fn new(columns: &'c Columns) -> Self {
+        Row {
+            columns,
+            context: values::mapping(columns),
+        }
+    }
+}
+
+/// Jinja2 as lm-evaluation-harness sets it up, with Python's operators, methods and spellings.
+#[derive(Debug)]
+pub struct Templates {
+    environment: Environment<'static>,
+}
+
+impl Default for Templates {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Templates {
+    /// The filters of Jinja2, and lm-evaluation-harness's own `regex_replace`.
+    pub fn new() -> Self {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        environment.set_formatter(|out, state, value| match value.kind() {
+            ValueKind::Undefined | ValueKind::String | ValueKind::Invalid | ValueKind::Plain => {
+                minijinja::escape_formatter(out, state, value)
+            }
+            _ => out.write_str(&values::to_str(value)?).map_err(Error::from),
+        });
+        environment.set_unknown_method_callback(methods::call);
+        environment.add_function("range", values::Range::function);
+        filters::add_to(&mut environment);
+        program::add_to(&mut environment);
+        Templates { environment }
+    }
+
+    /// With one more filter of texts; an error of it is the reason in words.
+    #[must_use]
+    pub fn with_filter(
+        mut self,
+        name: &'static str,
+        filter: impl Fn(&str) -> Result<String, String> + Send + Sync + 'static,
+    ) -> Self {
+        let filter = move |text: &str| filter(text).map_err(refused);
+        self.environment.add_filter(name, filter);
+        self
+    }
+
+    /// Whether `source` is a template.
+    ///
+    /// # Errors
+    /// Why it is none, in words.
+    pub fn check(&self, source: &str) -> Result<(), String> {
+        Program::template(source)
+            .map(|_| ())
+            .map_err(|error| reason(&error))
+    }
+
+    /// The text of `source` over `row`.
+    ///
+    /// # Errors
+    /// In words: the columns that the row lacks, or what went wrong.
+    pub fn render(&self, source: &str, row: &Row<'_>) -> Result<String, String> {
+        let render = || Program::template(source)?.run(&self.environment, row.context.clone());
+        match render() {
+            Ok((text, _)) => Ok(text),
+            Err(error) => Err(self.explain(source, row, &error)),
+        }
+    }
+
+    /// The value of `source` over `row`: of a lone `{{ expression }}` that of the expression, of any other template what
+    /// its text means as a literal (`['a', 'b']`).
+    ///
+    /// # Errors
+    /// As [`render`](Self::render), and where the text is no literal.
+    pub fn evaluate(&self, source: &str, row: &Row<'_>) -> Result<Json, String> {
+        if let Some(value) = self.lone_value(source, row) {
+            return value;
+        }
+        let text = self.render(source, row)?;
+        self.literal(&text)
+            .ok_or_else(|| format!("`{source}` gives `{text}`, which is no list"))
+    }
+
+    /// What `text`, which `source` gave, means as a literal, where it means anything.
+    pub fn literal_of(&self, source: &str, text: &str, row: &Row<'_>) -> Option<Json> {
+        match self.lone_value(source, row) {
+            // Not by way of its text, whose escapes are Python's.
+            Some(Ok(value @ Json::Array(_))) => Some(value),
+            _ => self.literal(text),
+        }
+    }
+
+    /// The value of `source` over `row`, where it is a lone `{{ expression }}`; None of any other template.
+    fn lone_value(&self, source: &str, row: &Row<'_>) -> Option<Result<Json, String>> {
+        let expression =
+            lone_expression(source).and_then(|inner| Program::expression(inner).ok())?;
+        let evaluated = expression.run(&self.environment, row.context.clone());
+        Some(
+            match evaluated.map(|(_, value)| value.unwrap_or_default()) {
+                Ok(value) if value.is_undefined() || holds_undefined(&value) => Err(self
+                    .missing_columns(source, row)
+                    .unwrap_or_else(|| format!("`{source}` is undefined in this row"))),
+                Ok(value) => to_json(&value).map_err(|error| reason(&error)),
+                Err(error) => Err(self.explain(source, row, &error)),
+            },
+        )
+    }
+
+    /// Jinja's literals are Python's, so its own parser reads them.
+    fn literal(&self, text: &str) -> Option<Json> {
+        let (_, value) = Program::expression(text.trim())
+            .ok()?
+            .run(&self.environment, Value::from(()))
+            .ok()?;
+        to_json(&value.unwrap_or_default()).ok()
+    }
+
+    /// The reason for an error, by the columns that the row lacks where it lacks any.
+    fn explain(&self, source: &str, row: &Row<'_>, error: &Error) -> String {
+        let missing = match error.kind() {
+            // minijinja reports an undefined variable as any of these, depending on the operation that touched it.
+            ErrorKind::UndefinedError | ErrorKind::InvalidOperation | ErrorKind::UnknownMethod => {
+                self.missing_columns(source, row)
+            }
+            _ => None,
+        };
+        missing.unwrap_or_else(|| reason(error))
+    }
+
+    fn missing_columns(&self, source: &str, row: &Row<'_>) -> Option<String> {
+        let template = self.environment.template_from_str(source).ok()?;
+        let mut missing: Vec<String> = template.undeclared_variables(false).into_iter().collect();
+        let is_global = |name: &str| self.environment.globals().any(|(global, _)| global == name);
+        missing.retain(|name| !row.columns.contains_key(name) && !is_global(name));
+        missing.sort();
+        (!missing.is_empty()).then(|| no_column(&missing.join("`, `"), row))
+    }
+}
+
+fn refused(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message)
+}
+
+/// Whether a list has an undefined item, which would pass for None.
+fn holds_undefined(value: &Value) -> bool {
+    value.kind() == ValueKind::Seq
+        && value
+            .try_iter()
+            .is_ok_and(|mut items| items.any(|item| item.is_undefined()))
+}
+
+/// The inside of `{{ ... }}`, where that is the whole template.
+fn lone_expression(source: &str) -> Option<&str> {
+    let inner = source.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    let inner = inner.strip_prefix('-').unwrap_or(inner);
+    Some(inner.strip_suffix('-').unwrap_or(inner))
+}
+
+/// The message for a column a row lacks.
+pub fn no_column(name: &str, row: &Row<'_>) -> String {
+    let have: Vec<&str> = row.columns.keys().map(String::as_str).collect();
+    format!("no column `{name}` (the row has {})", have.join(", "))
+}
+
+fn reason(error: &Error) -> String {
+    match error.detail() {
+        Some(detail) => format!("{}: {detail}", error.kind()),
+        None => error.kind().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

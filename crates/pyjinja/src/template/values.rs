@@ -1,0 +1,330 @@
+//! Values in a template: those of a row, how Python prints them, and those that minijinja has none for.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind, from_args};
+use minijinja::{Error, ErrorKind, State, Value};
+use serde_json::{Map, Value as Json};
+
+use super::refused;
+use crate::python::{self, Special};
+
+/// A value of a row.
+fn from_json(value: &Json) -> Value {
+    match value {
+        Json::Null => Value::from(()),
+        Json::Bool(value) => Value::from(*value),
+        Json::String(text) => Value::from(text.as_str()),
+        Json::Array(items) => List::value(items.iter().map(from_json).collect()),
+        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(value), _) => Value::from(value),
+            (_, Some(value)) => Value::from(value),
+            _ => Value::from(number.as_f64()),
+        },
+        Json::Object(entries) => match Special::of(entries) {
+            Some(Special::Float(value)) => Value::from(value),
+            Some(Special::Integer(digits)) => integer(digits),
+            Some(Special::Bytes(bytes)) => Value::from_bytes(bytes),
+            None => mapping(entries),
+        },
+    }
+}
+
+/// An object, or the columns of a row.
+pub(super) fn mapping(entries: &Map<String, Json>) -> Value {
+    Value::from_pairs(
+        entries
+            .iter()
+            .map(|(key, value)| (key.as_str(), from_json(value))),
+    )
+}
+
+/// An integer, from its digits.
+pub(super) fn integer(digits: &str) -> Value {
+    let wide = digits.parse::<i128>().map(Value::from);
+    wide.or_else(|_| digits.parse::<u128>().map(Value::from))
+        .unwrap_or_else(|_| Value::from_object(Digits(digits.to_owned())))
+}
+
+/// A value as a row would hold it; a tuple is a list, a key a text.
+pub(super) fn to_json(value: &Value) -> Result<Json, Error> {
+    Ok(match value.kind() {
+        ValueKind::Undefined | ValueKind::None => Json::Null,
+        ValueKind::Bool => Json::Bool(value.is_true()),
+        ValueKind::Number if value.is_integer() => python::integer_value(&value.to_string()),
+        ValueKind::Number => python::float_value(f64::try_from(value.clone())?),
+        ValueKind::Bytes => python::bytes_value(value.as_bytes().unwrap_or_default()),
+        ValueKind::Seq | ValueKind::Iterable => {
+            let items = value.try_iter()?.checked();
+            items
+                .map(|item| to_json(&item?))
+                .collect::<Result<_, _>>()?
+        }
+        ValueKind::Map => {
+            let entry = |key: Result<Value, Error>| {
+                let key = key?;
+                let name = match to_json(&key)? {
+                    Json::String(name) => name,
+                    other => python::dumps(&other, python::Style::default()),
+                };
+                Ok((name, to_json(&value.get_item(&key)?)?))
+            };
+            let keys = value.try_iter()?.checked();
+            keys.map(entry).collect::<Result<_, Error>>()?
+        }
+        ValueKind::Invalid => return Err(refused(value.to_string())),
+        _ => match value.downcast_object_ref() {
+            Some(Digits(digits)) => python::integer_value(digits),
+            None => Json::String(value.to_string()),
+        },
+    })
+}
+
+/// A text; None of anything else, bytes that are UTF-8 among it.
+pub(super) fn text_of(value: &Value) -> Option<&str> {
+    value.as_str().filter(|_| value.kind() == ValueKind::String)
+}
+
+/// `str(value)`.
+pub(super) fn to_str(value: &Value) -> Result<String, Error> {
+    match text_of(value) {
+        Some(text) => Ok(text.to_owned()),
+        None => repr(value),
+    }
+}
+
+/// `repr(value)`. What Python would print as an object at an address is printed as a list.
+pub(super) fn repr(value: &Value) -> Result<String, Error> {
+    let joined = |items: &mut dyn Iterator<Item = Result<String, Error>>| {
+        let items: Result<Vec<String>, Error> = items.collect();
+        items.map(|items| items.join(", "))
+    };
+    Ok(match value.kind() {
+        ValueKind::Undefined => "Undefined".to_owned(),
+        ValueKind::String => python::quote(value.as_str().unwrap_or_default()),
+        ValueKind::Bytes => python::bytes(value.as_bytes().unwrap_or_default()),
+        ValueKind::Number if !value.is_integer() => python::float(f64::try_from(value.clone())?),
+        ValueKind::Iterable if value.downcast_object_ref::<Range>().is_some() => value.to_string(),
+        ValueKind::Seq | ValueKind::Iterable => {
+            let items = value.try_iter()?.checked();
+            let inner = joined(&mut items.map(|item| repr(&item?)))?;
+            match (value.is_tuple(), value.len()) {
+                (true, Some(1)) => format!("({inner},)"),
+                (true, _) => format!("({inner})"),
+                (false, _) => format!("[{inner}]"),
+            }
+        }
+        ValueKind::Map => {
+            let entry = |key: Result<Value, Error>| {
+                let key = key?;
+                Ok(format!(
+                    "{}: {}",
+                    repr(&key)?,
+                    repr(&value.get_item(&key)?)?
+                ))
+            };
+            format!(
+                "{{{}}}",
+                joined(&mut value.try_iter()?.checked().map(entry))?
+            )
+        }
+        ValueKind::Invalid => return Err(refused(value.to_string())),
+        _ => value.to_string(),
+    })
+}
+
+/// An integer of more than 128 bits: it is printed, no more.
+#[derive(Debug)]
+struct Digits(String);
+
+impl Object for Digits {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `range(start, stop, step)`.
+#[derive(Debug)]
+pub(super) struct Range {
+    start: i64,
+    stop: i64,
+    step: i64,
+}
+
+/// Entries of a range, at most: a template is no place for more.
+const LONGEST_RANGE: u64 = 1_000_000;
+
+impl Range {
+    /// The function of this name.
+    pub fn function(first: i64, stop: Option<i64>, step: Option<i64>) -> Result<Value, Error> {
+        let (start, stop) = stop.map_or((0, first), |stop| (first, stop));
+        let range = Range {
+            start,
+            stop,
+            step: step.unwrap_or(1),
+        };
+        match range.step {
+            0 => Err(refused("range() has a step of 0")),
+            _ if range.count() > LONGEST_RANGE => Err(refused(format!(
+                "range() of more than {LONGEST_RANGE} numbers"
+            ))),
+            _ => Ok(Value::from_object(range)),
+        }
+    }
+
+    fn count(&self) -> u64 {
+        let (from, to) = match self.step > 0 {
+            true => (self.start, self.stop),
+            false => (self.stop, self.start),
+        };
+        match to > from {
+            true => to.abs_diff(from).div_ceil(self.step.unsigned_abs()),
+            false => 0,
+        }
+    }
+}
+
+impl Object for Range {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Iterable
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let place = key.as_usize().filter(|at| (*at as u64) < self.count())?;
+        Some(Value::from(self.start + place as i64 * self.step))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let range = Arc::clone(self);
+        let numbers = (0..self.count() as i64).map(move |at| range.start + at * range.step);
+        Enumerator::Iter(Box::new(numbers.map(Value::from)))
+    }
+
+    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
+        Some(self.count() as usize)
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.step {
+            1 => write!(f, "range({}, {})", self.start, self.stop),
+            step => write!(f, "range({}, {}, {step})", self.start, self.stop),
+        }
+    }
+}
+
+/// A list that can be changed in place, as Python's can.
+#[derive(Debug)]
+pub(super) struct List(Mutex<Vec<Value>>);
+
+impl List {
+    pub fn value(items: Vec<Value>) -> Value {
+        Value::from_object(List(Mutex::new(items)))
+    }
+
+    fn items(&self) -> MutexGuard<'_, Vec<Value>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses what holds this list: it would be printed without end.
+    fn accept(&self, item: &Value) -> Result<(), Error> {
+        match holds(item, self) {
+            true => Err(refused("a list within itself")),
+            false => Ok(()),
+        }
+    }
+
+    /// A list of the same items.
+    pub fn copy(&self) -> Value {
+        List::value(self.items().clone())
+    }
+}
+
+fn holds(value: &Value, list: &List) -> bool {
+    let same = value
+        .downcast_object_ref()
+        .is_some_and(|other| std::ptr::eq::<List>(other, list));
+    let within = || match value.kind() {
+        ValueKind::Seq => value
+            .try_iter()
+            .is_ok_and(|mut items| items.any(|item| holds(&item, list))),
+        ValueKind::Map => value.try_iter().is_ok_and(|mut keys| {
+            keys.any(|key| value.get_item(&key).is_ok_and(|item| holds(&item, list)))
+        }),
+        _ => false,
+    };
+    same || within()
+}
+
+impl Object for List {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.items().get(key.as_usize()?).cloned()
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Seq(self.items().len())
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        match method {
+            "append" => {
+                let (item,): (Value,) = from_args(args)?;
+                self.accept(&item)?;
+                self.items().push(item);
+            }
+            "extend" => {
+                let (more,): (Value,) = from_args(args)?;
+                let more: Vec<Value> = more.try_iter()?.checked().collect::<Result<_, _>>()?;
+                more.iter().try_for_each(|item| self.accept(item))?;
+                self.items().extend(more);
+            }
+            "insert" => {
+                let (place, item): (i64, Value) = from_args(args)?;
+                self.accept(&item)?;
+                let mut items = self.items();
+                let place = position(place, items.len()).min(items.len());
+                items.insert(place, item);
+            }
+            "pop" => {
+                let (place,): (Option<i64>,) = from_args(args)?;
+                let mut items = self.items();
+                let place = position(place.unwrap_or(-1), items.len());
+                return match place < items.len() {
+                    true => Ok(items.remove(place)),
+                    false => Err(refused("pop() of no item of the list")),
+                };
+            }
+            "reverse" => {
+                let () = from_args(args)?;
+                self.items().reverse();
+            }
+            "copy" => {
+                let () = from_args(args)?;
+                return Ok(self.copy());
+            }
+            _ => return Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+        Ok(Value::from(()))
+    }
+}
+
+/// The index that a place counted from the end or the beginning is.
+fn position(place: i64, length: usize) -> usize {
+    match usize::try_from(place) {
+        Ok(place) => place,
+        Err(_) => length.saturating_sub(place.unsigned_abs() as usize),
+    }
+}

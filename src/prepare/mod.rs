@@ -1,0 +1,16 @@
+//! A sample made ready for the engine: its prompts in tokens, as rows to run chains on, and what an outcome says of it.
+//!
+//! ```text
+//! Sample ── PromptLayout (conversation, tokens, prompt, rolling) ──▶ PreparedSample + rows of the engine
+//! outcomes of the rows ── PreparedSample::answers ──▶ Answer ── PreparedSample::verdict ──▶ Verdict
+//! ```
+
+mod conversation;
+mod layout;
+mod prepared;
+mod prompt;
+mod rolling;
+
+pub use layout::PromptLayout;
+pub use prepared::{Answer, PreparedSample, Target, Verdict};
+pub use prompt::{Prompt, PromptContinuation, PromptWarning, PromptWarnings};

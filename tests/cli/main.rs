@@ -1,0 +1,19 @@
+//! The program as a user runs it, and prompts as the model reads them.
+
+mod asking;
+mod chat_prompts;
+mod damping;
+mod data;
+mod derived;
+mod eval;
+mod hub;
+mod lm_eval;
+mod model;
+mod refusals;
+mod resume;
+mod rotations;
+mod search;
+mod support_arrow;
+mod support_cli;
+mod support_hub;
+mod support_parquet;

@@ -1,0 +1,275 @@
+//! A run that is killed, torn, interrupted or asked for twice: the same command continues it to
+//! the records an uninterrupted run has, and nothing else does.
+#![cfg(unix)]
+
+use std::fs::File;
+
+use crate::support_cli::{
+    Place, assert_same_records, count, json_lines, refusal, text, to_json_lines,
+};
+use serde_json::Value;
+
+/// Slow enough to be stopped midway: one sample after the other.
+const SLOW: &str = "search --model @demo --task arith --data arith.jsonl --simulations 10 \
+                    --in-flight 2";
+
+fn place(samples: usize) -> Place {
+    let place = Place::new();
+    place.synth("arith.jsonl", "arith", 2, samples);
+    place
+}
+
+#[test]
+fn a_run_killed_at_any_instant_ends_with_the_records_of_an_uninterrupted_one() {
+    let place = place(8);
+    place.ok(&format!("{SLOW} --out whole"));
+    let whole = place.records("whole");
+    assert_eq!(whole.len(), 8);
+
+    let slow = format!("{SLOW} --out run");
+    // No manifest yet, no record yet, and some.
+    for records in [None, Some(0), Some(2), Some(5)] {
+        let mut running = place.start(&slow);
+        running.wait_until(|| match records {
+            None => place.has("run"),
+            Some(0) => place.has("run/samples.jsonl"),
+            Some(n) => place.finished("run") >= n,
+        });
+        running.kill();
+    }
+    let before = place.finished("run");
+    assert!(before >= 5);
+    let ended = place.ok(&format!("{slow} --json"));
+    assert_same_records(&whole, &place.records("run"));
+    if before < 8 {
+        let note = format!("continuing, {before} of 8 samples are done");
+        assert!(ended.stderr.contains(&note), "{}", ended.stderr);
+    }
+
+    // The summaries differ in what it took alone.
+    let strip = |run: &str| {
+        let mut summary: Value =
+            serde_json::from_str(&place.read(&format!("{run}/summary.json"))).unwrap();
+        let fields = summary.as_object_mut().unwrap();
+        fields.retain(|key, _| !key.contains("second") && !key.contains("steps"));
+        for means in ["mean_depth_found", "depth_found"] {
+            assert!(!fields["total"][means].is_null());
+        }
+        summary
+    };
+    assert_eq!(strip("run"), strip("whole"));
+}
+
+#[test]
+fn a_directory_that_was_being_set_up_when_the_process_died_is_taken_over() {
+    let place = place(2);
+    place.write("run/.manifest.json.new", "{\"format\"");
+    place.ok(&format!("{SLOW} --out run"));
+    assert_eq!(place.records("run").len(), 2);
+    assert!(!place.has("run/.manifest.json.new"));
+    // Empty is as good as new.
+    std::fs::create_dir(place.join("empty")).unwrap();
+    place.ok(&format!("{SLOW} --out empty"));
+}
+
+#[test]
+fn a_torn_last_line_is_run_again() {
+    let place = place(4);
+    let search = format!("{SLOW} --out run");
+    place.ok(&search);
+    let whole = place.records("run");
+    let journal = place.read("run/samples.jsonl");
+    let lines: Vec<&str> = journal.lines().collect();
+    let first = lines[0].len() as u64 + 1;
+    // At the end of the last line, at the end of the second and in the first.
+    for length in [
+        journal.len() as u64 - 1,
+        first + lines[1].len() as u64,
+        first / 2,
+    ] {
+        place.write("run/samples.jsonl", &journal);
+        let file = File::options()
+            .write(true)
+            .open(place.join("run/samples.jsonl"))
+            .unwrap();
+        file.set_len(length).unwrap();
+        let left = place.finished("run");
+        // What is derived from a torn journal is derived from its whole lines.
+        if left > 0 {
+            place.ok("export run --format jsonl --out rows.jsonl");
+            assert_eq!(json_lines(&place.read("rows.jsonl")).len(), left);
+        }
+        place.ok(&search);
+        assert_same_records(&whole, &place.records("run"));
+        assert!(
+            place
+                .read("run/samples.jsonl")
+                .starts_with(&lines[..left].join("\n"))
+        );
+    }
+}
+
+#[test]
+fn an_interrupted_run_says_so_keeps_out_others_and_continues() {
+    let place = place(20);
+    let slow = format!("{SLOW} --out run");
+    let mut running = place.start(&format!("{slow} --json"));
+    assert!(running.wait_until(|| place.finished("run") >= 2));
+    // Held where it is, so that it cannot end before the second one begins.
+    running.signal("-STOP");
+    let locked = place.refused(&slow);
+    assert!(locked.contains("run: another process"), "{locked}");
+    running.signal("-INT");
+    running.signal("-CONT");
+    let ended = running.end().with_status(130);
+    let done = place.finished("run");
+    assert!((2..20).contains(&done));
+    for word in [
+        "stopping",
+        "interrupted",
+        &format!("{done}/20 samples"),
+        "the same command",
+    ] {
+        assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
+    }
+    // What there is, is summarised.
+    assert_eq!(count(&ended.json()["datasets"][0]["samples"]), done as u64);
+
+    let mut running = place.start(&slow);
+    assert!(running.wait_until(|| place.finished("run") > done));
+    running.signal("-TERM");
+    running.end().with_status(130);
+
+    place.ok(&slow);
+    place.ok(&format!("{SLOW} --out whole"));
+    assert_same_records(&place.records("whole"), &place.records("run"));
+}
+
+#[test]
+fn an_interrupted_evaluation_stops() {
+    let place = place(400);
+    let eval = "eval --model @demo --task arith --data arith.jsonl --workers 1 --in-flight 8";
+    let mut running = place.start(&format!("{eval} --out out --json"));
+    // The directory is made when the work begins.
+    assert!(running.wait_until(|| place.has("out")));
+    running.signal("-INT");
+    let ended = running.end().with_status(130);
+    assert!(ended.stderr.contains("interrupted"), "{}", ended.stderr);
+    assert!(count(&ended.json()["n-samples"]["arith"]["original"]) < 400);
+}
+
+#[test]
+fn a_finished_run_runs_nothing_and_says_the_same() {
+    let place = place(3);
+    let search = format!("{SLOW} --out run");
+    let first = place.ok(&search);
+    let files = place.files("run");
+    let again = place.ok(&search);
+    assert_eq!(again.stdout, first.stdout);
+    assert!(
+        again.stderr.contains("all 3 samples are done already"),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(place.files("run"), files);
+    let json = place.ok(&format!("{search} --json"));
+    assert_eq!(json.stdout, place.read("run/summary.json"));
+    // Where it runs is not part of what it is.
+    let elsewhere = place.ok(&format!(
+        "{search} --workers 3 --state-budget 0 --threads 2"
+    ));
+    assert_eq!(elsewhere.stdout, first.stdout);
+}
+
+#[test]
+fn a_changed_command_is_refused_by_what_changed() {
+    let place = place(3);
+    place.synth("more.jsonl", "arith", 1, 3);
+    place.synth("facts.jsonl", "commonsense", 1, 2);
+    let model = place.model_copy("m");
+    model.with_chat_template("{{ messages[0].content }}");
+    let base = "search --model m --task task.yaml --data arith.jsonl --simulations 4 --limit 3 \
+                --out run";
+    let arith = include_str!("../../datasets/arith.yaml");
+    place.write("task.yaml", arith);
+    place.ok(base);
+    let files = place.files("run");
+    let refused = |line: &str, names: &[&str]| {
+        let reason = refusal(place.run(line));
+        for name in names.iter().chain(&["run/manifest.json", "another --out"]) {
+            assert!(reason.contains(name), "{line}\n{reason}\nlacks {name:?}");
+        }
+    };
+    for (flag, name) in [
+        ("--seed 1", "`seed` was 0 when this run began and is 1 now"),
+        ("--controls 2", "`controls.samples` was 100"),
+        ("--strategy random", "`search.strategy`"),
+        ("--preset dr-llm", "`search.preset`"),
+        (
+            "--damping 0.5",
+            "`search.params.root_edits.damping` was null",
+        ),
+        ("--dtype bf16", "`dtype`"),
+        ("--chat", "`chat`"),
+    ] {
+        refused(&format!("{base} {flag}"), &[name]);
+    }
+    refused(
+        &base.replace("--simulations 4", "--simulations 5"),
+        &["simulations` was 4"],
+    );
+    refused(
+        &base.replace("--limit 3", "--limit 2"),
+        &["`tasks.arith.samples` was 3"],
+    );
+    refused(
+        &base.replace("--data arith.jsonl", "--data more.jsonl"),
+        &["`tasks.arith.samples_hash`"],
+    );
+    let other = base
+        .replace("task.yaml", "commonsense")
+        .replace("arith.jsonl", "facts.jsonl");
+    refused(&other, &["`tasks.0.name`", "arith", "commonsense"]);
+
+    let mut rows = json_lines(&place.read("arith.jsonl"));
+    let answer: usize = text(&rows[1]["answer"]).parse().unwrap();
+    rows[1]["answer"] = ((answer + 1) % 100).to_string().into();
+    let original = place.read("arith.jsonl");
+    place.write("arith.jsonl", to_json_lines(&rows));
+    refused(base, &["`tasks.arith.samples_hash`"]);
+    place.write("arith.jsonl", original);
+
+    place.write("task.yaml", arith.replace("Answer:", "Result:"));
+    refused(base, &["`tasks.arith.samples_hash`"]);
+    place.write(
+        "task.yaml",
+        arith.replace("max_gen_toks: 4", "max_gen_toks: 5"),
+    );
+    refused(base, &["`tasks.arith.samples_hash`"]);
+    let judged = "function: remove_whitespace";
+    place.write("task.yaml", arith.replace(judged, "function: lowercase"));
+    refused(base, &["`tasks.arith.samples_hash`"]);
+    place.write("task.yaml", arith);
+
+    let weights = std::fs::read(model.0.join("model.safetensors")).unwrap();
+    let mut changed = weights.clone();
+    let last = changed.len() - 4;
+    changed[last] ^= 1;
+    model.write("model.safetensors", changed);
+    refused(base, &["`model_hash`"]);
+    model.write("model.safetensors", weights);
+
+    let end = model.json("generation_config.json")["eos_token_id"].clone();
+    model.edit("generation_config.json", |c| c["eos_token_id"] = 5.into());
+    refused(base, &["`stop_tokens`"]);
+    model.edit("generation_config.json", |c| c["eos_token_id"] = end);
+    model.edit("tokenizer_config.json", |c| c["bos_token"] = "</s>".into());
+    refused(base, &["tokenizer_hash`"]);
+    model.edit("tokenizer_config.json", |c| c["bos_token"] = "<s>".into());
+
+    assert_eq!(
+        place.files("run"),
+        files,
+        "a refused command touches nothing"
+    );
+}
