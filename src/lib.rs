@@ -72,4 +72,18 @@ pub mod analysis;
 pub mod cli;
 pub mod export;
 pub mod prepare;
+pub mod problem;
 pub mod run;
+pub mod session;
+
+/// What most programs that use this library name.
+pub mod prelude {
+    pub use crate::{
+        chain::Chain,
+        prepare::{PromptLayout, SampleProblem},
+        problem::{Judge, Judged, Prepared, Problem, Target, Verdict},
+        run::{Pair, Progress, RunOutcome, SampleRecord, Searches},
+        search::{Ask, Feedback, Strategy, StrategyFactory},
+        session::{Interrupt, Session},
+    };
+}

@@ -28,6 +28,7 @@ pub fn sample(task: &str, index: usize) -> Sample {
         controls: None,
         cost: SampleCost {
             steps_run: 30,
+            steps_grown: 0,
             steps_saved: 10,
             tokens_decoded: 2,
             tokens_drafted: 1,

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     CliError,
-    asking::AskingArgs,
+    prompts::PromptArgs,
     setup::{Located, locate_model},
 };
 use cola_search::chain::Alpha;
@@ -178,7 +178,7 @@ pub struct TaskArgs {
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub limit: Option<usize>,
     #[command(flatten)]
-    pub asking: AskingArgs,
+    pub prompts: PromptArgs,
 }
 
 /// How to search.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::{
     CliError, Ending,
     args::{DemoArgs, TaskArgs},
-    asking::AskingArgs,
     examples, output,
+    prompts::PromptArgs,
     search::{SearchJob, resolve_searches},
     setup, tasks,
 };
@@ -94,7 +94,7 @@ pub fn run(mut args: DemoArgs) -> Result<Ending, CliError> {
     )?;
     let loaded = setup::load(&model, &args.compute)?;
     let out = args.out.unwrap_or_else(|| PathBuf::from(shown.out));
-    let samples = tasks::samples(&tasks);
+    let samples = tasks.samples.clone();
     let job = SearchJob {
         command: if args.real {
             "cola demo --real"
@@ -102,7 +102,7 @@ pub fn run(mut args: DemoArgs) -> Result<Ending, CliError> {
             "cola demo"
         },
         model: shown.model.to_owned(),
-        asking: AskingArgs::default(),
+        prompts: PromptArgs::default(),
         strategy: args.strategy,
         tasks,
         searches,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::{analysis::AnalysisError, export::ExportError, run::RunError};
+use crate::{analysis::AnalysisError, export::ExportError, run::RunError, session::SessionError};
 use cola_engine::{EngineError, VerifyError};
 use cola_hub::FetchError;
 use cola_model::ModelError;
@@ -44,6 +44,9 @@ pub enum CliError {
         /// What happened.
         source: FetchError,
     },
+    /// See [`SessionError`].
+    #[error(transparent)]
+    Session(#[from] SessionError),
     /// See [`EngineError`].
     #[error(transparent)]
     Engine(#[from] EngineError),

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
     path::Path,
+    sync::Arc,
     time::{Instant, SystemTime},
 };
 
@@ -13,22 +14,57 @@ use serde_json::{Value, json};
 use super::{
     CliError, Ending,
     args::EvalArgs,
-    asking::tell_warnings,
     eval_results::{Evaluation, metrics_of},
     eval_samples::Row,
-    output, setup, show_prompts, tasks,
+    output,
+    prompts::tell_warnings,
+    setup, show_prompts, tasks,
 };
-use crate::run::{Evaluated, Evaluator, Pair, Progress, note};
+use crate::{
+    prepare::{Answer, PreparedSample},
+    problem::Verdict,
+    run::{Evaluated, Pair, Progress, note},
+};
 use cola_engine::Cost;
 use cola_search::chain::Chain;
 use lm_tasks::{Sample, TaskSpec, standard_error_key};
 
-/// Evaluations in flight: enough to fill batches of decoded tokens. The engine begins as many of them
-/// as there is memory for.
-const EVALUATIONS_IN_FLIGHT: usize = 512;
+/// What a chain answered.
+#[derive(Debug)]
+pub struct Answered {
+    /// To the question in the task's own order.
+    pub answer: Answer,
+    /// And to its rotations.
+    pub rotated: Vec<Answer>,
+    /// The verdict on the gold answer.
+    pub verdict: Verdict,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+impl Answered {
+    fn of(evaluated: Evaluated<'_, PreparedSample>) -> Result<Self, String> {
+        let Evaluated {
+            judge,
+            rows,
+            outcomes,
+            verdict,
+            cost,
+        } = evaluated;
+        let answers = judge.answers(rows, &outcomes);
+        let mut answers = answers.map_err(|error| error.to_string())?.into_iter();
+        Ok(Self {
+            // A sample is asked in one order at least.
+            answer: answers.next().unwrap_or(Answer::NotFinite),
+            rotated: answers.collect(),
+            verdict,
+            cost,
+        })
+    }
+}
 
 /// Results in the order of the pairs; `None` was not run.
-type Results = Vec<Option<Result<Evaluated, String>>>;
+type Results = Vec<Option<Result<Answered, String>>>;
 
 pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
     if let Some(count) = args.show_prompts {
@@ -44,37 +80,38 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
         Some(text) => Chain::parse(text, depth)?,
         None => Chain::identity(depth),
     };
-    let samples = tasks::samples(&loaded_tasks);
-    let skipped = tasks::skipped(&loaded_tasks);
+    let samples = &loaded_tasks.samples;
+    let skipped = loaded_tasks.skipped_rows();
     let pairs = match &args.pairs {
-        Some(file) => read_pairs(file, &samples, depth)?,
+        Some(file) => read_pairs(file, samples, depth)?,
         None => (0..samples.len())
-            .map(|sample| Pair {
-                sample,
+            .map(|problem| Pair {
+                problem,
                 chain: chain.clone(),
             })
             .collect(),
     };
     let loaded = setup::load(&model, &args.model.compute)?;
-    let asking = loaded.asking(&args.tasks.asking, None)?;
+    let layout = Arc::new(loaded.layout(&args.tasks.prompts, None)?);
     let interrupt = setup::interrupt_flag();
     if let Some(out) = &args.out {
         // Before hours of work, not after.
         output::directory(out)?;
     }
-    let evaluator = Evaluator {
-        engine: &loaded.engine,
-        asking: &asking,
-        in_flight: loaded.in_flight.unwrap_or(EVALUATIONS_IN_FLIGHT),
-    };
+    let problems = loaded_tasks.problems(&layout);
     let mut progress = Progress::new("cola eval", false);
     let (began, started) = (SystemTime::now(), Instant::now());
-    let results = evaluator.run(&samples, &pairs, &interrupt, &mut progress)?;
+    let mut results: Results = (0..pairs.len()).map(|_| None).collect();
+    let keep = |at: usize, evaluated: Result<Evaluated<'_, PreparedSample>, String>| {
+        results[at] = Some(evaluated.and_then(Answered::of));
+    };
+    let session = &loaded.session;
+    session.evaluate(&problems, &pairs, &interrupt, &mut progress, keep)?;
     let seconds = started.elapsed().as_secs_f64();
-    tell_warnings("cola eval", &asking);
+    tell_warnings("cola eval", &layout);
     for (pair, result) in pairs.iter().zip(&results) {
         if let Some(Err(error)) = result {
-            let sample = &samples[pair.sample];
+            let sample = &samples[pair.problem];
             note(format_args!(
                 "cola eval: {}, sample {}: {error}",
                 sample.task.name, sample.id
@@ -82,14 +119,14 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
         }
     }
     if args.pairs.is_some() {
-        write_pairs(&args, &samples, &pairs, &results, (skipped, seconds))?;
+        write_pairs(&args, samples, &pairs, &results, (skipped, seconds))?;
     } else {
         report(&Evaluation {
             args: &args,
             loaded: &loaded,
             chain: &chain,
-            asking: &asking,
-            tasks: by_task(&samples, &results),
+            layout: &layout,
+            tasks: by_task(samples, &results),
             failed: results.iter().flatten().filter(|r| r.is_err()).count(),
             skipped_rows: skipped,
             started: began,
@@ -123,7 +160,7 @@ impl PairLine {
     }
 }
 
-fn read_pairs(file: &Path, samples: &[Sample], depth: usize) -> Result<Vec<Pair>, CliError> {
+fn read_pairs(file: &Path, samples: &[Arc<Sample>], depth: usize) -> Result<Vec<Pair>, CliError> {
     let text = std::fs::read_to_string(file).map_err(|source| CliError::Io {
         path: file.to_owned(),
         source,
@@ -173,7 +210,10 @@ fn read_pairs(file: &Path, samples: &[Sample], depth: usize) -> Result<Vec<Pair>
             }
         };
         let chain = Chain::parse(chain, depth).map_err(|error| bad(error.to_string()))?;
-        pairs.push(Pair { sample, chain });
+        pairs.push(Pair {
+            problem: sample,
+            chain,
+        });
     }
     match pairs.is_empty() {
         true => Err(CliError::Usage(format!("{}: no pairs", file.display()))),
@@ -183,7 +223,7 @@ fn read_pairs(file: &Path, samples: &[Sample], depth: usize) -> Result<Vec<Pair>
 
 fn write_pairs(
     args: &EvalArgs,
-    samples: &[Sample],
+    samples: &[Arc<Sample>],
     pairs: &[Pair],
     results: &Results,
     (skipped, seconds): (usize, f64),
@@ -203,7 +243,7 @@ fn write_pairs(
     let mut correct = 0;
     let mut cost = Cost::default();
     for (pair, result) in pairs.iter().zip(results) {
-        let (id, chain) = (&samples[pair.sample].id, &pair.chain);
+        let (id, chain) = (&samples[pair.problem].id, &pair.chain);
         let line = match result {
             None => continue,
             Some(Ok(done)) => Line {
@@ -212,7 +252,7 @@ fn write_pairs(
                 correct: done.verdict.correct,
                 margin: done.verdict.margin,
                 answer: &done.verdict.answer,
-                steps: done.cost.steps_run + done.cost.decode_steps,
+                steps: done.cost.steps_run + done.cost.steps_grown + done.cost.decode_steps,
                 error: None,
             },
             Some(Err(error)) => Line {
@@ -246,6 +286,7 @@ fn write_pairs(
             "seconds": seconds,
             "chains_per_second": run as f64 / seconds,
             "steps_run": cost.steps_run,
+            "steps_grown": cost.steps_grown,
             "steps_saved": cost.steps_saved,
             "tokens_decoded": cost.tokens_decoded,
             "tokens_drafted": cost.tokens_drafted,
@@ -298,18 +339,21 @@ fn report(evaluation: &Evaluation<'_>) -> Result<(), CliError> {
 }
 
 /// The tasks with those of their samples that were run.
-fn by_task<'a>(samples: &'a [Sample], results: &'a Results) -> Vec<(&'a TaskSpec, Vec<Row<'a>>)> {
+fn by_task<'a>(
+    samples: &'a [Arc<Sample>],
+    results: &'a Results,
+) -> Vec<(&'a TaskSpec, Vec<Row<'a>>)> {
     let rows_of = |task: &'a TaskSpec| {
         let done = samples.iter().zip(results);
         let done = done.filter(|(sample, done)| sample.task.name == task.name && done.is_some());
-        done.map(|(sample, done)| (sample, done.as_ref().and_then(|done| done.as_ref().ok())))
+        done.map(|(sample, done)| (&**sample, done.as_ref().and_then(|done| done.as_ref().ok())))
             .collect()
     };
     let tasks = tasks_of(samples).into_iter();
     tasks.map(|task| (task, rows_of(task))).collect()
 }
 
-fn tasks_of(samples: &[Sample]) -> Vec<&TaskSpec> {
+fn tasks_of(samples: &[Arc<Sample>]) -> Vec<&TaskSpec> {
     let mut seen = BTreeSet::new();
     let first = samples
         .iter()

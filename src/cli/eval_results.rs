@@ -9,9 +9,10 @@ use super::{
     args::EvalArgs,
     eval_samples::{Row, sample_lines, sha256},
     output,
-    setup::{self, Loaded},
+    setup::Loaded,
 };
 use crate::prepare::PromptLayout;
+use crate::session::dtype_name;
 use cola_search::chain::Chain;
 use lm_tasks::{Metric, TaskSpec, standard_error_key};
 
@@ -20,7 +21,7 @@ pub struct Evaluation<'a> {
     pub args: &'a EvalArgs,
     pub loaded: &'a Loaded,
     pub chain: &'a Chain,
-    pub asking: &'a PromptLayout,
+    pub layout: &'a PromptLayout,
     /// Every task with its samples.
     pub tasks: Vec<(&'a TaskSpec, Vec<Row<'a>>)>,
     pub failed: usize,
@@ -61,13 +62,13 @@ impl Evaluation<'_> {
 
     /// The flags that say how questions were asked, and which; ours.
     fn asked(&self) -> Value {
-        let (tasks, asking) = (&self.args.tasks, &self.args.tasks.asking);
+        let (tasks, prompts) = (&self.args.tasks, &self.args.tasks.prompts);
         let conditions = tasks.conditions.iter().map(ToString::to_string);
         json!({
-            "chat": asking.chat,
-            "letters": asking.letters,
-            "rotations": asking.rotations,
-            "no_bos": asking.no_bos,
+            "chat": prompts.chat,
+            "letters": prompts.letters,
+            "rotations": prompts.rotations,
+            "no_bos": prompts.no_bos,
             "where": conditions.collect::<Vec<_>>(),
         })
     }
@@ -77,7 +78,7 @@ impl Evaluation<'_> {
         let time = date_id(self.started + Duration::from_secs_f64(self.seconds));
         let mut hashes = Map::new();
         for (task, rows) in &self.tasks {
-            let lines = sample_lines(task, self.chain, rows, self.asking)?;
+            let lines = sample_lines(task, self.chain, rows, self.layout)?;
             // A task may be named like a path.
             let name = task.name.replace(['/', '\\'], "_");
             output::file(
@@ -128,8 +129,8 @@ impl Evaluation<'_> {
     }
 
     fn config(&self) -> Value {
-        let model = self.loaded.engine.model();
-        let kind = setup::dtype_name(model.compute().kind);
+        let model = self.loaded.session.model();
+        let kind = dtype_name(model.compute().kind);
         let torch = match kind {
             "f32" => "torch.float32",
             "bf16" => "torch.bfloat16",
@@ -140,7 +141,7 @@ impl Evaluation<'_> {
             "model": "cola",
             "model_args": format!(
                 "pretrained={},dtype={kind},chain={}{}", self.args.model.model, self.chain,
-                if self.args.tasks.asking.no_bos { ",add_bos_token=False" } else { "" },
+                if self.args.tasks.prompts.no_bos { ",add_bos_token=False" } else { "" },
             ),
             "model_num_parameters": model.spec().parameters(),
             "model_dtype": torch,
@@ -170,11 +171,11 @@ impl Evaluation<'_> {
         let started = self.started.duration_since(SystemTime::UNIX_EPOCH);
         let started = started.unwrap_or_default().as_secs_f64();
         let name = &self.args.model.model;
-        let system = &self.args.tasks.asking.system;
+        let system = &self.args.tasks.prompts.system;
         let template = self
             .args
             .tasks
-            .asking
+            .prompts
             .chat
             .then(|| tokenizer.chat().ok())
             .flatten();
@@ -191,13 +192,13 @@ impl Evaluation<'_> {
             "tokenizer_eos_token": token("eos_token"),
             "tokenizer_bos_token": token("bos_token"),
             "eot_token_id": tokenizer.special("eos_token").and_then(|(_, id)| id),
-            "max_length": self.loaded.engine.model().spec().max_positions,
+            "max_length": self.loaded.session.model().spec().max_positions,
             "model_source": "cola",
             "model_name": name,
             "model_name_sanitized": sanitized(name),
             "system_instruction": system,
             "system_instruction_sha": system.as_deref().map(sha256),
-            "fewshot_as_multiturn": self.args.tasks.asking.examples_as_turns(),
+            "fewshot_as_multiturn": self.args.tasks.prompts.examples_as_turns(),
             "chat_template": template,
             "chat_template_sha": template.map(sha256),
             "start_time": started,

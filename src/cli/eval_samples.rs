@@ -4,8 +4,8 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::eval::Answered;
 use crate::prepare::{Answer, PromptLayout};
-use crate::run::Evaluated;
 use cola_search::chain::Chain;
 use lm_tasks::{
     DEFAULT_MAX_TOKENS, Output, Question, Sample, TaskError, TaskSpec, truncate_at_stop,
@@ -14,7 +14,7 @@ use pyjinja::python::float as python_float;
 use pyjinja::python::{line_json, row_json};
 
 /// A sample and what came of it.
-pub type Row<'a> = (&'a Sample, Option<&'a Evaluated>);
+pub type Row<'a> = (&'a Sample, Option<&'a Answered>);
 
 /// The lines of a task, and the hash of the rows, prompts and targets in them.
 pub struct SampleLines {
@@ -27,12 +27,12 @@ pub fn sample_lines(
     task: &TaskSpec,
     chain: &Chain,
     rows: &[Row<'_>],
-    asking: &PromptLayout,
+    layout: &PromptLayout,
 ) -> Result<SampleLines, TaskError> {
     let (mut text, mut hashes) = (String::new(), String::new());
     for filter in 0..task.filters.len() {
         for row in rows {
-            let line = line(task, chain, filter, row, &asking.texts(row.0)?);
+            let line = line(task, chain, filter, row, &layout.texts(row.0)?);
             for key in ["doc_hash", "prompt_hash", "target_hash"] {
                 hashes += line[key].as_str().unwrap_or_default();
             }

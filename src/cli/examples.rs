@@ -2,6 +2,7 @@
 
 use crate::run::{Evaluation, SampleRecord};
 use lm_tasks::Sample;
+use std::sync::Arc;
 
 /// How many are shown.
 const EXAMPLES: usize = 3;
@@ -11,7 +12,7 @@ const LONGEST: usize = 400;
 
 /// The first samples of a run, in its order, whose wrong answer a chain turned right, each of another task as far as
 /// there are such; then those that a shorter chain answers right too. Nothing else decides which are shown.
-pub fn worked(samples: &[Sample], records: &[SampleRecord]) -> String {
+pub fn worked(samples: &[Arc<Sample>], records: &[SampleRecord]) -> String {
     let chosen = choose(records);
     if chosen.is_empty() {
         return String::new();
@@ -20,7 +21,8 @@ pub fn worked(samples: &[Sample], records: &[SampleRecord]) -> String {
         "\nWorked examples: the first of each task that a chain turned right, else the first that a shorter one answers too.\n",
     );
     for record in chosen {
-        let same = |sample: &&Sample| sample.task.name == record.task && sample.id == record.id;
+        let same =
+            |sample: &&Arc<Sample>| sample.task.name == record.task && sample.id == record.id;
         if let Some(sample) = samples.iter().find(same) {
             text += &example(sample, record);
         }

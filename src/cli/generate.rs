@@ -7,8 +7,9 @@ use serde_json::json;
 use super::{
     CliError, Ending,
     args::GenerateArgs,
-    asking::{check_system, messages},
-    output, setup,
+    output,
+    prompts::{check_system, messages},
+    setup,
 };
 use crate::run::note;
 use cola_engine::{DecodePlan, Finish, Generated, Request, Row};
@@ -41,12 +42,12 @@ pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
     };
     let mut builder = Row::builder(&tokens);
     builder.keep_decodable();
-    let row = loaded.engine.register(builder.build())?;
+    let row = loaded.session.engine().register(builder.build())?;
     let stop_tokens = match args.ignore_eos {
         true => Vec::new(),
         false => stop_tokens(&model.path)?,
     };
-    let outcome = loaded.engine.evaluate(Request {
+    let outcome = loaded.session.engine().evaluate(Request {
         row,
         chain: chain.clone(),
         decode: Some(DecodePlan {

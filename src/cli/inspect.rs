@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{CliError, Ending, args::InspectArgs, output, setup};
+use crate::session::dtype_name;
 use cola_model::{
     AttentionSpec, Inspection, LayerSpec, MlpSpec, Model, NormKind, NormSpec, QueryKeyNorm,
     RopeScaling, RopeSpec, StoredAs,
@@ -12,7 +13,7 @@ pub fn run(args: &InspectArgs) -> Result<Ending, CliError> {
     let path = setup::locate_model(&args.model, None)?.path;
     let found = Model::inspect(&path)?;
     let stored = match (found.stored, found.encodings.first()) {
-        (Some(kind), _) => setup::dtype_name(kind),
+        (Some(kind), _) => dtype_name(kind),
         (None, Some(blocks)) => blocks.encoding.as_str(),
         (None, None) => "none",
     };

@@ -2,7 +2,6 @@
 
 mod analyze;
 mod args;
-mod asking;
 mod demo;
 mod error;
 mod eval;
@@ -14,6 +13,7 @@ mod fetching;
 mod generate;
 mod inspect;
 mod output;
+mod prompts;
 mod results;
 mod search;
 mod setup;

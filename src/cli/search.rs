@@ -5,20 +5,17 @@ use std::{path::Path, sync::Arc};
 use super::{
     CliError, Ending,
     args::{SearchArgs, StrategyArgs},
-    asking::{AskingArgs, tell_warnings},
+    prompts::{PromptArgs, tell_warnings},
     results,
     setup::{self, Loaded},
-    tasks,
+    tasks::{self, Tasks},
 };
 use crate::prepare::PromptLayout;
 use crate::{
     analysis::RunRecords,
-    run::{
-        ControlPlan, Driver, Manifest, Progress, RunOutcome, RunPlan, Searches, note, wall_seconds,
-    },
+    run::{Manifest, Progress, RunOutcome, Searches, note, wall_seconds},
 };
 use cola_search::SearchConfig;
-use lm_tasks::LoadedTask;
 
 pub fn run(args: SearchArgs) -> Result<Ending, CliError> {
     // Everything that can be refused cheaply is, before the weights are read.
@@ -32,7 +29,7 @@ pub fn run(args: SearchArgs) -> Result<Ending, CliError> {
     let job = SearchJob {
         command: "cola search",
         model: model.name,
-        asking: args.tasks.asking,
+        prompts: args.tasks.prompts,
         strategy: args.strategy,
         tasks,
         searches,
@@ -45,9 +42,9 @@ pub fn run(args: SearchArgs) -> Result<Ending, CliError> {
 pub struct SearchJob {
     pub command: &'static str,
     pub model: String,
-    pub asking: AskingArgs,
+    pub prompts: PromptArgs,
     pub strategy: StrategyArgs,
-    pub tasks: Vec<LoadedTask>,
+    pub tasks: Tasks,
     pub searches: Searches,
     pub json: bool,
 }
@@ -68,7 +65,7 @@ impl SearchJob {
         }
         let seconds = wall_seconds(&outcome.records);
         let run = RunRecords::new(&self.model, seconds, outcome.records)?;
-        results::summarise(&run, tasks::skipped(&self.tasks), out, self.json)?;
+        results::summarise(&run, self.tasks.skipped_rows(), out, self.json)?;
         Ok(match (outcome.interrupted, failed) {
             (true, _) => Ending::Interrupted,
             (false, true) => Ending::Failures,
@@ -78,47 +75,45 @@ impl SearchJob {
 
     fn drive(&self, loaded: &Loaded, out: &Path) -> Result<RunOutcome, CliError> {
         let controls = self.strategy.controls;
-        let asking = loaded.asking(&self.asking, (controls > 0).then_some(self.strategy.seed))?;
-        let plan = RunPlan {
-            manifest: self.manifest(loaded, &asking)?,
-            samples: tasks::samples(&self.tasks),
-            asking,
-            searches: self.searches.clone(),
-            in_flight: loaded.in_flight(),
-        };
-        let driver = Driver::new(&loaded.engine, &plan, out)?;
+        let wrong_targets = (controls > 0).then_some(self.strategy.seed);
+        let layout = Arc::new(loaded.layout(&self.prompts, wrong_targets)?);
+        let problems = self.tasks.problems(&layout);
+        let searches = self.searches.clone();
+        let mut plan = loaded
+            .session
+            .plan(problems, searches, self.strategy.seed)
+            .with_controls(controls);
+        self.complete(&mut plan.manifest, loaded, &layout);
         let mut progress = Progress::new(self.command, false);
-        let outcome = driver.run(&setup::interrupt_flag(), &mut progress)?;
-        tell_warnings(self.command, &plan.asking);
-        tracing::info!(totals = ?loaded.engine.totals(), "engine");
+        let interrupt = setup::interrupt_flag();
+        let outcome = loaded
+            .session
+            .search(&plan, out, &interrupt, &mut progress)?;
+        tell_warnings(self.command, &layout);
+        tracing::info!(totals = ?loaded.session.engine().totals(), "engine");
         Ok(outcome)
     }
 
-    fn manifest(&self, loaded: &Loaded, asking: &PromptLayout) -> Result<Manifest, CliError> {
-        let model = loaded.engine.model();
-        Ok(Manifest {
-            format: crate::run::FORMAT,
-            model: self.model.clone(),
-            model_hash: model.hash().to_owned(),
-            tokenizer_hash: loaded.tokenizer.hash().to_owned(),
-            stop_tokens: asking.stop_tokens.to_vec(),
-            layers: model.depth(),
-            dtype: setup::dtype_name(model.compute().kind).to_owned(),
-            repeat: loaded.engine.repeat(),
-            chat: self.asking.chat,
-            fewshot_as_multiturn: self.asking.examples_as_turns(),
-            system: self.asking.system.clone(),
-            no_bos: self.asking.no_bos,
-            letters: self.asking.letters,
-            rotations: self.asking.rotations,
-            seed: self.strategy.seed,
-            search: serde_json::to_value(&*self.searches.main)
-                .map_err(|e| CliError::Output(e.into()))?,
-            controls: ControlPlan {
-                samples: self.strategy.controls,
-            },
-            tasks: self.tasks.iter().map(setup::task_manifest).collect(),
-        })
+    /// Adds what the session does not know: names, and how prompts are made.
+    fn complete(&self, manifest: &mut Manifest, loaded: &Loaded, layout: &PromptLayout) {
+        manifest.model.clone_from(&self.model);
+        loaded
+            .tokenizer
+            .hash()
+            .clone_into(&mut manifest.tokenizer_hash);
+        manifest.stop_tokens = layout.stop_tokens.to_vec();
+        manifest.chat = self.prompts.chat;
+        manifest.fewshot_as_multiturn = self.prompts.examples_as_turns();
+        manifest.system.clone_from(&self.prompts.system);
+        manifest.no_bos = self.prompts.no_bos;
+        manifest.letters = self.prompts.letters;
+        manifest.rotations = self.prompts.rotations;
+        for (task, skipped) in &self.tasks.skipped {
+            let tasks = manifest.tasks.iter_mut();
+            for known in tasks.filter(|known| known.name == *task) {
+                known.skipped_rows = *skipped;
+            }
+        }
     }
 }
 
@@ -131,14 +126,5 @@ pub fn resolve_searches(args: &StrategyArgs, layers: usize) -> Result<Searches, 
         damping: args.damping,
         score: args.score.map(Into::into),
     };
-    let main = config.resolve(layers)?;
-    let random = SearchConfig {
-        strategy: "random".to_owned(),
-        ..config
-    }
-    .resolve(layers)?;
-    Ok(Searches {
-        main: Arc::new(main),
-        random: Arc::new(random),
-    })
+    Ok(Searches::resolve(&config, layers)?)
 }

@@ -14,16 +14,15 @@ pub fn run(args: &EvalArgs, count: usize) -> Result<Ending, CliError> {
     let mut wanted = args.tasks.clone();
     wanted.limit = Some(wanted.limit.map_or(count, |limit| limit.min(count)));
     let loaded = tasks::load(&wanted)?;
-    let samples = tasks::samples(&loaded);
     let located = args.model.locate()?;
     let max_positions = Model::describe(&located.path)?.max_positions;
     tasks::check_room(&loaded, max_positions)?;
     let tokenizer = Arc::new(Tokenizer::load(&located.tokenizer)?);
-    let how = &args.tasks.asking;
-    let asking = how.asking(Arc::clone(&tokenizer), &located.path, max_positions)?;
+    let how = &args.tasks.prompts;
+    let layout = how.layout(Arc::clone(&tokenizer), &located.path, max_positions)?;
     let (mut text, mut objects) = (String::new(), Vec::new());
-    for sample in &samples {
-        let prompts = asking.prompts(sample)?;
+    for sample in &loaded.samples {
+        let prompts = layout.prompts(sample)?;
         for prompt in &prompts {
             let read = tokenizer.decode_special(&prompt.tokens)?;
             match args.json {

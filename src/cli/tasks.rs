@@ -1,24 +1,57 @@
 //! From flags to samples: tasks, and where their rows are.
 
 use std::{
+    collections::BTreeSet,
     fmt::Display,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use super::{CliError, args::TaskArgs, fetching};
+use crate::prepare::{PromptLayout, SampleProblem};
 use crate::run::note;
 use cola_hub::{HubModel, dataset_files};
 use cola_synth::Kind;
-use lm_tasks::{
-    LoadOptions, LoadedTask, Output, Sample, TaskError, TaskSpec, load_samples, resolve,
-};
+use lm_tasks::{LoadOptions, Output, Question, Sample, TaskError, TaskSpec, load_samples, resolve};
 
 /// Bad rows that are told one by one.
 const TOLD: usize = 5;
 
+/// The samples of some tasks.
+pub struct Tasks {
+    /// Task by task, in the order of the tasks.
+    pub samples: Vec<Arc<Sample>>,
+    /// Bad rows that were passed over, by task.
+    pub skipped: Vec<(String, usize)>,
+}
+
+impl Tasks {
+    /// The first sample of each task.
+    fn firsts(&self) -> Vec<&Sample> {
+        let mut seen = BTreeSet::new();
+        let samples = self.samples.iter().map(|sample| &**sample);
+        samples
+            .filter(|sample| seen.insert(&sample.task.name))
+            .collect()
+    }
+
+    /// Bad rows that were passed over.
+    pub fn skipped_rows(&self) -> usize {
+        self.skipped.iter().map(|(_, rows)| rows).sum()
+    }
+
+    /// As problems to search chains for.
+    pub fn problems(&self, layout: &Arc<PromptLayout>) -> Vec<SampleProblem> {
+        let problem = |sample: &Arc<Sample>| SampleProblem {
+            sample: Arc::clone(sample),
+            layout: Arc::clone(layout),
+        };
+        self.samples.iter().map(problem).collect()
+    }
+}
+
 /// Resolves the tasks and loads their samples.
-pub fn load(args: &TaskArgs) -> Result<Vec<LoadedTask>, CliError> {
+pub fn load(args: &TaskArgs) -> Result<Tasks, CliError> {
     if !args.data.is_empty() && args.data.len() != args.task.len() {
         return Err(CliError::Usage(format!(
             "--data: {} files for {} tasks; give one for each, in the same order, or none",
@@ -32,10 +65,13 @@ pub fn load(args: &TaskArgs) -> Result<Vec<LoadedTask>, CliError> {
             args.task.len()
         )));
     }
-    let mut tasks: Vec<LoadedTask> = Vec::new();
+    let mut tasks = Tasks {
+        samples: Vec::new(),
+        skipped: Vec::new(),
+    };
     for (at, spec) in specs(args)?.into_iter().enumerate() {
         let spec = Arc::new(spec);
-        if tasks.iter().any(|task| named(task) == spec.name) {
+        if tasks.skipped.iter().any(|(name, _)| *name == spec.name) {
             return Err(CliError::Usage(format!(
                 "--task: {} is named twice",
                 spec.name
@@ -47,14 +83,15 @@ pub fn load(args: &TaskArgs) -> Result<Vec<LoadedTask>, CliError> {
             limit: args.limit,
             conditions: args.conditions.clone(),
             skip_bad_rows: args.skip_bad_rows,
-            manner: args.asking.manner(),
+            manner: args.prompts.manner(),
         };
         if let Some(dataset) = &args.dataset {
             from_dataset(dataset, args, &spec, &mut options)?;
         }
         let task = load_samples(&spec, &options).map_err(or_make_some)?;
         tell_skipped(&spec, &task.skipped);
-        tasks.push(task);
+        tasks.skipped.push((spec.name.clone(), task.skipped.len()));
+        tasks.samples.extend(task.samples.into_iter().map(Arc::new));
     }
     Ok(tasks)
 }
@@ -63,7 +100,7 @@ pub fn load(args: &TaskArgs) -> Result<Vec<LoadedTask>, CliError> {
 fn specs(args: &TaskArgs) -> Result<Vec<TaskSpec>, CliError> {
     let mut specs = Vec::new();
     for name in &args.task {
-        let mut spec = args.asking.of_task(resolve(name)?)?;
+        let mut spec = args.prompts.of_task(resolve(name)?)?;
         spec.num_fewshot = args.num_fewshot.unwrap_or(spec.num_fewshot);
         specs.push(spec);
     }
@@ -83,8 +120,8 @@ fn specs(args: &TaskArgs) -> Result<Vec<TaskSpec>, CliError> {
 }
 
 /// Refuses tasks that leave no room for a prompt: what they may generate fills the model's context.
-pub fn check_room(tasks: &[LoadedTask], max_positions: i64) -> Result<(), CliError> {
-    for sample in tasks.iter().filter_map(|task| task.samples.first()) {
+pub fn check_room(tasks: &Tasks, max_positions: i64) -> Result<(), CliError> {
+    for sample in tasks.firsts() {
         let Output::Generate { max_tokens, .. } = sample.task.output else {
             continue;
         };
@@ -100,10 +137,9 @@ pub fn check_room(tasks: &[LoadedTask], max_positions: i64) -> Result<(), CliErr
 }
 
 /// Refuses tasks whose texts are neither right nor wrong: there is nothing to search for.
-pub fn check_verdicts(tasks: &[LoadedTask]) -> Result<(), CliError> {
-    let samples = tasks.iter().filter_map(|task| task.samples.first());
-    let mut rolling = samples.filter(|sample| sample.task.is_rolling());
-    match rolling.next() {
+pub fn check_verdicts(tasks: &Tasks) -> Result<(), CliError> {
+    let rolling = |sample: &&Sample| matches!(sample.own.question, Question::Rolling { .. });
+    match tasks.firsts().into_iter().find(rolling) {
         None => Ok(()),
         Some(sample) => Err(CliError::Usage(format!(
             "--task {}: loglikelihood_rolling scores texts, of which none is right, so there is nothing to search for; \
@@ -111,17 +147,6 @@ pub fn check_verdicts(tasks: &[LoadedTask]) -> Result<(), CliError> {
             sample.task.name
         ))),
     }
-}
-
-/// All samples, in the order of the tasks.
-pub fn samples(tasks: &[LoadedTask]) -> Vec<Sample> {
-    let samples = tasks.iter().flat_map(|task| &task.samples);
-    samples.cloned().collect()
-}
-
-/// How many bad rows were passed over.
-pub fn skipped(tasks: &[LoadedTask]) -> usize {
-    tasks.iter().map(|task| task.skipped.len()).sum()
 }
 
 /// Rows of a task of ours can be made.
@@ -137,10 +162,6 @@ fn or_make_some(error: TaskError) -> TaskError {
         }
         error => error,
     }
-}
-
-fn named(task: &LoadedTask) -> &str {
-    task.samples.first().map_or("", |sample| &sample.task.name)
 }
 
 /// Sets the files of the split, and those of the examples where the task has none of its own.

@@ -16,8 +16,8 @@ pub fn run(args: &VerifyArgs) -> Result<Ending, CliError> {
         )));
     }
     let path = args.model.locate()?.path;
-    let engine = setup::start_engine(&path, &args.model.compute)?;
-    let cases = verify(&engine, &args.reference)?;
+    let session = setup::start_session(&path, &args.model.compute)?;
+    let cases = verify(session.engine(), &args.reference)?;
     let failed = cases
         .iter()
         .filter(|case| !case.passes(args.tolerance))

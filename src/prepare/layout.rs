@@ -1,13 +1,15 @@
 //! How samples are put to a model: prompts through the tokenizer, into rows of the engine.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::prepared::PreparedSample;
 use super::prompt::{Prompt, PromptContinuation, PromptWarning, PromptWarnings};
 use super::rolling::{self, Window};
+use crate::problem::Prepared;
 use cola_engine::{Continuation, DecodePlan, Finished, Row, RowBuilder};
-use cola_model::{ModelError, Tokenizer};
+use cola_model::{ModelError, Tokenizer, stop_tokens};
 use lm_tasks::{Question, Sample, TaskError, Variant, WrongTarget, letter};
 
 /// How samples are put to a model.
@@ -64,13 +66,39 @@ impl PromptTokens {
 type Reading = (RowBuilder, Vec<Continuation>);
 
 impl PromptLayout {
+    /// Prompts as tasks have them, without a chat, for a model whose context holds `max_positions` tokens. A generation ends
+    /// at the model's own end tokens and, as in lm-evaluation-harness, at the tokenizer's.
+    ///
+    /// # Errors
+    /// The model's configuration cannot be read.
+    pub fn new(
+        tokenizer: Arc<Tokenizer>,
+        model: &Path,
+        max_positions: i64,
+    ) -> Result<Self, ModelError> {
+        let ends = stop_tokens(model)?.into_iter().chain(tokenizer.end());
+        let ends: BTreeSet<u32> = ends.collect();
+        Ok(Self {
+            tokenizer,
+            stop_tokens: ends.into_iter().collect(),
+            max_positions: usize::try_from(max_positions).unwrap_or(usize::MAX),
+            chat: false,
+            examples_as_turns: false,
+            system: None,
+            no_bos: false,
+            near_tie_nats: 0.0,
+            wrong_targets: None,
+            warnings: Arc::default(),
+        })
+    }
+
     /// Lays out the rows of a sample: one for each of its [variants](Sample::variants), of a text that is scored as a
     /// whole one for each window of it.
     ///
     /// # Errors
     /// A prompt the tokenizer or the chat template refuses, and an option that adds no token to its prompt or is longer than the
     /// model's context.
-    pub fn prepare(&self, sample: Sample) -> Result<(PreparedSample, Vec<Row>), TaskError> {
+    pub fn prepare(&self, sample: Arc<Sample>) -> Result<Prepared<PreparedSample>, TaskError> {
         let wrong = self.draw_wrong(&sample);
         let decode = self.plan(&sample);
         let (mut continuations, mut rows) = (Vec::new(), Vec::new());
@@ -91,15 +119,17 @@ impl PromptLayout {
         }
         self.warnings
             .count(&sample.task.name, &sample.id, &warnings);
-        let prepared = PreparedSample {
-            sample,
-            continuations,
-            wrong,
+        Ok(Prepared {
+            rows,
             decode,
-            tokenizer: Arc::clone(&self.tokenizer),
-            near_tie_nats: self.near_tie_nats,
-        };
-        Ok((prepared, rows))
+            judge: PreparedSample {
+                sample,
+                continuations,
+                wrong,
+                tokenizer: Arc::clone(&self.tokenizer),
+                near_tie_nats: self.near_tie_nats,
+            },
+        })
     }
 
     /// A sample's prompts: of each of its [variants](Sample::variants) one, or where its options are prompts one for each.
@@ -359,11 +389,11 @@ impl PromptLayout {
         wrong
     }
 
-    fn plan(&self, sample: &Sample) -> Option<DecodePlan> {
+    fn plan(&self, sample: &Arc<Sample>) -> Option<DecodePlan> {
         let Question::Generate { max_tokens, .. } = sample.own.question else {
             return None;
         };
-        let judge = sample.clone();
+        let judge = Arc::clone(sample);
         let tokenizer = Arc::clone(&self.tokenizer);
         let finished: Finished = Arc::new(move |tokens| {
             // A tokenizer that cannot decode says so again, as an error, when the text is graded.

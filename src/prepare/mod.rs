@@ -10,7 +10,9 @@ mod layout;
 mod prepared;
 mod prompt;
 mod rolling;
+mod sample_problem;
 
 pub use layout::PromptLayout;
-pub use prepared::{Answer, PreparedSample, Target, Verdict};
+pub use prepared::{Answer, PreparedSample};
 pub use prompt::{Prompt, PromptContinuation, PromptWarning, PromptWarnings};
+pub use sample_problem::SampleProblem;

@@ -10,20 +10,11 @@
 use std::sync::Arc;
 
 use super::layout::cannot_ask;
-use cola_engine::{Continuation, DecodePlan, Outcome, Request, Row};
+use crate::problem::{Judge, Judged, Target, Verdict};
+use cola_engine::{Continuation, Outcome, Row};
 use cola_model::Tokenizer;
-use cola_search::chain::Chain;
 use lm_tasks::{Metric, Question, Sample, TaskError, Variant, WrongTarget, letter, letter_place};
 use math_answer::math_equal;
-
-/// What a search wants a sample to answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// The right answer.
-    Gold,
-    /// The `n`-th wrong answer of [`PreparedSample::wrong_targets`].
-    Wrong(usize),
-}
 
 /// What one chain answered.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,52 +42,57 @@ pub enum Answer {
     NotFinite,
 }
 
-/// The verdict on an answer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Verdict {
-    /// Whether the target was answered.
-    pub correct: bool,
-    /// Margin of the target in nats, where the state was finite.
-    pub margin: Option<f64>,
-    /// The picked option, or the extracted answer.
-    pub answer: String,
-    /// The values of [`TaskSpec::metric_keys`](lm_tasks::TaskSpec::metric_keys).
-    pub values: Vec<f64>,
-}
-
 /// A sample ready to be asked: its rows and the continuations read from them.
 #[derive(Debug)]
 pub struct PreparedSample {
-    pub(super) sample: Sample,
+    pub(super) sample: Arc<Sample>,
     /// Of each row.
     pub(super) continuations: Vec<Vec<Continuation>>,
     pub(super) wrong: Vec<WrongTarget>,
-    pub(super) decode: Option<DecodePlan>,
     pub(super) tokenizer: Arc<Tokenizer>,
     /// See [`PromptLayout::near_tie_nats`](super::PromptLayout::near_tie_nats).
     pub(super) near_tie_nats: f64,
+}
+
+impl Judge for PreparedSample {
+    fn judge(
+        &self,
+        rows: &[Arc<Row>],
+        outcomes: &[Outcome],
+        target: Target,
+    ) -> Result<Judged, String> {
+        let answers = self
+            .answers(rows, outcomes)
+            .map_err(|error| error.to_string())?;
+        Ok(Judged {
+            verdict: self.verdict(&answers, target),
+            near_tie: self.is_near_tie(outcomes, &answers),
+        })
+    }
+
+    fn wrong_answers(&self) -> Vec<String> {
+        let text = |target: &WrongTarget| match (target, &self.sample.own.question) {
+            (WrongTarget::Text(text), _) => text.clone(),
+            (WrongTarget::Option(at), Question::Generate { .. }) => {
+                letter(*at).unwrap_or_default().to_owned()
+            }
+            (WrongTarget::Option(at), question) => {
+                let option = question.scored_options().get(*at);
+                option.cloned().unwrap_or_default()
+            }
+        };
+        self.wrong.iter().map(text).collect()
+    }
+
+    fn is_same(&self, answer: &str, other: &str) -> bool {
+        answer == other || (!self.sample.task.has_options() && math_equal(answer, other))
+    }
 }
 
 impl PreparedSample {
     /// The sample.
     pub fn sample(&self) -> &Sample {
         &self.sample
-    }
-
-    /// Wrong answers the control may search for.
-    pub fn wrong_targets(&self) -> usize {
-        self.wrong.len()
-    }
-
-    /// The evaluation of a chain on one of the sample's registered rows.
-    pub fn request(&self, row: &Arc<Row>, chain: Chain, isolated: bool, tag: u64) -> Request {
-        Request {
-            row: Arc::clone(row),
-            chain,
-            decode: self.decode.clone(),
-            isolated,
-            tag,
-        }
     }
 
     /// What the outcomes of all rows answer, in their order; of the windows of one text their sum.
@@ -163,44 +159,17 @@ impl PreparedSample {
         )
     }
 
-    /// The target as text.
-    pub fn target_text(&self, target: &Target) -> &str {
-        match (self.wrong_target(target), &self.sample.own.question) {
-            (None, _) => self.sample.gold_text(),
-            (Some(WrongTarget::Text(text)), _) => text,
-            (Some(WrongTarget::Option(at)), Question::Generate { .. }) => {
-                letter(*at).unwrap_or_default()
-            }
-            (Some(WrongTarget::Option(at)), question) => {
-                let option = question.scored_options().get(*at);
-                option.map_or("", String::as_str)
-            }
-        }
-    }
-
-    fn wrong_target(&self, target: &Target) -> Option<&WrongTarget> {
+    fn wrong_target(&self, target: Target) -> Option<&WrongTarget> {
         match target {
             Target::Gold => None,
-            Target::Wrong(n) => self.wrong.get(*n),
+            Target::Wrong(n) => self.wrong.get(n),
         }
-    }
-
-    /// Whether an answer is the target's own, by text.
-    pub fn answers_target(&self, answer: &str, target: &Target) -> bool {
-        let texts = match target {
-            Target::Gold if !self.sample.task.has_options() => self.sample.gold_texts(),
-            _ => vec![self.target_text(target)],
-        };
-        let same = |text: &&str| {
-            answer == *text || (!self.sample.task.has_options() && math_equal(answer, text))
-        };
-        texts.iter().any(same)
     }
 
     /// Judges the answers to all ways of asking: right where all of them are, by the least margin,
     /// and unknown margin where one is. What was answered is named as in the task's own order; where
     /// other orders gave other answers, all are named.
-    pub fn verdict(&self, answers: &[Answer], target: &Target) -> Verdict {
+    pub fn verdict(&self, answers: &[Answer], target: Target) -> Verdict {
         let each = self.sample.variants().zip(answers);
         let mut verdicts = each.map(|(variant, answer)| self.verdict_of(variant, answer, target));
         // There is at least the task's own variant.
@@ -235,7 +204,7 @@ impl PreparedSample {
         }
     }
 
-    fn verdict_of(&self, variant: Variant<'_>, answer: &Answer, target: &Target) -> Verdict {
+    fn verdict_of(&self, variant: Variant<'_>, answer: &Answer, target: Target) -> Verdict {
         let rotation = variant.rotation;
         match answer {
             Answer::NotFinite => self.nothing(),
@@ -273,7 +242,7 @@ impl PreparedSample {
         }
     }
 
-    fn choice_verdict(&self, variant: Variant<'_>, log_probs: &[f64], target: &Target) -> Verdict {
+    fn choice_verdict(&self, variant: Variant<'_>, log_probs: &[f64], target: Target) -> Verdict {
         let rotation = variant.rotation;
         let graded = match self.wrong_target(target) {
             Some(WrongTarget::Option(at)) => {

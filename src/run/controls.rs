@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use cola_search::seed_for;
-use lm_tasks::Sample;
 
 /// Control searches on a subsample of every task, at the search's own budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,21 +14,18 @@ pub struct ControlPlan {
 }
 
 impl ControlPlan {
-    /// The chosen samples, by (task, id): of every task those whose hash with the run's seed is
+    /// The chosen of some samples, by (task, id): of every task those whose hash with the run's seed is
     /// least. The choice knows nothing of how the samples turn out.
     pub fn choose<'a>(
         &self,
-        samples: impl Iterator<Item = &'a Sample>,
+        samples: impl Iterator<Item = (&'a str, &'a str)>,
         seed: u64,
     ) -> BTreeSet<(String, String)> {
         let mut by_task: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
-        for sample in samples {
-            let task = &sample.task.name;
-            let rank = seed_for(seed ^ RANK, task, &sample.id);
-            by_task
-                .entry(task.clone())
-                .or_default()
-                .push((rank, sample.id.clone()));
+        for (task, id) in samples {
+            let rank = seed_for(seed ^ RANK, task, id);
+            let ranked = by_task.entry(task.to_owned()).or_default();
+            ranked.push((rank, id.to_owned()));
         }
         let mut chosen = BTreeSet::new();
         for (task, mut ranked) in by_task {

@@ -6,70 +6,103 @@ use std::{
     time::Instant,
 };
 
-use super::gather::{Gathering, cost_of};
-use super::{ControlOutcome, Controls, Evaluation, SampleCost, SampleRecord};
-use crate::prepare::{Answer, PreparedSample, Target};
-use cola_engine::{EngineError, Outcome, Row};
+use crossbeam_channel::Sender;
+
+use super::{
+    ControlOutcome, Controls, Evaluation, SampleCost, SampleRecord,
+    in_flight::{Arrival, InFlight, Settled},
+};
+use crate::problem::{Judge, Target};
+use cola_engine::{Backend, Completion, DecodePlan, EngineError, Outcome, Row};
 use cola_search::chain::Chain;
-use cola_search::{Ask, Feedback, Health, ResolvedSearch, Strategy};
+use cola_search::{Ask, Feedback, Health, SearchConfig, SearchError, Strategy, StrategyFactory};
 
 /// The searches a sample goes through.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Searches {
     /// The search itself; the wrong-answer control runs it too.
-    pub main: Arc<ResolvedSearch>,
+    pub main: Arc<dyn StrategyFactory>,
     /// Random chains at the same budget.
-    pub random: Arc<ResolvedSearch>,
+    pub random: Arc<dyn StrategyFactory>,
+}
+
+impl Searches {
+    /// A search and its random control, settled for a model of `layers` layers.
+    ///
+    /// # Errors
+    /// An unknown name, or numbers that do not go together.
+    pub fn resolve(config: &SearchConfig, layers: usize) -> Result<Self, SearchError> {
+        let main = config.resolve(layers)?;
+        let random = SearchConfig {
+            strategy: "random".to_owned(),
+            ..config.clone()
+        };
+        Ok(Self {
+            main: Arc::new(main),
+            random: Arc::new(random.resolve(layers)?),
+        })
+    }
+}
+
+/// Whose record a course writes.
+#[derive(Debug, Clone)]
+pub struct Label {
+    /// Name of the task.
+    pub task: String,
+    /// Name of the sample.
+    pub id: String,
+    /// Its place in the dataset.
+    pub index: usize,
+    /// The right answer.
+    pub gold: String,
+    /// Seed of its search.
+    pub seed: u64,
 }
 
 /// What a course needs next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Run this chain on every row, then call [`Course::receive`] for each. `alone`: uncached, in batches of its own.
-    Evaluate {
-        /// The chain.
-        chain: Chain,
-        /// See above.
-        isolated: bool,
-    },
+    /// To [submit](Course::submit) its evaluation, and [receive](Course::receive) what comes of it.
+    Submit,
     /// Nothing: take the record.
     Record,
 }
 
 /// A sample in flight. One evaluation is outstanding at a time, of all its rows.
-pub struct Course {
-    probe: PreparedSample,
+pub struct Course<J> {
+    label: Label,
+    judge: J,
     rows: Vec<Arc<Row>>,
-    /// The outcomes of what is outstanding.
-    gathering: Gathering,
+    decode: Option<DecodePlan>,
     layers: usize,
-    seed: u64,
     searches: Searches,
     with_controls: bool,
     phase: Phase,
-    outstanding: Option<Chain>,
-    /// Whether what is outstanding runs alone.
-    isolated: bool,
-    /// A near-tie to be asked again, alone.
-    near_tie: Option<Chain>,
-    /// What every chain answered so far: the controls ask many of the same chains.
-    answers: HashMap<Chain, Vec<Answer>>,
-    /// Right chains yet to be run again, shortest first.
-    candidates: VecDeque<Chain>,
+    /// The evaluation that is to be submitted, or is.
+    outstanding: Option<InFlight>,
+    /// What every chain came to so far: the controls ask for many of the same chains.
+    known: HashMap<Chain, Vec<Outcome>>,
+    findings: Findings,
+    cost: SampleCost,
+    started: Instant,
+}
+
+/// What is known of the sample so far, as its record will say it.
+#[derive(Default)]
+struct Findings {
     evaluations: Vec<Evaluation>,
     best: Option<Evaluation>,
     unconfirmed: Vec<Chain>,
     health: Option<Health>,
     random: Option<ControlOutcome>,
     wrong_target: Option<ControlOutcome>,
-    cost: SampleCost,
     error: Option<String>,
-    started: Instant,
 }
 
 enum Phase {
     Search(Box<dyn Strategy>),
-    Confirm,
+    /// Right chains yet to be run again, shortest first.
+    Confirm(VecDeque<Chain>),
     Random(Control),
     WrongTarget(Control),
     Over,
@@ -79,241 +112,258 @@ enum Phase {
 struct Control {
     strategy: Box<dyn Strategy>,
     target: Target,
+    target_text: String,
     chains: usize,
     found: Option<Chain>,
+}
+
+impl Control {
+    fn new(strategy: Box<dyn Strategy>, target: Target, target_text: String) -> Self {
+        Self {
+            strategy,
+            target,
+            target_text,
+            chains: 0,
+            found: None,
+        }
+    }
+
+    fn outcome(self) -> ControlOutcome {
+        ControlOutcome {
+            target: self.target_text,
+            chains: self.chains,
+            found: self.found,
+        }
+    }
 }
 
 /// Seeds of the controls differ from the search's, so that they are other draws.
 const RANDOM_SEED: u64 = 0x7261_6e64;
 const WRONG_SEED: u64 = 0x7772_6f6e;
 
-impl Course {
+impl<J: Judge> Course<J> {
     /// Begins a sample whose rows are registered.
     pub fn new(
-        probe: PreparedSample,
-        rows: Vec<Arc<Row>>,
+        label: Label,
+        judge: J,
+        (rows, decode): (Vec<Arc<Row>>, Option<DecodePlan>),
         layers: usize,
-        seed: u64,
         searches: Searches,
         with_controls: bool,
     ) -> Self {
         Self {
-            phase: Phase::Search(searches.main.build(seed)),
-            probe,
+            phase: Phase::Search(searches.main.build(label.seed)),
+            label,
+            judge,
             rows,
-            gathering: Gathering::default(),
+            decode,
             layers,
-            seed,
             searches,
             with_controls,
             outstanding: None,
-            isolated: false,
-            near_tie: None,
-            answers: HashMap::new(),
-            candidates: VecDeque::new(),
-            evaluations: Vec::new(),
-            best: None,
-            unconfirmed: Vec::new(),
-            health: None,
-            random: None,
-            wrong_target: None,
+            known: HashMap::new(),
+            findings: Findings::default(),
             cost: SampleCost::default(),
-            error: None,
             started: Instant::now(),
         }
     }
 
-    /// The sample.
-    pub fn probe(&self) -> &PreparedSample {
-        &self.probe
-    }
-
-    /// Its rows in the engine.
+    /// Its rows.
     pub fn rows(&self) -> &[Arc<Row>] {
         &self.rows
     }
 
     /// What to do next.
     pub fn advance(&mut self) -> Next {
-        let next = self.next();
-        self.isolated = matches!(next, Next::Evaluate { isolated: true, .. });
-        self.gathering = Gathering::of(self.rows.len());
-        next
-    }
-
-    fn next(&mut self) -> Next {
-        if let Some(chain) = self.near_tie.take() {
-            self.outstanding = Some(chain.clone());
-            return Next::Evaluate {
-                chain,
-                isolated: true,
-            };
+        if self.outstanding.is_some() {
+            return Next::Submit;
         }
         loop {
-            let wanted = match &mut self.phase {
+            let (wanted, isolated) = match &mut self.phase {
                 Phase::Over => return Next::Record,
-                Phase::Confirm => {
-                    if let Some(chain) = self.next_candidate() {
-                        self.outstanding = Some(chain.clone());
-                        return Next::Evaluate {
-                            chain,
-                            isolated: true,
-                        };
-                    }
-                    None
-                }
-                Phase::Search(strategy) => wanted(strategy.as_mut()),
+                Phase::Confirm(candidates) => (candidates.pop_front(), true),
+                Phase::Search(strategy) => (wanted(strategy.as_mut()), false),
                 Phase::Random(control) | Phase::WrongTarget(control) => {
-                    wanted(control.strategy.as_mut())
+                    (wanted(control.strategy.as_mut()), false)
                 }
             };
-            match wanted {
-                None => self.end_phase(),
-                Some(chain) => match self.answers.get(&chain).cloned() {
-                    Some(answers) => self.tell(&chain, &answers),
-                    None => {
-                        self.outstanding = Some(chain.clone());
-                        return Next::Evaluate {
-                            chain,
-                            isolated: false,
-                        };
-                    }
-                },
+            let Some(chain) = wanted else {
+                self.end_phase();
+                continue;
+            };
+            // Only what runs isolated confirms a chain that is known.
+            match self.known.get(&chain).filter(|_| !isolated).cloned() {
+                Some(outcomes) => self.tell(chain, &outcomes),
+                None => {
+                    self.outstanding = Some(InFlight::new(chain, self.rows.len(), isolated));
+                    return Next::Submit;
+                }
             }
         }
     }
 
-    /// Takes in the outcome of one row of the evaluation [`advance`](Self::advance) asked for. True
-    /// when that was the last: time to [`advance`](Self::advance).
+    /// Submits the evaluation that [`advance`](Self::advance) wants run.
+    pub fn submit(&self, backend: &dyn Backend, asker: usize, reply: &Sender<Completion>) {
+        if let Some(evaluation) = &self.outstanding {
+            evaluation.submit(backend, &self.rows, self.decode.as_ref(), asker, reply);
+        }
+    }
+
+    /// Takes in the outcome of one row. True when that was the last: time to [`advance`](Self::advance).
     pub fn receive(&mut self, row: usize, result: Result<Outcome, EngineError>) -> bool {
-        let Some(gathered) = self.gathering.take(row, result) else {
+        let Some(evaluation) = &mut self.outstanding else {
             return false;
         };
-        match gathered {
-            Ok(outcomes) => self.learn(&outcomes),
-            Err(error) => {
-                let sample = self.probe.sample();
-                tracing::warn!(task = %sample.task.name, id = %sample.id, %error, "sample failed");
-                self.fail(error);
+        let judge = |outcomes: &[Outcome]| self.judge.judge(&self.rows, outcomes, Target::Gold);
+        match evaluation.receive(row, result, judge) {
+            Arrival::Waiting => return false,
+            Arrival::Again => {}
+            Arrival::Done(result) => {
+                let (cost, runs) = evaluation.cost();
+                self.cost.add(cost, runs);
+                let chain = evaluation.chain().clone();
+                self.outstanding = None;
+                match result {
+                    Ok(settled) => self.learn(chain, settled),
+                    Err(error) => self.fail(error),
+                }
             }
         }
         true
     }
 
-    fn learn(&mut self, outcomes: &[Outcome]) {
-        let Some(chain) = self.outstanding.take() else {
-            return;
-        };
-        let cost = cost_of(outcomes);
-        self.cost.evaluations += 1;
-        self.cost.steps_run += cost.steps_run;
-        self.cost.steps_saved += cost.steps_saved;
-        self.cost.tokens_decoded += cost.tokens_decoded;
-        self.cost.decode_steps += cost.decode_steps;
-        self.cost.tokens_drafted += cost.tokens_drafted;
-        self.cost.passes += cost.passes;
-        match self.probe.answers(&self.rows, outcomes) {
-            Err(error) => self.fail(error.to_string()),
-            Ok(answers) if !self.isolated && self.probe.is_near_tie(outcomes, &answers) => {
-                self.near_tie = Some(chain);
+    fn learn(&mut self, chain: Chain, settled: Settled) {
+        let Settled { outcomes, judged } = settled;
+        if let Phase::Confirm(candidates) = &mut self.phase {
+            if judged.verdict.correct {
+                candidates.clear();
+                self.findings.best = Some(Evaluation::new(chain, judged.verdict));
+            } else {
+                self.findings.unconfirmed.push(chain);
             }
-            Ok(answers) => match self.phase {
-                Phase::Confirm => self.confirm(chain, &answers),
-                _ => {
-                    self.tell(&chain, &answers);
-                    self.answers.insert(chain, answers);
-                }
-            },
+            return;
         }
+        self.known.insert(chain.clone(), outcomes.clone());
+        self.tell(chain, &outcomes);
     }
 
     /// Gives the sample up; its record says why.
-    pub fn fail(&mut self, error: String) {
-        self.error = Some(error);
+    fn fail(&mut self, error: String) {
+        tracing::warn!(task = %self.label.task, id = %self.label.id, %error, "sample failed");
+        self.findings.error = Some(error);
+        self.outstanding = None;
         self.phase = Phase::Over;
     }
 
-    fn evaluation(&self, chain: &Chain, answers: &[Answer], target: &Target) -> Evaluation {
-        let verdict = self.probe.verdict(answers, target);
-        Evaluation {
-            chain: chain.clone(),
-            correct: verdict.correct,
-            margin: verdict.margin,
-            answer: verdict.answer,
-        }
-    }
-
-    fn tell(&mut self, chain: &Chain, answers: &[Answer]) {
+    /// Tells the running search what a chain came to.
+    fn tell(&mut self, chain: Chain, outcomes: &[Outcome]) {
         let target = match &self.phase {
-            Phase::WrongTarget(control) => control.target.clone(),
+            Phase::WrongTarget(control) => control.target,
             _ => Target::Gold,
         };
-        let evaluation = self.evaluation(chain, answers, &target);
+        let verdict = match self.judge.judge(&self.rows, outcomes, target) {
+            Ok(judged) => judged.verdict,
+            Err(error) => return self.fail(error),
+        };
         let feedback = Feedback {
-            correct: evaluation.correct,
-            margin: evaluation.margin,
+            correct: verdict.correct,
+            margin: verdict.margin,
         };
         match &mut self.phase {
             Phase::Search(strategy) => {
-                strategy.tell(chain, feedback);
-                self.evaluations.push(evaluation);
+                strategy.tell(&chain, feedback);
+                let evaluation = Evaluation::new(chain, verdict);
+                self.findings.evaluations.push(evaluation);
             }
             Phase::Random(control) | Phase::WrongTarget(control) => {
-                control.strategy.tell(chain, feedback);
+                control.strategy.tell(&chain, feedback);
                 control.chains += 1;
-                let shorter = control
-                    .found
-                    .as_ref()
-                    .is_none_or(|found| chain.len() < found.len());
-                if evaluation.correct && shorter {
-                    control.found = Some(chain.clone());
+                let found = control.found.as_ref();
+                if verdict.correct && found.is_none_or(|found| chain.len() < found.len()) {
+                    control.found = Some(chain);
                 }
             }
-            Phase::Confirm | Phase::Over => {}
-        }
-    }
-
-    fn confirm(&mut self, chain: Chain, answers: &[Answer]) {
-        let evaluation = self.evaluation(&chain, answers, &Target::Gold);
-        match evaluation.correct {
-            true => self.best = Some(evaluation),
-            false => self.unconfirmed.push(chain),
-        }
-    }
-
-    fn next_candidate(&mut self) -> Option<Chain> {
-        match self.best {
-            Some(_) => None,
-            None => self.candidates.pop_front(),
+            Phase::Confirm(_) | Phase::Over => {}
         }
     }
 
     fn end_phase(&mut self) {
-        let phase = std::mem::replace(&mut self.phase, Phase::Over);
-        self.phase = match phase {
+        let seed = self.label.seed;
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Search(strategy) => {
-                self.health = Some(strategy.health());
-                self.candidates = self.right_chains();
-                Phase::Confirm
+                self.findings.health = Some(strategy.health());
+                Phase::Confirm(self.findings.right_chains())
             }
-            Phase::Confirm if self.with_controls => Phase::Random(Control {
-                strategy: self.searches.random.build(self.seed ^ RANDOM_SEED),
-                target: Target::Gold,
-                chains: 0,
-                found: None,
-            }),
+            Phase::Confirm(_) if self.with_controls => Phase::Random(Control::new(
+                self.searches.random.build(seed ^ RANDOM_SEED),
+                Target::Gold,
+                self.label.gold.clone(),
+            )),
             Phase::Random(control) => {
-                self.random = Some(self.outcome(&control));
+                self.findings.random = Some(control.outcome());
                 self.wrong_search().map_or(Phase::Over, Phase::WrongTarget)
             }
             Phase::WrongTarget(control) => {
-                self.wrong_target = Some(self.outcome(&control));
+                self.findings.wrong_target = Some(control.outcome());
                 Phase::Over
             }
-            Phase::Confirm | Phase::Over => Phase::Over,
+            Phase::Confirm(_) | Phase::Over => Phase::Over,
         };
     }
 
+    /// The search for a wrong answer, on samples the unmodified model gets wrong: a wrong answer
+    /// that is not the model's own, so that it starts as far from it as the real search does.
+    fn wrong_search(&self) -> Option<Control> {
+        let baseline = self.findings.baseline(self.layers)?;
+        if baseline.correct {
+            return None;
+        }
+        let answers = self.judge.wrong_answers().into_iter().enumerate();
+        let is_own = |answer: &str| self.judge.is_same(&baseline.answer, answer);
+        let (at, text) = answers.into_iter().find(|(_, answer)| !is_own(answer))?;
+        let strategy = self.searches.main.build(self.label.seed ^ WRONG_SEED);
+        Some(Control::new(strategy, Target::Wrong(at), text))
+    }
+
+    /// The finished record.
+    pub fn into_record(mut self, model_hash: &str, session: u32, elapsed: f64) -> SampleRecord {
+        self.cost.seconds = self.started.elapsed().as_secs_f64();
+        let Label {
+            task,
+            id,
+            index,
+            gold,
+            seed,
+        } = self.label;
+        let findings = self.findings;
+        SampleRecord {
+            task,
+            id,
+            index,
+            layers: self.layers,
+            model_hash: model_hash.to_owned(),
+            prompt_hash: prompt_hash(&self.rows),
+            gold,
+            seed,
+            baseline: findings.baseline(self.layers).cloned(),
+            pareto: pareto(&findings.evaluations, &findings.unconfirmed),
+            best: findings.best,
+            unconfirmed: findings.unconfirmed,
+            evaluations: findings.evaluations,
+            health: findings.health,
+            controls: findings.random.map(|random| Controls {
+                random,
+                wrong_target: findings.wrong_target,
+            }),
+            cost: self.cost,
+            error: findings.error,
+            session,
+            elapsed,
+        }
+    }
+}
+
+impl Findings {
     /// Right chains of the search, shortest first; of equal length in the order they were tried.
     fn right_chains(&self) -> VecDeque<Chain> {
         let mut right: Vec<&Evaluation> = self.evaluations.iter().filter(|e| e.correct).collect();
@@ -321,68 +371,10 @@ impl Course {
         right.into_iter().map(|e| e.chain.clone()).collect()
     }
 
-    /// The search for a wrong answer, on samples the unmodified model gets wrong: a wrong answer
-    /// that is not the model's own, so that it starts as far from it as the real search does.
-    fn wrong_search(&self) -> Option<Control> {
-        let baseline = self.baseline()?;
-        if baseline.correct {
-            return None;
-        }
-        let targets = (0..self.probe.wrong_targets()).map(Target::Wrong);
-        let target = targets
-            .into_iter()
-            .find(|target| !self.probe.answers_target(&baseline.answer, target))?;
-        Some(Control {
-            strategy: self.searches.main.build(self.seed ^ WRONG_SEED),
-            target,
-            chains: 0,
-            found: None,
-        })
-    }
-
-    fn outcome(&self, control: &Control) -> ControlOutcome {
-        ControlOutcome {
-            target: self.probe.target_text(&control.target).to_owned(),
-            chains: control.chains,
-            found: control.found.clone(),
-        }
-    }
-
-    fn baseline(&self) -> Option<&Evaluation> {
-        self.evaluations
-            .iter()
-            .find(|e| e.chain.is_identity(self.layers))
-    }
-
-    /// The finished record.
-    pub fn into_record(mut self, model_hash: &str, session: u32, elapsed: f64) -> SampleRecord {
-        self.cost.seconds = self.started.elapsed().as_secs_f64();
-        let sample = self.probe.sample();
-        let controls = self.random.take().map(|random| Controls {
-            random,
-            wrong_target: self.wrong_target.take(),
-        });
-        SampleRecord {
-            task: sample.task.name.clone(),
-            id: sample.id.clone(),
-            index: sample.index,
-            layers: self.layers,
-            model_hash: model_hash.to_owned(),
-            prompt_hash: prompt_hash(&self.rows),
-            gold: sample.gold_text().to_owned(),
-            seed: self.seed,
-            baseline: self.baseline().cloned(),
-            pareto: pareto(&self.evaluations, &self.unconfirmed),
-            best: self.best,
-            unconfirmed: self.unconfirmed,
-            evaluations: self.evaluations,
-            health: self.health,
-            controls,
-            cost: self.cost,
-            error: self.error,
-            session,
-            elapsed,
-        }
+    /// What the unmodified model answered.
+    fn baseline(&self, layers: usize) -> Option<&Evaluation> {
+        let mut evaluations = self.evaluations.iter();
+        evaluations.find(|evaluation| evaluation.chain.is_identity(layers))
     }
 }
 

@@ -10,28 +10,34 @@ use std::{
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use super::{
-    ControlPlan, Course, Journal, Manifest, Progress, RunError, SampleCost, SampleRecord,
-    course::{Next, Searches},
-    gather::{tag, untag},
+    Journal, Manifest, Progress, RunError, SampleCost, SampleRecord,
+    course::{Course, Label, Next, Searches},
+    in_flight::asker_of,
 };
-use crate::prepare::PromptLayout;
-use cola_engine::{Completion, Engine, EngineError};
+use crate::problem::{Prepared, Problem};
+use cola_engine::{Backend, Completion, EngineError};
 use cola_search::seed_for;
-use lm_tasks::Sample;
 
 /// What to run.
-#[derive(Debug)]
-pub struct RunPlan {
+pub struct RunPlan<P> {
     /// Everything the records depend on.
     pub manifest: Manifest,
     /// The samples, task by task.
-    pub samples: Vec<Sample>,
-    /// How they are put to the model.
-    pub asking: PromptLayout,
+    pub problems: Vec<P>,
     /// The searches.
     pub searches: Searches,
     /// Most samples in flight.
     pub in_flight: usize,
+}
+
+impl<P: Problem> RunPlan<P> {
+    /// With control searches on at most so many samples a task: random chains, and on samples the unmodified model gets
+    /// wrong a search for a wrong answer.
+    #[must_use]
+    pub fn with_controls(mut self, samples: usize) -> Self {
+        self.manifest.controls.samples = samples;
+        self
+    }
 }
 
 /// How a run ended.
@@ -44,11 +50,12 @@ pub struct RunOutcome {
 }
 
 /// A run in progress.
-pub struct Driver<'a> {
-    engine: &'a Engine,
-    plan: &'a RunPlan,
+pub struct Driver<'a, P: Problem> {
+    backend: &'a dyn Backend,
+    plan: &'a RunPlan<P>,
     controlled: BTreeSet<(String, String)>,
-    courses: Vec<Option<Course>>,
+    /// The samples in flight; a completion's tag says whose it is.
+    courses: Vec<Option<Course<P::Judge>>>,
     journal: Journal,
     records: Vec<SampleRecord>,
     session: u32,
@@ -57,17 +64,24 @@ pub struct Driver<'a> {
     completions: Receiver<Completion>,
 }
 
-impl<'a> Driver<'a> {
+impl<'a, P: Problem> Driver<'a, P> {
     /// Establishes the run directory and reads what is already there.
-    pub fn new(engine: &'a Engine, plan: &'a RunPlan, directory: &Path) -> Result<Self, RunError> {
+    ///
+    /// # Errors
+    /// A directory that cannot be written, holds something else, or a run of something else.
+    pub fn new(
+        backend: &'a dyn Backend,
+        plan: &'a RunPlan<P>,
+        directory: &Path,
+    ) -> Result<Self, RunError> {
         plan.manifest.establish(directory)?;
         let (journal, records) = Journal::open(directory)?;
         let (reply, completions) = unbounded();
-        let controls: ControlPlan = plan.manifest.controls;
+        let names = plan.problems.iter().map(|p| (p.task(), p.id()));
         Ok(Self {
-            engine,
+            backend,
             plan,
-            controlled: controls.choose(plan.samples.iter(), plan.manifest.seed),
+            controlled: plan.manifest.controls.choose(names, plan.manifest.seed),
             courses: (0..plan.in_flight.max(1)).map(|_| None).collect(),
             journal,
             session: records.iter().map(|r| r.session + 1).max().unwrap_or(0),
@@ -79,6 +93,9 @@ impl<'a> Driver<'a> {
     }
 
     /// Runs what is left, until done or `interrupt` is set.
+    ///
+    /// # Errors
+    /// The journal cannot be written, or the device is lost.
     pub fn run(
         mut self,
         interrupt: &AtomicBool,
@@ -89,13 +106,12 @@ impl<'a> Driver<'a> {
             .iter()
             .map(|r| (r.task.as_str(), r.id.as_str()))
             .collect();
-        let is_left = |s: &&Sample| !done.contains(&(s.task.name.as_str(), s.id.as_str()));
-        let mut waiting: VecDeque<Sample> =
-            self.plan.samples.iter().filter(is_left).cloned().collect();
-        progress.start(
-            self.plan.samples.len(),
-            self.plan.samples.len() - waiting.len(),
-        );
+        let problems = self.plan.problems.iter();
+        let mut waiting: VecDeque<&P> = problems
+            .filter(|problem| !done.contains(&(problem.task(), problem.id())))
+            .collect();
+        let total = self.plan.problems.len();
+        progress.start(total, total - waiting.len());
         self.refill(&mut waiting, progress)?;
         while !self.is_idle() {
             if interrupt.load(Ordering::Relaxed) {
@@ -125,15 +141,15 @@ impl<'a> Driver<'a> {
     /// Starts samples while there are free places.
     fn refill(
         &mut self,
-        waiting: &mut VecDeque<Sample>,
+        waiting: &mut VecDeque<&P>,
         progress: &mut Progress,
     ) -> Result<(), RunError> {
         for place in 0..self.courses.len() {
             while self.courses[place].is_none() {
-                let Some(sample) = waiting.pop_front() else {
+                let Some(problem) = waiting.pop_front() else {
                     return Ok(());
                 };
-                self.start(place, sample, progress)?;
+                self.start(place, problem, progress)?;
             }
         }
         Ok(())
@@ -143,44 +159,50 @@ impl<'a> Driver<'a> {
     fn start(
         &mut self,
         place: usize,
-        sample: Sample,
+        problem: &P,
         progress: &mut Progress,
     ) -> Result<(), RunError> {
         let manifest = &self.plan.manifest;
-        let seed = seed_for(manifest.seed, &sample.task.name, &sample.id);
-        let key = (sample.task.name.clone(), sample.id.clone());
-        let failed = sample.clone();
-        let ready = match self.plan.asking.prepare(sample) {
-            Err(error) => Err(error.to_string()),
-            Ok((probe, rows)) => match self.engine.register_all(rows) {
-                Err(error) => Err(error.to_string()),
-                Ok(rows) => Ok((probe, rows)),
-            },
+        let (task, id) = (problem.task().to_owned(), problem.id().to_owned());
+        let label = Label {
+            seed: seed_for(manifest.seed, &task, &id),
+            index: problem.index(),
+            gold: problem.gold(),
+            task,
+            id,
         };
+        let ready = problem.prepare().and_then(|prepared| {
+            let Prepared {
+                rows,
+                decode,
+                judge,
+            } = prepared;
+            let rows = self.backend.register_all(rows);
+            Ok((rows.map_err(|error| error.to_string())?, decode, judge))
+        });
         match ready {
-            Ok((probe, rows)) => {
-                let searches = self.plan.searches.clone();
-                let controlled = self.controlled.contains(&key);
+            Ok((rows, decode, judge)) => {
+                let controlled = (label.task.clone(), label.id.clone());
                 self.courses[place] = Some(Course::new(
-                    probe,
-                    rows,
+                    label,
+                    judge,
+                    (rows, decode),
                     manifest.layers,
-                    seed,
-                    searches,
-                    controlled,
+                    self.plan.searches.clone(),
+                    self.controlled.contains(&controlled),
                 ));
                 self.proceed(place, progress)
             }
             Err(error) => {
-                tracing::warn!(task = %key.0, id = %key.1, %error, "sample failed");
-                let record = self.unasked(&failed, seed, error);
+                tracing::warn!(task = %label.task, id = %label.id, %error, "sample failed");
+                let record = self.unasked(label, error);
                 self.write(record, progress)
             }
         }
     }
 
     fn deliver(&mut self, completion: Completion, progress: &mut Progress) -> Result<(), RunError> {
-        let (place, row) = untag(completion.tag);
+        let (place, row) = asker_of(completion.tag);
         let Some(course) = self.courses.get_mut(place).and_then(Option::as_mut) else {
             return Ok(());
         };
@@ -201,19 +223,15 @@ impl<'a> Driver<'a> {
         let Some(course) = self.courses[place].as_mut() else {
             return Ok(());
         };
-        if let Next::Evaluate { chain, isolated } = course.advance() {
-            for (at, row) in course.rows().iter().enumerate() {
-                let tag = tag(place, at);
-                let request = course.probe().request(row, chain.clone(), isolated, tag);
-                self.engine.submit(request, &self.reply);
-            }
+        if course.advance() == Next::Submit {
+            course.submit(self.backend, place, &self.reply);
             return Ok(());
         }
         let Some(course) = self.courses[place].take() else {
             return Ok(());
         };
         for row in course.rows() {
-            self.engine.release(row);
+            self.backend.release(row);
         }
         let elapsed = self.started.elapsed().as_secs_f64();
         let record = course.into_record(&self.plan.manifest.model_hash, self.session, elapsed);
@@ -228,16 +246,16 @@ impl<'a> Driver<'a> {
     }
 
     /// The record of a sample that never reached the model.
-    fn unasked(&self, sample: &Sample, seed: u64, error: String) -> SampleRecord {
+    fn unasked(&self, label: Label, error: String) -> SampleRecord {
         SampleRecord {
-            task: sample.task.name.clone(),
-            id: sample.id.clone(),
-            index: sample.index,
+            task: label.task,
+            id: label.id,
+            index: label.index,
             layers: self.plan.manifest.layers,
             model_hash: self.plan.manifest.model_hash.clone(),
             prompt_hash: String::new(),
-            gold: sample.gold_text().to_owned(),
-            seed,
+            gold: label.gold,
+            seed: label.seed,
             baseline: None,
             best: None,
             unconfirmed: Vec::new(),

@@ -1,200 +1,207 @@
-//! Fixed chains: one chain on every sample, or a list of (sample, chain) pairs.
+//! Fixed chains: one chain on every problem, or a list of (problem, chain) pairs.
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use crossbeam_channel::{Sender, unbounded};
-use std::sync::Arc;
 
 use super::{
     Progress, RunError,
-    gather::{Gathering, cost_of, tag, untag},
+    in_flight::{Arrival, InFlight, Settled, asker_of},
 };
-use crate::prepare::{Answer, PreparedSample, PromptLayout, Target, Verdict};
-use cola_engine::{Completion, Cost, Engine, EngineError, Row};
+use crate::problem::{Judge, Prepared, Problem, Target, Verdict};
+use cola_engine::{Backend, Completion, Cost, DecodePlan, EngineError, Outcome, Row};
 use cola_search::chain::Chain;
-use lm_tasks::Sample;
 
-/// One (sample, chain) to evaluate.
+/// One problem and one chain.
 #[derive(Debug, Clone)]
 pub struct Pair {
-    /// Index into the samples.
-    pub sample: usize,
+    /// Index into the problems.
+    pub problem: usize,
     /// The chain.
     pub chain: Chain,
 }
 
 /// What came of a pair.
-#[derive(Debug, Clone)]
-pub struct Evaluated {
-    /// What the chain answered to the question in the task's own order.
-    pub answer: Answer,
-    /// And to its rotations.
-    pub rotated: Vec<Answer>,
-    /// The verdict on the gold answer.
+#[derive(Debug)]
+pub struct Evaluated<'a, J> {
+    /// The problem's judge.
+    pub judge: &'a J,
+    /// The problem's rows.
+    pub rows: &'a [Arc<Row>],
+    /// The outcome of each row.
+    pub outcomes: Vec<Outcome>,
+    /// The verdict on the right answer.
     pub verdict: Verdict,
     /// What it cost.
     pub cost: Cost,
 }
 
 /// Evaluates pairs, many at a time.
-pub struct Evaluator<'a> {
-    /// The engine.
-    pub engine: &'a Engine,
-    /// How samples are put to the model.
-    pub asking: &'a PromptLayout,
+pub struct Evaluator<'a, P: Problem> {
+    backend: &'a dyn Backend,
+    problems: &'a [P],
+    pairs: &'a [Pair],
     /// Most pairs in flight.
-    pub in_flight: usize,
+    most: usize,
+    /// Problems with pairs in flight, by their index.
+    active: BTreeMap<usize, Active<P::Judge>>,
+    /// Evaluations in flight, by the index of their pair.
+    in_flight: BTreeMap<usize, InFlight>,
+    reply: Sender<Completion>,
 }
 
-/// A registered sample and how many of its pairs are still to come.
-struct Active {
-    probe: PreparedSample,
+/// A problem whose rows are registered.
+struct Active<J> {
+    judge: J,
     rows: Vec<Arc<Row>>,
+    decode: Option<DecodePlan>,
+    /// Its pairs that are still to come.
+    left: usize,
 }
 
-impl Evaluator<'_> {
-    /// Results in the order of `pairs`; a pair that failed has the reason. `None` for what was not
-    /// run when `interrupt` was set.
+impl<'a, P: Problem> Evaluator<'a, P> {
+    /// Evaluates `pairs` on `problems`, at most `most` at a time, and calls `done` with the index of each pair and what came
+    /// of it, or the reason it failed, in whatever order that becomes known.
+    ///
+    /// Returns whether it was interrupted: then some were not run.
+    ///
+    /// # Errors
+    /// The device is lost.
     pub fn run(
-        &self,
-        samples: &[Sample],
-        pairs: &[Pair],
-        interrupt: &AtomicBool,
-        progress: &mut Progress,
-    ) -> Result<Vec<Option<Result<Evaluated, String>>>, RunError> {
-        let mut results: Vec<Option<Result<Evaluated, String>>> = vec![None; pairs.len()];
+        backend: &'a dyn Backend,
+        problems: &'a [P],
+        pairs: &'a [Pair],
+        most: usize,
+        (interrupt, progress): (&AtomicBool, &mut Progress),
+        mut done: impl FnMut(usize, Result<Evaluated<'_, P::Judge>, String>),
+    ) -> Result<bool, RunError> {
+        let (reply, completions) = unbounded();
+        let mut run = Self {
+            backend,
+            problems,
+            pairs,
+            most: most.max(1),
+            active: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            reply,
+        };
         let mut left: BTreeMap<usize, usize> = BTreeMap::new();
         for pair in pairs {
-            *left.entry(pair.sample).or_default() += 1;
+            *left.entry(pair.problem).or_default() += 1;
         }
-        let mut active: BTreeMap<usize, Active> = BTreeMap::new();
-        let mut gathering: BTreeMap<usize, Gathering> = BTreeMap::new();
-        // Pairs asked again, alone, and what the first time cost.
-        let mut near_ties: BTreeMap<usize, Cost> = BTreeMap::new();
-        let (reply, completions) = unbounded();
-        let (mut next, mut outstanding) = (0, 0);
         progress.start(pairs.len(), 0);
+        let mut next = 0;
         let more = |next| next < pairs.len() && !interrupt.load(Ordering::Relaxed);
-        while more(next) || outstanding > 0 {
-            while more(next) && outstanding < self.in_flight.max(1) {
-                let pair = &pairs[next];
-                match self.activate(&mut active, &samples[pair.sample], pair.sample) {
-                    Ok(active) => {
-                        gathering.insert(next, Gathering::of(active.rows.len()));
-                        self.submit(active, &pair.chain, false, next, &reply);
-                        outstanding += 1;
-                    }
-                    Err(error) => {
-                        results[next] = Some(Err(error));
-                        progress.recorded(true);
-                    }
+        while more(next) || !run.in_flight.is_empty() {
+            while more(next) && run.in_flight.len() < run.most {
+                if let Err(error) = run.begin(next, &left) {
+                    progress.recorded(true);
+                    done(next, Err(error));
                 }
                 next += 1;
             }
-            if outstanding == 0 {
+            if run.in_flight.is_empty() {
                 continue;
             }
-            // `reply` is alive, so the channel cannot be disconnected.
+            // `run.reply` is alive, so the channel cannot be disconnected.
             let Ok(completion) = completions.recv() else {
                 break;
             };
-            if let Err(error @ (EngineError::Device(_) | EngineError::Stopped)) = completion.result
-            {
-                return Err(error.into());
-            }
-            let (at, row) = untag(completion.tag);
-            let gathered = gathering.get_mut(&at);
-            let Some(result) = gathered.and_then(|g| g.take(row, completion.result)) else {
-                continue;
-            };
-            gathering.remove(&at);
-            let sample = pairs[at].sample;
-            let asked = &active[&sample];
-            let probe = &asked.probe;
-            let judged = result.and_then(|outcomes| {
-                let mut answers = probe
-                    .answers(&asked.rows, &outcomes)
-                    .map_err(|error| error.to_string())?;
-                let mut cost = cost_of(&outcomes);
-                if probe.is_near_tie(&outcomes, &answers) && near_ties.insert(at, cost).is_none() {
-                    return Ok(None);
-                }
-                cost += near_ties.remove(&at).unwrap_or_default();
-                let verdict = probe.verdict(&answers, &Target::Gold);
-                let rotated = answers.split_off(answers.len().min(1));
-                Ok(answers.pop().map(|answer| Evaluated {
-                    answer,
-                    rotated,
-                    verdict,
-                    cost,
-                }))
-            });
-            let judged = match judged {
-                Ok(None) => {
-                    gathering.insert(at, Gathering::of(asked.rows.len()));
-                    self.submit(asked, &pairs[at].chain, true, at, &reply);
-                    continue;
-                }
-                Ok(Some(evaluated)) => Ok(evaluated),
-                Err(error) => Err(error),
-            };
-            outstanding -= 1;
-            progress.evaluated();
-            progress.recorded(judged.is_err());
-            results[at] = Some(judged);
-            if let Some(count) = left.get_mut(&sample) {
-                *count -= 1;
-                if *count == 0
-                    && let Some(done) = active.remove(&sample)
-                {
-                    for row in &done.rows {
-                        self.engine.release(row);
-                    }
-                }
-            }
+            run.deliver(completion, progress, &mut done)?;
         }
-        progress.finish(results.iter().any(Option::is_none));
-        Ok(results)
+        let interrupted = next < pairs.len();
+        progress.finish(interrupted);
+        Ok(interrupted)
     }
 
-    /// Submits a chain on every row of a sample.
-    fn submit(
-        &self,
-        asked: &Active,
-        chain: &Chain,
-        isolated: bool,
-        pair: usize,
-        reply: &Sender<Completion>,
-    ) {
-        for (at, row) in asked.rows.iter().enumerate() {
-            let tag = tag(pair, at);
-            let request = asked.probe.request(row, chain.clone(), isolated, tag);
-            self.engine.submit(request, reply);
+    /// Submits a pair. `left`: how many pairs each problem has.
+    fn begin(&mut self, at: usize, left: &BTreeMap<usize, usize>) -> Result<(), String> {
+        let Pair { problem, chain } = &self.pairs[at];
+        if !self.active.contains_key(problem) {
+            let Prepared {
+                rows,
+                decode,
+                judge,
+            } = self.problems[*problem].prepare()?;
+            let rows = self.backend.register_all(rows);
+            let active = Active {
+                judge,
+                rows: rows.map_err(|error| error.to_string())?,
+                decode,
+                left: left.get(problem).copied().unwrap_or(1),
+            };
+            self.active.insert(*problem, active);
         }
+        let active = &self.active[problem];
+        let evaluation = InFlight::new(chain.clone(), active.rows.len(), false);
+        self.submit(at, active, &evaluation);
+        self.in_flight.insert(at, evaluation);
+        Ok(())
     }
 
-    fn activate<'m>(
-        &self,
-        active: &'m mut BTreeMap<usize, Active>,
-        sample: &Sample,
-        at: usize,
-    ) -> Result<&'m Active, String> {
-        use std::collections::btree_map::Entry;
-        match active.entry(at) {
-            Entry::Occupied(entry) => Ok(entry.into_mut()),
-            Entry::Vacant(entry) => {
-                let (probe, rows) = self
-                    .asking
-                    .prepare(sample.clone())
-                    .map_err(|error| error.to_string())?;
-                let rows = self
-                    .engine
-                    .register_all(rows)
-                    .map_err(|error| error.to_string())?;
-                Ok(entry.insert(Active { probe, rows }))
+    fn submit(&self, at: usize, active: &Active<P::Judge>, evaluation: &InFlight) {
+        let decode = active.decode.as_ref();
+        evaluation.submit(self.backend, &active.rows, decode, at, &self.reply);
+    }
+
+    fn deliver(
+        &mut self,
+        completion: Completion,
+        progress: &mut Progress,
+        done: &mut impl FnMut(usize, Result<Evaluated<'_, P::Judge>, String>),
+    ) -> Result<(), RunError> {
+        if let Err(error @ (EngineError::Device(_) | EngineError::Stopped)) = completion.result {
+            return Err(error.into());
+        }
+        let (at, row) = asker_of(completion.tag);
+        let problem = self.pairs[at].problem;
+        let Some(evaluation) = self.in_flight.get_mut(&at) else {
+            return Ok(());
+        };
+        let active = &self.active[&problem];
+        let judge = |outcomes: &[Outcome]| active.judge.judge(&active.rows, outcomes, Target::Gold);
+        let result = match evaluation.receive(row, completion.result, judge) {
+            Arrival::Waiting => return Ok(()),
+            Arrival::Again => {
+                self.submit(at, active, &self.in_flight[&at]);
+                return Ok(());
+            }
+            Arrival::Done(result) => result,
+        };
+        let (cost, _) = evaluation.cost();
+        progress.evaluated();
+        progress.recorded(result.is_err());
+        let evaluated = result.map(|Settled { outcomes, judged }| Evaluated {
+            judge: &active.judge,
+            rows: &active.rows,
+            outcomes,
+            verdict: judged.verdict,
+            cost,
+        });
+        done(at, evaluated);
+        self.in_flight.remove(&at);
+        self.end(problem);
+        Ok(())
+    }
+
+    /// One pair of a problem less; after the last, its rows are released.
+    fn end(&mut self, problem: usize) {
+        let Some(active) = self.active.get_mut(&problem) else {
+            return;
+        };
+        active.left = active.left.saturating_sub(1);
+        if active.left > 0 {
+            return;
+        }
+        if let Some(active) = self.active.remove(&problem) {
+            for row in &active.rows {
+                self.backend.release(row);
             }
         }
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{ControlPlan, RunError};
+use crate::problem::Problem;
 use cola_model::Repeat;
 
 const NAME: &str = "manifest.json";
@@ -68,16 +69,53 @@ pub struct TaskManifest {
     /// Bad rows that were passed over; absent where there were none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skipped_rows: usize,
-    /// Hash of all rendered samples: prompts, options, answers and ids.
+    /// Hash of all its samples: ids, and [fingerprints](Problem::fingerprint).
     pub samples_hash: String,
+}
+
+impl TaskManifest {
+    /// Of each task of some problems, in the order in which they come.
+    pub fn of<P: Problem>(problems: &[P]) -> Vec<Self> {
+        let mut tasks: Vec<(Self, blake3::Hasher)> = Vec::new();
+        for problem in problems {
+            let known = tasks
+                .iter_mut()
+                .find(|(task, _)| task.name == problem.task());
+            let (task, hasher) = match known {
+                Some(known) => known,
+                None => {
+                    let task = Self {
+                        name: problem.task().to_owned(),
+                        samples: 0,
+                        skipped_rows: 0,
+                        samples_hash: String::new(),
+                    };
+                    tasks.push((task, blake3::Hasher::new()));
+                    // Just pushed.
+                    let last = tasks.len() - 1;
+                    &mut tasks[last]
+                }
+            };
+            task.samples += 1;
+            for text in [problem.id(), &problem.fingerprint()] {
+                hasher.update(&(text.len() as u64).to_le_bytes());
+                hasher.update(text.as_bytes());
+            }
+        }
+        let hashed = tasks.into_iter().map(|(task, hasher)| Self {
+            samples_hash: hasher.finalize().to_hex()[..32].to_owned(),
+            ..task
+        });
+        hashed.collect()
+    }
 }
 
 fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// The current layout.
-pub const FORMAT: u32 = 1;
+/// The current layout. 2: what the samples are is hashed over a serialisation that no library's output changes.
+pub const FORMAT: u32 = 2;
 
 impl Manifest {
     /// Begins a run in `directory`, or checks that it is a run of the same thing.

@@ -9,23 +9,29 @@
 //!    └────────────── completion ◀── engine ◀── one outstanding evaluation a sample ◀─────────┘
 //! ```
 //!
-//! A [`Course`] is one sample's way from its first evaluation to its record. It never waits: the
+//! A course (`course.rs`) is one sample's way from its first evaluation to its record. It never waits: the
 //! driver feeds it completions and submits what it asks for, so a few threads keep hundreds of
-//! samples in flight.
+//! samples in flight. An evaluation in flight (`in_flight.rs`) is one chain on all rows of a sample, run again by itself
+//! where its verdict was a near-tie; searches and fixed chains use the same. All of it is tested without a model, on made-up
+//! outcomes (`fakes.rs`).
 
 mod controls;
 mod course;
 mod driver;
 mod error;
 mod evaluate;
-mod gather;
+#[cfg(test)]
+mod fakes;
+mod in_flight;
 mod journal;
 mod manifest;
 mod progress;
 mod record;
+#[cfg(test)]
+mod tests;
 
 pub use controls::ControlPlan;
-pub use course::{Course, Searches};
+pub use course::Searches;
 pub use driver::{Driver, RunOutcome, RunPlan};
 pub use error::RunError;
 pub use evaluate::{Evaluated, Evaluator, Pair};

@@ -48,6 +48,11 @@ impl Progress {
         }
     }
 
+    /// Progress that nobody is shown.
+    pub fn quiet() -> Self {
+        Self::new("", true)
+    }
+
     /// Begins, with `before` of `total` samples already done.
     pub fn start(&mut self, total: usize, before: usize) {
         (self.total, self.before) = (total, before);

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::problem::Verdict;
+use cola_engine::Cost;
 use cola_search::Health;
 use cola_search::chain::Chain;
 
@@ -90,6 +92,9 @@ pub struct ControlOutcome {
 pub struct SampleCost {
     /// Layer steps run on the sample's rows (one layer applied to one state).
     pub steps_run: u64,
+    /// Layer steps run for the draft nodes alone that joined a row after its state was computed.
+    #[serde(default)]
+    pub steps_grown: u64,
     /// Layer steps the state table made unnecessary.
     pub steps_saved: u64,
     /// Tokens generated.
@@ -106,6 +111,32 @@ pub struct SampleCost {
     pub evaluations: u64,
     /// Wall-clock seconds from the sample's start to its record; samples overlap.
     pub seconds: f64,
+}
+
+impl Evaluation {
+    /// What a chain answered.
+    pub fn new(chain: Chain, verdict: Verdict) -> Self {
+        Self {
+            chain,
+            correct: verdict.correct,
+            margin: verdict.margin,
+            answer: verdict.answer,
+        }
+    }
+}
+
+impl SampleCost {
+    /// Adds what `runs` runs of a chain cost together.
+    pub fn add(&mut self, cost: Cost, runs: u64) {
+        self.evaluations += runs;
+        self.steps_run += cost.steps_run;
+        self.steps_grown += cost.steps_grown;
+        self.steps_saved += cost.steps_saved;
+        self.tokens_decoded += cost.tokens_decoded;
+        self.decode_steps += cost.decode_steps;
+        self.tokens_drafted += cost.tokens_drafted;
+        self.passes += cost.passes;
+    }
 }
 
 impl SampleRecord {

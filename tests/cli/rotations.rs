@@ -5,7 +5,8 @@ use std::{fs, sync::Arc};
 use crate::support_cli::fixtures;
 use cola::{
     model::Tokenizer,
-    prepare::{Answer, PreparedSample, PromptLayout, Target},
+    prepare::{Answer, PreparedSample, PromptLayout},
+    problem::{Judge, Target},
     task::{LoadOptions, PromptOptions, Sample, load_samples, resolve},
 };
 use rand::{RngExt, SeedableRng};
@@ -14,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 const ROW: &str = r#"{"q": "Where?", "options": ["house", "garden", "town", "basket"], "gold": 2}"#;
 const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
 
-fn asking() -> PromptLayout {
+fn layout() -> PromptLayout {
     let tokenizer = Tokenizer::load(&fixtures().join("tokenizers/llama3-byte-level")).unwrap();
     PromptLayout {
         tokenizer: Arc::new(tokenizer),
@@ -113,19 +114,20 @@ fn every_order_is_asked_with_the_right_one_where_it_then_is() {
     assert_eq!(gold, ["C", "B", "A", "D"]);
 }
 
-/// The wrong answer of a probe, as the place of the option in the task's own order.
-fn wrong_place(probe: &PreparedSample, names: [&str; 4]) -> usize {
-    let text = probe.target_text(&Target::Wrong(0));
-    names.iter().position(|name| *name == text).unwrap()
+/// The first wrong answer of a sample, as the place of the option in the task's own order.
+fn wrong_place(prepared: &PreparedSample, names: [&str; 4]) -> usize {
+    let answers = prepared.wrong_answers();
+    names.iter().position(|name| *name == answers[0]).unwrap()
 }
 
 #[test]
 fn scored_options_are_right_where_all_orders_are_by_the_least_margin() {
     let sample = sample("{{q}} {{options}}", "options", false);
-    let (probe, rows) = asking().prepare(sample).unwrap();
-    assert_eq!(rows.len(), 4);
+    let prepared = layout().prepare(Arc::new(sample)).unwrap();
+    assert_eq!(prepared.rows.len(), 4);
+    let prepared = prepared.judge;
     let names = ["house", "garden", "town", "basket"];
-    let wrong = wrong_place(&probe, names);
+    let wrong = wrong_place(&prepared, names);
     assert_ne!(wrong, 2);
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut right = 0;
@@ -152,7 +154,7 @@ fn scored_options_are_right_where_all_orders_are_by_the_least_margin() {
             };
             let margins: Vec<f64> = scores.iter().map(margin).collect();
             let least = margins.iter().copied().fold(f64::INFINITY, f64::min);
-            let verdict = probe.verdict(&answers, &target);
+            let verdict = prepared.verdict(&answers, target);
             assert_eq!(verdict.correct, margins.iter().all(|&margin| margin > 0.0));
             assert_eq!(verdict.margin, Some(least));
             assert_eq!(verdict.correct, verdict.answer == names[place]);
@@ -167,16 +169,17 @@ fn scored_options_are_right_where_all_orders_are_by_the_least_margin() {
         greedy: vec![false; 4],
         leads: vec![-1.0; 4],
     };
-    let verdict = probe.verdict(&answers, &Target::Gold);
+    let verdict = prepared.verdict(&answers, Target::Gold);
     assert_eq!((verdict.correct, verdict.margin), (false, None));
 }
 
 #[test]
 fn letters_are_right_where_they_name_the_same_option_in_all_orders() {
     let sample = sample("{{q}}\\nAnswer:", "options", true);
-    let (probe, rows) = asking().prepare(sample).unwrap();
-    assert_eq!(rows.len(), 4);
-    let wrong = wrong_place(&probe, LETTERS);
+    let prepared = layout().prepare(Arc::new(sample)).unwrap();
+    assert_eq!(prepared.rows.len(), 4);
+    let prepared = prepared.judge;
+    let wrong = wrong_place(&prepared, LETTERS);
     assert_ne!(wrong, 2);
     let written = [" A", "b.", "Answer: C", "D\n", "none"];
     let mut right = 0;
@@ -192,7 +195,7 @@ fn letters_are_right_where_they_name_the_same_option_in_all_orders() {
         for (target, place) in [(Target::Gold, 2), (Target::Wrong(0), wrong)] {
             let named = |(turn, &pick): (usize, &usize)| pick < 4 && (pick + turn) % 4 == place;
             let expected = picks.iter().enumerate().all(named);
-            let verdict = probe.verdict(&answers, &target);
+            let verdict = prepared.verdict(&answers, target);
             assert_eq!(verdict.correct, expected, "{picks:?}");
             assert_eq!(
                 verdict.correct,

@@ -8,12 +8,14 @@ use std::{
 
 use super::{
     EngineError, Finish, Generated, Row,
-    decode::Decoding,
-    job::Job,
+    decode::{Decoding, Written},
+    job::{Job, Stage},
+    shared::{Shared, panic_message},
     state::State,
     tail::Tail,
-    worker::{Shared, fail, panic_message},
 };
+use tch::Device;
+
 use cola_model::{Applied, Frozen, ModelError, Reading, upload};
 
 /// The chain has passed the row: takes the most likely token after the prompt, and after every
@@ -32,7 +34,7 @@ pub fn walk_drafts(shared: &Shared, mut job: Job, drafted: &[Reading]) -> Option
         match catch_unwind(AssertUnwindSafe(|| plan.take(reading, &mut tokens))) {
             Err(panic) => {
                 let panic = EngineError::Panic(panic_message(panic.as_ref()));
-                fail(shared, job, panic);
+                shared.fail(job, panic);
                 return None;
             }
             Ok(Some(finish)) => {
@@ -54,10 +56,18 @@ pub fn walk_drafts(shared: &Shared, mut job: Job, drafted: &[Reading]) -> Option
         }
     }
     count_tokens(shared, &mut job, tokens.len(), accepted.len());
-    match tails(&job, &accepted, plan.max_tokens) {
-        Ok(tails) => Some(Newest { job, tokens, tails }),
+    let device = shared.model.compute().device;
+    match tails(&job, &accepted, plan.max_tokens, device) {
+        Ok(tails) => Some(Newest {
+            job,
+            written: Written {
+                plan,
+                tokens,
+                tails,
+            },
+        }),
         Err(error) => {
-            fail(shared, job, error.into());
+            shared.fail(job, error.into());
             None
         }
     }
@@ -69,18 +79,23 @@ fn reading_at<'a>(job: &'a Job, drafted: &'a [Reading], node: usize) -> Option<&
     if let Some(draft) = node.checked_sub(row.tokens().len()) {
         return drafted.get(draft);
     }
-    let asked = row.asked();
-    let at = asked.binary_search_by_key(&node, |&(node, _)| node).ok()?;
+    let reads = row.reads();
+    let at = reads.binary_search_by_key(&node, |&(node, _)| node).ok()?;
     job.readings.get(at)
 }
 
 /// Keys and values of accepted tree nodes, for each place of the chain.
-fn tails(job: &Job, accepted: &[i64], most: usize) -> Result<Vec<Tail>, ModelError> {
+fn tails(
+    job: &Job,
+    accepted: &[i64],
+    most: usize,
+    device: Device,
+) -> Result<Vec<Tail>, ModelError> {
     if accepted.is_empty() {
         let none = std::iter::repeat_with(|| Tail::new(most));
         return Ok(none.take(job.request.chain.len()).collect());
     }
-    let index = upload(accepted, job.state.residual.device())?;
+    let index = upload(accepted, device)?;
     let tail = |state: &Arc<State>| -> Result<Tail, ModelError> {
         Ok(match &state.key_value {
             Some(kv) => Tail::beginning(Frozen::new(kv.f_index_select(0, &index)?), most),
@@ -91,37 +106,34 @@ fn tails(job: &Job, accepted: &[i64], most: usize) -> Result<Vec<Tail>, ModelErr
 }
 
 /// The newest token has passed the chain: takes the next one, or finishes the job.
-pub fn continue_decoding(shared: &Shared, mut job: Job, readings: &[Reading]) -> Option<Newest> {
-    let (Some(plan), Some(decoding), [newest]) =
-        (job.request.decode.clone(), job.decoding.take(), readings)
-    else {
-        fail(
-            shared,
-            job,
-            EngineError::Panic("a decoding job without its token".into()),
-        );
-        return None;
-    };
-    let Decoding {
-        mut tokens, tails, ..
-    } = decoding;
-    let before = tokens.len();
-    match catch_unwind(AssertUnwindSafe(|| plan.take(newest, &mut tokens))) {
-        Err(panic) => {
-            let panic = EngineError::Panic(panic_message(panic.as_ref()));
-            fail(shared, job, panic);
-            None
-        }
-        Ok(ended) => {
-            job.lead = job.lead.min(newest.lead());
-            count_tokens(shared, &mut job, tokens.len() - before, 0);
-            match ended {
-                None => Some(Newest { job, tokens, tails }),
-                Some(finish) => {
-                    finish_decoding(shared, job, Generated { tokens, finish });
-                    None
-                }
+pub fn continue_decoding(
+    shared: &Shared,
+    mut job: Job,
+    mut written: Written,
+    readings: &[Reading],
+) -> Option<Newest> {
+    let before = written.tokens.len();
+    let mut ended = None;
+    // One token has one reading.
+    for newest in readings {
+        let take = || written.plan.take(newest, &mut written.tokens);
+        match catch_unwind(AssertUnwindSafe(take)) {
+            Err(panic) => {
+                let panic = EngineError::Panic(panic_message(panic.as_ref()));
+                shared.fail(job, panic);
+                return None;
             }
+            Ok(finish) => ended = finish,
+        }
+        job.lead = job.lead.min(newest.lead());
+    }
+    count_tokens(shared, &mut job, written.tokens.len() - before, 0);
+    match ended {
+        None => Some(Newest { job, written }),
+        Some(finish) => {
+            let tokens = written.tokens;
+            finish_decoding(shared, job, Generated { tokens, finish });
+            None
         }
     }
 }
@@ -129,17 +141,18 @@ pub fn continue_decoding(shared: &Shared, mut job: Job, readings: &[Reading]) ->
 /// A job whose newest token is to pass the chain, and is not embedded yet.
 pub struct Newest {
     job: Job,
-    tokens: Vec<u32>,
-    tails: Vec<Tail>,
+    written: Written,
 }
 
 impl Newest {
     fn token(&self) -> &[u32] {
-        &self.tokens[self.tokens.len().saturating_sub(1)..]
+        let tokens = &self.written.tokens;
+        &tokens[tokens.len().saturating_sub(1)..]
     }
 
     fn position(&self) -> i64 {
-        (self.job.request.row.trunk() + self.tokens.len().saturating_sub(1)) as i64
+        let before = self.written.tokens.len().saturating_sub(1);
+        (self.job.request.row.trunk() + before) as i64
     }
 }
 
@@ -158,21 +171,18 @@ pub fn embed_newest(shared: &Shared, newest: Vec<Newest>) -> Vec<Job> {
     let mut next = Vec::with_capacity(newest.len());
     for (newest, embedded) in newest.into_iter().zip(embedded) {
         let position = newest.position();
-        let Newest {
-            mut job,
-            tokens,
-            tails,
-        } = newest;
+        let Newest { mut job, written } = newest;
         match embedded {
-            Err(error) => fail(shared, job, error),
+            Err(error) => shared.fail(job, error),
             Ok(residual) => {
                 job.cost.passes += 1;
-                job.decoding = Some(Decoding {
+                job.stage = Stage::Token(Decoding {
+                    plan: written.plan,
                     position,
-                    tokens,
+                    tokens: written.tokens,
                     residual,
                     done: 0,
-                    tails,
+                    tails: written.tails,
                 });
                 next.push(job);
             }

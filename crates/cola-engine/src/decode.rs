@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::tail::Tail;
-use cola_model::{Frozen, Reading};
+use cola_model::{Applied, Frozen, ModelError, Reading};
 
 /// How a greedy continuation is computed. Both write the same tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,7 +27,7 @@ pub struct DecodePlan {
     pub max_tokens: usize,
     /// Tokens that end it; they are not part of it.
     pub stop_tokens: Arc<[u32]>,
-    /// ReadAt after every token.
+    /// Called with the tokens so far, after each of them.
     pub finished: Option<Finished>,
 }
 
@@ -90,6 +90,8 @@ pub struct Generated {
 /// A job in the middle of decoding: the newest token on its way through the chain.
 #[derive(Debug)]
 pub struct Decoding {
+    /// When it ends.
+    pub plan: DecodePlan,
     /// Tokens so far; the last is on its way.
     pub tokens: Vec<u32>,
     /// Residual stream of the newest token, `[1, D]`.
@@ -100,4 +102,32 @@ pub struct Decoding {
     pub done: usize,
     /// Per position of the chain: keys and values of the tokens generated before.
     pub tails: Vec<Tail>,
+}
+
+/// What a job has written so far.
+pub struct Written {
+    pub plan: DecodePlan,
+    pub tokens: Vec<u32>,
+    pub tails: Vec<Tail>,
+}
+
+impl Decoding {
+    /// The newest token has passed a layer.
+    pub fn pass(&mut self, applied: Applied) -> Result<(), ModelError> {
+        if let Some(kv) = applied.key_value {
+            self.tails[self.done].push(&kv)?;
+        }
+        self.residual = applied.residual;
+        self.done += 1;
+        Ok(())
+    }
+
+    /// Takes what was written, once the newest token has passed the chain.
+    pub fn take_written(&mut self) -> Written {
+        Written {
+            plan: self.plan.clone(),
+            tokens: std::mem::take(&mut self.tokens),
+            tails: std::mem::take(&mut self.tails),
+        }
+    }
 }

@@ -2,10 +2,10 @@
 
 use thiserror::Error;
 
-use cola_model::ModelError;
+use cola_model::{ModelError, says_out_of_memory};
 use cola_search::chain::ChainError;
 
-/// Errors of the engine room.
+/// What can go wrong with an evaluation.
 #[derive(Debug, Error)]
 pub enum EngineError {
     /// The chain names a layer the model does not have.
@@ -43,4 +43,16 @@ pub enum EngineError {
     /// The engine was stopped while the evaluation was in flight.
     #[error("the engine was stopped")]
     Stopped,
+}
+
+impl EngineError {
+    /// Whether memory ran out: the same may succeed with less at once.
+    pub(super) fn is_out_of_memory(&self) -> bool {
+        match self {
+            Self::Model(error) => error.is_out_of_memory(),
+            // An operation that cannot return an error panics with what libtorch said.
+            Self::Panic(text) => says_out_of_memory(text),
+            _ => false,
+        }
+    }
 }

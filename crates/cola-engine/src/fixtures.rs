@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::{
     Completion, Cost, DecodePlan, Request, Row, RowId,
-    job::Job,
+    job::{Job, Stage, Walk},
     queue::{Beginning, Queue},
     state::{Meter, State},
 };
@@ -103,13 +103,9 @@ impl Jobs {
             reply: self.reply.clone(),
             path,
             tree,
-            base: None,
-            done: 0,
-            state: root,
+            stage: Stage::Row(Walk::from(root)),
             kept: Vec::new(),
             keeps: false,
-            since_shared: 0,
-            decoding: None,
             readings: Vec::new(),
             lead: f64::INFINITY,
             promise: None,

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use tch::{Device, Kind, Tensor};
+
 use super::{
     RowId, StateTable,
     decode::Decoding,
-    fixtures::{Jobs, chain, row_ids, state},
-    job::Work,
+    fixtures::{Jobs, chain, plan, row_ids, state},
+    job::{Stage, Work},
     queue::{BatchLimit, Queue},
     state::Meter,
     tail::Tail,
@@ -77,12 +79,14 @@ impl SchedulerTrial {
     pub fn new(jobs: usize) -> Self {
         let (mut queue, table, made) = (Queue::default(), StateTable::new(0), Jobs::new());
         let identity = chain("0-27");
+        let residual = Tensor::zeros([1, 1], (Kind::Float, Device::Cpu));
         for tag in 0..jobs {
             let row = made.row(&mut queue, 1);
             let mut job = made.job(&mut queue, &row, &identity, tag as u64);
-            job.decoding = Some(Decoding {
+            job.stage = Stage::Token(Decoding {
+                plan: plan(usize::MAX),
                 tokens: vec![1],
-                residual: cola_model::Frozen::new(job.state.residual.shallow_clone()),
+                residual: cola_model::Frozen::new(residual.shallow_clone()),
                 position: 1,
                 done: tag * 7 % 28,
                 tails: std::iter::repeat_with(|| Tail::new(0)).take(28).collect(),
@@ -109,7 +113,7 @@ impl SchedulerTrial {
         self.queue.ran(taken.tokens);
         let count = taken.jobs.len();
         for mut job in taken.jobs {
-            if let Some(decoding) = &mut job.decoding {
+            if let Stage::Token(decoding) = &mut job.stage {
                 decoding.done = (decoding.done + 1) % 29;
             }
             self.queue.advance(job, &self.table);

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 
 use super::{
-    Cost, DecodePlan, EngineError, Finish, Generated, Ledger, Row, decode::Decoding, state::State,
-    table::Promise, tree::Tree,
+    Cost, DecodePlan, EngineError, Finish, Generated, Ledger, Row,
+    decode::Decoding,
+    state::State,
+    table::{Key, Promise},
+    tree::Tree,
 };
 use cola_model::{Model, Reading};
 use cola_search::chain::{Chain, Layer};
@@ -30,12 +33,12 @@ pub struct Request {
 /// What a chain made of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
-    /// One reading for each of [`Row::asked`].
+    /// One reading for each of [`Row::reads`].
     pub readings: Vec<Reading>,
     /// The greedy continuation, where one was asked for.
     pub generated: Option<Generated>,
     /// The least lead, nats, of a token of the continuation over the runner-up; infinite without a
-    /// continuation. Below what the company of a batch can change, the continuation is a near-tie.
+    /// continuation. Below what the other rows of a batch can change, the continuation is a near-tie.
     pub lead: f64,
     /// What it cost.
     pub cost: Cost,
@@ -70,26 +73,58 @@ pub struct Job {
     pub path: Vec<u32>,
     /// The row's tree, with the drafts there were when the job began.
     pub tree: Arc<Tree>,
-    /// Layers of the chain the row has passed.
-    pub done: usize,
-    /// The row after those layers.
-    pub state: Arc<State>,
-    /// The states after each layer of the chain so far, where [`keeps`](Self::keeps) says so.
+    /// What passes the chain.
+    pub stage: Stage,
+    /// The row's states after each layer of the chain so far, where [`keeps`](Self::keeps) says so.
     pub kept: Vec<Arc<State>>,
-    /// The state after the next layer, where there is one of a smaller tree: only the nodes that it
-    /// lacks are run.
-    pub base: Option<Arc<State>>,
-    /// Whether it needs the keys and values of every layer it has passed.
+    /// Whether it needs the keys and values of every layer the row has passed.
     pub keeps: bool,
-    /// Steps run since the last state taken from the table.
-    pub since_shared: u32,
-    pub decoding: Option<Decoding>,
+    /// Of the row; empty until it has passed the chain.
     pub readings: Vec<Reading>,
     /// See [`Outcome::lead`].
     pub lead: f64,
     pub cost: Cost,
     /// Its part of the budget, once it has begun.
     pub promise: Option<Promise>,
+}
+
+/// What of a job passes the chain: first its row, then the tokens it decodes, one by one.
+#[derive(Debug)]
+pub enum Stage {
+    /// The row.
+    Row(Walk),
+    /// The newest token.
+    Token(Decoding),
+}
+
+/// A row on its way through the chain.
+#[derive(Debug)]
+pub struct Walk {
+    /// Layers it has passed.
+    pub done: usize,
+    /// The row after those layers.
+    pub state: Arc<State>,
+    /// The state after the next layer, where there is one of a smaller tree: only the nodes that it lacks are run.
+    pub base: Option<Arc<State>>,
+    /// Steps run since the last state taken from the table.
+    pub since_shared: u32,
+}
+
+impl Walk {
+    /// At the beginning of the chain, where `root` is the embedded row.
+    pub fn from(root: Arc<State>) -> Self {
+        Self {
+            done: 0,
+            state: root,
+            base: None,
+            since_shared: 0,
+        }
+    }
+
+    /// Nodes that need not be run for the next layer: its state has them.
+    pub fn covered(&self) -> usize {
+        self.base.as_ref().map_or(0, |base| base.nodes())
+    }
 }
 
 /// Bytes of one node of a row after one layer.
@@ -126,7 +161,10 @@ pub enum Work {
 impl Job {
     /// Place in the chain of the layer to run next.
     fn place(&self) -> usize {
-        self.decoding.as_ref().map_or(self.done, |d| d.done)
+        match &self.stage {
+            Stage::Row(walk) => walk.done,
+            Stage::Token(decoding) => decoding.done,
+        }
     }
 
     /// Damping of the layer to run next.
@@ -145,16 +183,31 @@ impl Job {
 
     /// Tokens the next thing runs on.
     pub fn tokens(&self) -> usize {
-        match (&self.decoding, self.work()) {
-            (Some(_), _) => 1,
-            (None, Work::Layer(_)) => self.tree.len() - self.covered(),
-            (None, Work::Head) => self.request.row.asked().len() + self.drafted(),
+        match (&self.stage, self.work()) {
+            (Stage::Token(_), _) => 1,
+            (Stage::Row(walk), Work::Layer(_)) => self.tree.len() - walk.covered(),
+            (Stage::Row(_), Work::Head) => self.request.row.reads().len() + self.drafted(),
         }
     }
 
-    /// Nodes that need not be run for the next layer: its state has them.
-    pub fn covered(&self) -> usize {
-        self.base.as_ref().map_or(0, |base| base.nodes())
+    /// The walk of its row, where its steps are shared with other chains: not of an isolated job.
+    pub fn shared_walk(&mut self) -> Option<&mut Walk> {
+        match &mut self.stage {
+            Stage::Row(walk) if !self.request.isolated => Some(walk),
+            _ => None,
+        }
+    }
+
+    /// The step of its row that is next, by which other chains know it; `None` where it is not shared, and at the end of
+    /// the chain.
+    pub fn next_key(&self) -> Option<Key> {
+        match &self.stage {
+            Stage::Row(walk) if !self.request.isolated => {
+                let node = self.path.get(walk.done)?;
+                Some((self.request.row.id(), *node))
+            }
+            _ => None,
+        }
     }
 
     /// Draft nodes of its tree.
@@ -176,20 +229,23 @@ impl Job {
         layers * (states + tail * node.key_value)
     }
 
-    /// Takes over the row's state after `done` layers.
-    pub fn arrive(&mut self, done: usize, state: Arc<State>) {
-        self.base = None;
+    /// Takes over the row's state after `done` layers. `since_shared`: see [`Walk::since_shared`].
+    pub fn arrive(&mut self, done: usize, state: Arc<State>, since_shared: u32) {
         if self.keeps {
             self.kept.push(Arc::clone(&state));
         }
-        self.done = done;
-        self.state = state;
+        self.stage = Stage::Row(Walk {
+            done,
+            state,
+            base: None,
+            since_shared,
+        });
     }
 
     /// Closes the account and sends the result.
     pub fn finish(mut self, generated: Option<Generated>, ledger: &Ledger) {
-        self.cost.steps_saved =
-            (self.request.chain.len() as u64).saturating_sub(self.cost.steps_run);
+        let run = self.cost.steps_run + self.cost.steps_grown;
+        self.cost.steps_saved = (self.request.chain.len() as u64).saturating_sub(run);
         ledger.finished(&self.cost);
         let outcome = Outcome {
             readings: std::mem::take(&mut self.readings),

@@ -16,14 +16,14 @@ use serde::{Deserialize, Serialize};
 pub struct Cost {
     /// Layer steps run for it.
     pub steps_run: u64,
-    /// Layer steps of its chain it did not need to run: the state table had them, or another
-    /// chain in flight was computing them.
+    /// Layer steps of its chain it did not need to run at all: the state table had them, or another
+    /// chain in flight was computing them. With `steps_run` and `steps_grown` these are the steps of the chain.
     pub steps_saved: u64,
     /// Tokens generated in all.
     pub tokens_decoded: u64,
     /// Of these, tokens that were in the draft tree: their passes were part of the row's.
     pub tokens_drafted: u64,
-    /// Layer steps run only for draft nodes that joined a row after its state was computed.
+    /// Layer steps run for the draft nodes alone that joined a row after its state was computed.
     pub steps_grown: u64,
     /// Layer applications to single decoded tokens.
     pub decode_steps: u64,

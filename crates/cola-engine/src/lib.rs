@@ -28,6 +28,7 @@
 //! tree grows while states of the smaller tree are cached; a state covers the first nodes of the
 //! tree, and a step over it runs the nodes it lacks. What comes out does not depend on the drafts.
 
+mod backend;
 mod continuation;
 mod decode;
 mod draft;
@@ -43,6 +44,7 @@ mod queue;
 mod row;
 mod segments;
 mod service;
+mod shared;
 mod state;
 mod table;
 mod tail;
@@ -51,6 +53,7 @@ mod tune;
 mod verify;
 mod worker;
 
+pub use backend::Backend;
 pub use decode::{Decode, DecodePlan, Finish, Finished, Generated};
 pub use error::EngineError;
 pub use job::{Completion, Outcome, Request};

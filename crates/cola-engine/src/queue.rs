@@ -169,15 +169,13 @@ impl Queue {
     /// Puts a job where it belongs: as far along its chain as the table reaches, then waiting for
     /// a step in flight, or pending. Returns whether a new step became pending.
     pub fn advance(&mut self, mut job: Job, table: &StateTable) -> bool {
-        if job.decoding.is_none() && !job.request.isolated {
-            take_from_table(&mut job, table);
-            if let Some(key) = next_key(&job) {
-                if let Some(waiters) = self.in_flight.get_mut(&key) {
-                    waiters.push(job);
-                    return false;
-                }
-                self.in_flight.insert(key, Vec::new());
+        take_from_table(&mut job, table);
+        if let Some(key) = job.next_key() {
+            if let Some(waiters) = self.in_flight.get_mut(&key) {
+                waiters.push(job);
+                return false;
             }
+            self.in_flight.insert(key, Vec::new());
         }
         let tokens = job.tokens();
         let group = self.groups.entry(job.work()).or_default();
@@ -233,12 +231,7 @@ impl Queue {
         let mut waiters = self.in_flight.remove(&key).unwrap_or_default();
         if let Some(state) = state {
             for job in &mut waiters {
-                job.since_shared = 0;
-                if state.nodes() >= job.tree.len() {
-                    job.arrive(job.done + 1, Arc::clone(state));
-                } else {
-                    job.base = Some(Arc::clone(state));
-                }
+                take_over(job, state);
             }
         }
         waiters
@@ -257,36 +250,41 @@ impl Queue {
     }
 }
 
-/// The step a job that walks its chain needs next; `None` at its end.
-pub fn next_key(job: &Job) -> Option<Key> {
-    let shared = job.decoding.is_none() && !job.request.isolated;
-    let node = job.path.get(job.done).filter(|_| shared)?;
-    Some((job.request.row.id(), *node))
+/// Gives a job that walks its row the state after its next layer, or what a smaller tree has of it. Whether the job has
+/// passed that layer.
+fn take_over(job: &mut Job, state: &Arc<State>) -> bool {
+    let nodes = job.tree.len();
+    let Some(walk) = job.shared_walk() else {
+        return false;
+    };
+    if state.nodes() < nodes {
+        walk.since_shared = 0;
+        walk.base = Some(Arc::clone(state));
+        return false;
+    }
+    let done = walk.done + 1;
+    job.arrive(done, Arc::clone(state), 0);
+    true
 }
 
 /// Moves a job to the longest prefix the table can give. A job that needs every prefix's keys and
 /// values takes them one after the other; any other takes the last.
 fn take_from_table(job: &mut Job, table: &StateTable) {
-    let row = job.request.row.id();
     if job.keeps {
-        while let Some(state) = job
-            .path
-            .get(job.done)
-            .and_then(|&node| table.get((row, node)))
-        {
-            job.since_shared = 0;
-            if state.nodes() < job.tree.len() {
-                job.base = Some(state);
+        while let Some(state) = job.next_key().and_then(|key| table.get(key)) {
+            if !take_over(job, &state) {
                 return;
             }
-            job.arrive(job.done + 1, state);
         }
         return;
     }
-    for done in (job.done..job.path.len()).rev() {
-        if let Some(state) = table.get((row, job.path[done])) {
-            job.since_shared = 0;
-            job.arrive(done + 1, state);
+    let Some(done) = job.shared_walk().map(|walk| walk.done) else {
+        return;
+    };
+    let row = job.request.row.id();
+    for at in (done..job.path.len()).rev() {
+        if let Some(state) = table.get((row, job.path[at])) {
+            job.arrive(at + 1, state, 0);
             return;
         }
     }
@@ -295,7 +293,10 @@ fn take_from_table(job: &mut Job, table: &StateTable) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{Jobs, chain, plan, state_over};
+    use crate::{
+        fixtures::{Jobs, chain, plan, state_over},
+        job::{Stage, Walk},
+    };
 
     const LIMIT: BatchLimit = BatchLimit {
         tokens: 10,
@@ -309,6 +310,13 @@ mod tests {
 
     fn tags(jobs: &[Job]) -> Vec<u64> {
         jobs.iter().map(|job| job.request.tag).collect()
+    }
+
+    fn walk(job: &Job) -> &Walk {
+        match &job.stage {
+            Stage::Row(walk) => walk,
+            Stage::Token(_) => panic!("it decodes"),
+        }
     }
 
     fn setup() -> (Queue, StateTable, Jobs) {
@@ -329,13 +337,14 @@ mod tests {
         let (work, batch) = next(&mut queue, Some(work)).unwrap();
         assert_eq!((work, tags(&batch)), (Work::Layer(0), vec![0]));
         assert!(next(&mut queue, None).is_none(), "the others wait");
-        let key = next_key(&batch[0]).unwrap();
+        let key = batch[0].next_key().unwrap();
         let result = state_over(&jobs.meter, 3, 2);
         let waiters = queue.settle(key, Some(&result));
         assert_eq!(tags(&waiters), [1, 2]);
         for job in waiters {
-            assert_eq!(job.done, 1);
-            assert!(Arc::ptr_eq(&job.state, &result));
+            let walk = walk(&job);
+            assert_eq!(walk.done, 1);
+            assert!(Arc::ptr_eq(&walk.state, &result));
         }
     }
 
@@ -349,9 +358,12 @@ mod tests {
         }
         let (_, batch) = next(&mut queue, None).unwrap();
         let small = state_over(&jobs.meter, 2, 2);
-        let waiters = queue.settle(next_key(&batch[0]).unwrap(), Some(&small));
+        let waiters = queue.settle(batch[0].next_key().unwrap(), Some(&small));
         for job in waiters {
-            assert_eq!((job.done, job.covered(), job.tokens()), (0, 2, 1));
+            assert_eq!(
+                (walk(&job).done, walk(&job).covered(), job.tokens()),
+                (0, 2, 1)
+            );
             assert!(queue.advance(job, &table), "a step of its own");
         }
     }
@@ -365,7 +377,7 @@ mod tests {
             queue.advance(job, &table);
         }
         let (_, failed) = next(&mut queue, None).unwrap();
-        let waiters = queue.settle(next_key(&failed[0]).unwrap(), None);
+        let waiters = queue.settle(failed[0].next_key().unwrap(), None);
         let pending: Vec<bool> = waiters
             .into_iter()
             .map(|job| queue.advance(job, &table))
@@ -509,7 +521,7 @@ mod tests {
             job.keeps = decode.is_some();
             job.request.decode = decode;
             take_from_table(&mut job, &table);
-            assert_eq!(job.done, done);
+            assert_eq!(walk(&job).done, done);
             let kept = if job.request.decode.is_some() {
                 done
             } else {

@@ -25,7 +25,7 @@ pub struct Row {
     tree: Arc<Tree>,
     trunk: usize,
     /// Nodes to read, ascending, and what to read there.
-    asked: Vec<(usize, ReadAt)>,
+    reads: Vec<(usize, ReadAt)>,
     for_decoding: bool,
 }
 
@@ -37,7 +37,7 @@ impl Row {
             branches: Vec::new(),
             end: trunk.len().checked_sub(1),
             children: BTreeMap::new(),
-            asked: BTreeMap::new(),
+            reads: BTreeMap::new(),
             for_decoding: false,
         }
     }
@@ -73,8 +73,8 @@ impl Row {
     }
 
     /// The nodes that reach norm and head.
-    pub fn asked(&self) -> &[(usize, ReadAt)] {
-        &self.asked
+    pub fn reads(&self) -> &[(usize, ReadAt)] {
+        &self.reads
     }
 
     /// Whether states of this row keep keys and values, so that decoding can continue from them.
@@ -89,9 +89,9 @@ impl Row {
             hasher.update(&token.to_le_bytes());
             hasher.update(&position.to_le_bytes());
         }
-        for (node, asked) in &self.asked {
+        for (node, read) in &self.reads {
             hasher.update(&node.to_le_bytes());
-            for token in &asked.tokens {
+            for token in &read.tokens {
                 hasher.update(&token.to_le_bytes());
             }
         }
@@ -110,7 +110,7 @@ pub struct RowBuilder {
     /// `(parent, token) -> node`, for branches: options that begin alike share nodes.
     children: BTreeMap<(Option<usize>, u32), usize>,
     /// Node -> tokens to read there.
-    asked: BTreeMap<usize, Vec<u32>>,
+    reads: BTreeMap<usize, Vec<u32>>,
     for_decoding: bool,
 }
 
@@ -153,7 +153,7 @@ impl RowBuilder {
         Continuation { steps }
     }
 
-    /// StepOptions what follows the prompt, and keeps keys and values so that decoding can go on there.
+    /// Also reads what follows the prompt, and keeps keys and values so that decoding can go on there.
     pub fn keep_decodable(&mut self) {
         if let Some(end) = self.end {
             self.ask(end, None);
@@ -172,7 +172,7 @@ impl RowBuilder {
     }
 
     fn ask(&mut self, node: usize, token: Option<u32>) {
-        let tokens = self.asked.entry(node).or_default();
+        let tokens = self.reads.entry(node).or_default();
         if let Some(token) = token
             && !tokens.contains(&token)
         {
@@ -188,8 +188,8 @@ impl RowBuilder {
             id: RowId(NEXT.fetch_add(1, Ordering::Relaxed)),
             tree: Arc::new(self.trunk.grown(&self.branches)),
             trunk: self.trunk.len(),
-            asked: self
-                .asked
+            reads: self
+                .reads
                 .into_iter()
                 .map(|(node, tokens)| (node, ReadAt { tokens }))
                 .collect(),
@@ -241,10 +241,10 @@ impl Continuation {
     ) -> impl Iterator<Item = (f64, &'a Reading)> {
         self.steps.iter().filter_map(|&(node, token)| {
             let at = row
-                .asked
+                .reads
                 .binary_search_by_key(&node, |&(node, _)| node)
                 .ok()?;
-            let place = row.asked[at].1.tokens.iter().position(|&t| t == token)?;
+            let place = row.reads[at].1.tokens.iter().position(|&t| t == token)?;
             Some((readings[at].log_probs[place], &readings[at]))
         })
     }
@@ -285,12 +285,12 @@ mod tests {
         builder.read_continuation(&[5]);
         let row = builder.build();
         assert_eq!(row.tokens(), [1, 5, 6]);
-        let asked: Vec<_> = row
-            .asked()
+        let reads: Vec<_> = row
+            .reads()
             .iter()
             .map(|(n, a)| (*n, a.tokens.clone()))
             .collect();
-        assert_eq!(asked, [(0, vec![5]), (1, vec![6]), (2, vec![7, 8])]);
+        assert_eq!(reads, [(0, vec![5]), (1, vec![6]), (2, vec![7, 8])]);
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! From jobs to what one layer runs on.
 
-use super::job::Job;
+use super::job::{Job, Stage, Walk};
 use cola_model::{
     Applied, Batch, Frozen, Keep, ModelError, Repeat, Segment, StepOptions, Visibility,
     seen_in_slot,
 };
 use cola_search::chain::Layer;
 
-use super::worker::Shared;
+use super::shared::Shared;
 
 /// One layer over all jobs' rows and newest tokens.
 pub fn apply(shared: &Shared, layer: Layer, jobs: &[Job]) -> Result<Vec<Applied>, ModelError> {
@@ -20,19 +20,19 @@ pub fn apply(shared: &Shared, layer: Layer, jobs: &[Job]) -> Result<Vec<Applied>
         .zip(&prepared)
         .map(|(job, prepared)| segment(shared.repeat, job, prepared))
         .collect();
-    let asks = |job: &Job| StepOptions {
-        keep: match (&job.decoding, shared.keeps_all(&job.request.row)) {
-            (Some(_), _) => Keep::Views,
+    let options = |job: &Job| StepOptions {
+        keep: match &job.stage {
+            Stage::Token(_) => Keep::Views,
             // What is appended to a smaller state is copied then.
-            (None, _) if job.base.is_some() => Keep::Views,
-            (None, true) => Keep::Everything,
-            (None, false) => Keep::Residual,
+            Stage::Row(walk) if walk.base.is_some() => Keep::Views,
+            Stage::Row(_) if shared.keeps_all(&job.request.row) => Keep::Everything,
+            Stage::Row(_) => Keep::Residual,
         },
         alpha: job.alpha(),
     };
-    let asks: Vec<StepOptions> = jobs.iter().map(asks).collect();
+    let options: Vec<StepOptions> = jobs.iter().map(options).collect();
     let layer = shared.model.layer(layer as usize);
-    layer.forward(&Batch::pack(&segments, layer.window())?, &asks)
+    layer.forward(&Batch::pack(&segments, layer.window())?, &options)
 }
 
 /// What the second and later visits of a layer see in the slot they share.
@@ -53,30 +53,35 @@ struct Prepared {
 
 impl Prepared {
     fn new(repeat: Repeat, job: &Job) -> Result<Self, ModelError> {
-        let (covered, nodes) = (job.covered(), job.tree.len());
-        let part = job.decoding.is_none() && (covered > 0 || job.state.nodes() != nodes);
-        let residual = match part {
+        let Stage::Row(walk) = &job.stage else {
+            return Ok(Self {
+                residual: None,
+                slot: None,
+            });
+        };
+        let (covered, nodes) = (walk.covered(), job.tree.len());
+        let residual = match covered > 0 || walk.state.nodes() != nodes {
             true => {
                 let count = (nodes - covered) as i64;
-                let part = job.state.residual.f_narrow(0, covered as i64, count)?;
+                let part = walk.state.residual.f_narrow(0, covered as i64, count)?;
                 Some(Frozen::new(part))
             }
             false => None,
         };
         Ok(Self {
             residual,
-            slot: slot(repeat, job),
+            slot: slot(repeat, job, walk),
         })
     }
 }
 
-fn slot(repeat: Repeat, job: &Job) -> Option<Slot> {
-    if repeat == Repeat::Clean || job.decoding.is_some() {
+fn slot(repeat: Repeat, job: &Job, walk: &Walk) -> Option<Slot> {
+    if repeat == Repeat::Clean {
         return None;
     }
     let layers = job.request.chain.layers();
-    let this = layers.get(job.done)?;
-    let earlier = (0..job.done).filter(|&place| layers[place] == *this);
+    let this = layers.get(walk.done)?;
+    let earlier = (0..walk.done).filter(|&place| layers[place] == *this);
     let row = &job.request.row;
     let (visits, seen) = seen_in_slot(earlier.collect(), row.visible(), row.tokens().len())?;
     Some(Slot {
@@ -88,8 +93,9 @@ fn slot(repeat: Repeat, job: &Job) -> Option<Slot> {
 
 fn segment<'a>(repeat: Repeat, job: &'a Job, prepared: &'a Prepared) -> Segment<'a> {
     let row = &job.request.row;
-    let Some(decoding) = &job.decoding else {
-        return row_segment(job, prepared);
+    let decoding = match &job.stage {
+        Stage::Token(decoding) => decoding,
+        Stage::Row(walk) => return row_segment(job, walk, prepared),
     };
     let layers = job.request.chain.layers();
     let this = layers[decoding.done];
@@ -113,8 +119,8 @@ fn segment<'a>(repeat: Repeat, job: &'a Job, prepared: &'a Prepared) -> Segment<
 }
 
 /// The nodes of a row's tree that its next state lacks.
-fn row_segment<'a>(job: &'a Job, prepared: &'a Prepared) -> Segment<'a> {
-    let residual = prepared.residual.as_ref().unwrap_or(&job.state.residual);
+fn row_segment<'a>(job: &'a Job, walk: &'a Walk, prepared: &'a Prepared) -> Segment<'a> {
+    let residual = prepared.residual.as_ref().unwrap_or(&walk.state.residual);
     let (positions, seen) = (job.tree.positions(), job.tree.visible());
     if let Some(slot) = &prepared.slot {
         let kept = |&place: &usize| {
@@ -131,8 +137,8 @@ fn row_segment<'a>(job: &'a Job, prepared: &'a Prepared) -> Segment<'a> {
             },
         };
     }
-    let covered = job.covered();
-    let base = job.base.as_ref().and_then(|base| base.key_value.as_ref());
+    let covered = walk.covered();
+    let base = walk.base.as_ref().and_then(|base| base.key_value.as_ref());
     Segment {
         residual,
         positions: &positions[covered..],

@@ -9,10 +9,11 @@ use crossbeam_channel::{Sender, bounded};
 
 use super::{
     Completion, Cost, Decode, EngineError, Outcome, Request, Row, StateTable, Totals,
-    job::Job,
+    job::{Job, Stage, Walk},
     queue::Beginning,
+    shared::Shared,
     state::State,
-    worker::{Shared, work},
+    worker::work,
 };
 use cola_model::{Applied, Frozen, Model, Repeat};
 
@@ -127,7 +128,7 @@ impl Engine {
             return Err(EngineError::EmptyRow);
         }
         let vocabulary = self.model().spec().vocabulary;
-        let asked = row.asked().iter().flat_map(|(_, asked)| &asked.tokens);
+        let asked = row.reads().iter().flat_map(|(_, asked)| &asked.tokens);
         let mut tokens = row.tokens().iter().chain(asked);
         if let Some(&token) = tokens.find(|&&t| i64::from(t) >= vocabulary) {
             return Err(EngineError::Token { token, vocabulary });
@@ -209,13 +210,9 @@ impl Engine {
         shared.begin(Job {
             path,
             tree,
-            base: None,
-            done: 0,
-            state: root,
+            stage: Stage::Row(Walk::from(root)),
             kept: Vec::new(),
             keeps: request.decode.is_some() || shared.repeat == Repeat::SharedSlot,
-            since_shared: 0,
-            decoding: None,
             readings: Vec::new(),
             lead: f64::INFINITY,
             cost: Cost::default(),

@@ -1,127 +1,23 @@
 //! Workers: take a batch of steps, run it, hand the results on.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     time::Instant,
 };
 
 use tch::Tensor;
 
 use super::{
-    Decode, EngineError, EngineOptions, Ledger, Row, StateTable,
+    EngineError,
     continuation::{continue_decoding, embed_newest, walk_drafts},
-    job::{Job, NodeBytes, Work},
-    queue::{BatchLimit, Queue, Taken, next_key},
+    job::{Job, Stage, Work},
+    queue::Taken,
     segments::apply,
-    state::{Meter, State},
+    shared::Shared,
+    state::State,
 };
-use cola_model::{Applied, Frozen, Model, ModelError, ReadAt, Reading, Repeat, RopeSpec, upload};
+use cola_model::{Applied, Frozen, Model, ModelError, ReadAt, Reading, upload};
 use cola_search::chain::Layer;
-
-/// What all workers of a device share.
-#[derive(Debug)]
-pub struct Shared {
-    pub model: Arc<Model>,
-    pub table: StateTable,
-    pub queue: Mutex<Queue>,
-    /// Signalled when steps become pending and when the engine stops.
-    pub pending: Condvar,
-    pub ledger: Ledger,
-    pub meter: Arc<Meter>,
-    pub limit: BatchLimit,
-    pub node_bytes: NodeBytes,
-    pub repeat: Repeat,
-    /// Depth from which on nothing is drafted.
-    pub draft_limit: i64,
-}
-
-impl Shared {
-    /// Of one device.
-    pub fn new(model: Arc<Model>, options: &EngineOptions) -> Self {
-        Self {
-            table: StateTable::new(options.state_budget),
-            queue: Mutex::new(Queue::default()),
-            pending: Condvar::new(),
-            ledger: Ledger::default(),
-            meter: Arc::new(Meter::default()),
-            limit: BatchLimit {
-                tokens: options.batch_tokens.max(1),
-                workers: options.workers,
-            },
-            node_bytes: NodeBytes::of(&model),
-            repeat: options.repeat,
-            draft_limit: draft_limit(&model, options),
-            model,
-        }
-    }
-
-    pub fn queue(&self) -> MutexGuard<'_, Queue> {
-        // Poisoned only if bookkeeping panicked; going on is better than losing a month's run.
-        self.queue.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
-    /// Whether states of a row keep keys and values: decoding continues from them, and later visits
-    /// of a shared slot see those of the first.
-    pub fn keeps_all(&self, row: &Row) -> bool {
-        row.for_decoding() || self.repeat == Repeat::SharedSlot
-    }
-
-    /// Whether a node of the tree stands for the same token decoded by itself.
-    pub fn may_accept(&self, job: &Job, node: usize) -> bool {
-        !job.request.isolated && job.tree.positions()[node] < self.draft_limit
-    }
-
-    /// Puts a new job into the queue.
-    pub fn begin(&self, job: Job) {
-        let mut queue = self.queue();
-        if queue.stopped {
-            return job.fail(EngineError::Stopped);
-        }
-        queue.wait(job);
-        self.admit(&mut queue);
-    }
-
-    /// Begins the jobs there is memory for.
-    fn admit(&self, queue: &mut Queue) {
-        while let Some(job) = queue.admit(&self.table, self.node_bytes) {
-            self.put(queue, [job]);
-        }
-    }
-
-    /// Puts the jobs of a batch back, now that it has run.
-    fn go_on(&self, ran: usize, jobs: impl IntoIterator<Item = Job>) {
-        let mut queue = self.queue();
-        queue.ran(ran);
-        self.put(&mut queue, jobs);
-        self.admit(&mut queue);
-    }
-
-    /// Puts jobs into the queue and wakes workers for them.
-    fn put(&self, queue: &mut Queue, jobs: impl IntoIterator<Item = Job>) {
-        for job in jobs {
-            if queue.stopped {
-                job.fail(EngineError::Stopped);
-            } else if queue.advance(job, &self.table) {
-                self.pending.notify_one();
-            }
-        }
-    }
-}
-
-/// Depth from which on nothing is drafted: where a longer sequence is rotated by other frequencies,
-/// or has no positions, a draft would change what the row itself computes.
-fn draft_limit(model: &Model, options: &EngineOptions) -> i64 {
-    // With a shared slot, a token that is decoded sees what a token in a pass does not.
-    if options.decode == Decode::Plain || options.repeat == Repeat::SharedSlot {
-        return 0;
-    }
-    let spec = model.spec();
-    let ropes = spec.layers.iter().filter_map(|l| l.attention.rope.as_ref());
-    let changes = ropes.filter_map(|rope: &RopeSpec| rope.scaling.longest_usual());
-    let learned = spec.learned_positions.then_some(spec.max_positions);
-    changes.chain(learned).min().unwrap_or(i64::MAX)
-}
 
 /// A worker thread: runs batches until the engine stops.
 pub fn work(shared: &Shared, threads: usize) {
@@ -156,75 +52,6 @@ fn wait_for_batch(shared: &Shared, last: Option<Work>) -> Option<Taken> {
     }
 }
 
-impl Shared {
-    /// Runs `f` on all jobs at once; where that fails, on halves, down to the job that fails alone.
-    /// So a batch too large for the memory gets smaller, and a failure stays with its sample.
-    pub fn isolate<J, T>(
-        &self,
-        jobs: &[J],
-        f: &impl Fn(&[J]) -> Result<Vec<T>, ModelError>,
-    ) -> Vec<Result<T, EngineError>> {
-        let error = match attempt(jobs, f) {
-            Ok(results) => return results.into_iter().map(Ok).collect(),
-            Err(error) => error,
-        };
-        if let Some(lost) = lost_device(&error) {
-            // Nothing that is asked of it will ever succeed; what is in flight is run again later.
-            self.queue().stop();
-            self.pending.notify_all();
-            let lose = |_: &J| Err(EngineError::Device(lost.clone()));
-            return jobs.iter().map(lose).collect();
-        }
-        if jobs.len() <= 1 {
-            // Where states fill the memory, one job needs it more than they.
-            return match is_out_of_memory(&error) && self.table.evict_idle() > 0 {
-                true => attempt(jobs, f).map_or_else(
-                    |error| vec![Err(error)],
-                    |results| results.into_iter().map(Ok).collect(),
-                ),
-                false => vec![Err(error)],
-            };
-        }
-        tracing::warn!(jobs = jobs.len(), %error, "batch failed, trying halves");
-        let (left, right) = jobs.split_at(jobs.len() / 2);
-        let mut results = self.isolate(left, f);
-        results.extend(self.isolate(right, f));
-        results
-    }
-}
-
-fn attempt<J, T>(
-    jobs: &[J],
-    f: &impl Fn(&[J]) -> Result<Vec<T>, ModelError>,
-) -> Result<Vec<T>, EngineError> {
-    match catch_unwind(AssertUnwindSafe(|| f(jobs))) {
-        Ok(results) => Ok(results?),
-        Err(panic) => Err(EngineError::Panic(panic_message(panic.as_ref()))),
-    }
-}
-
-/// Libtorch says so in words only.
-fn is_out_of_memory(error: &EngineError) -> bool {
-    error.to_string().contains("out of memory")
-}
-
-/// What a GPU said that answers nothing any more: after an illegal access, say, every operation of
-/// the process fails.
-fn lost_device(error: &EngineError) -> Option<String> {
-    let text = error.to_string();
-    let lost = text.contains("CUDA error") && !is_out_of_memory(error);
-    lost.then(|| text.lines().next().unwrap_or_default().to_owned())
-}
-
-/// What a panic said.
-pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "no message".into())
-}
-
 /// Runs a layer; returns the jobs that go on.
 fn run_layer(shared: &Shared, layer: Layer, jobs: Vec<Job>) -> Vec<Job> {
     let tokens: usize = jobs.iter().map(Job::tokens).sum();
@@ -233,39 +60,50 @@ fn run_layer(shared: &Shared, layer: Layer, jobs: Vec<Job>) -> Vec<Job> {
     let mut next = Vec::with_capacity(jobs.len());
     for (job, result) in jobs.into_iter().zip(results) {
         match result {
-            Ok(applied) if job.decoding.is_some() => next.extend(step_token(shared, job, applied)),
-            Ok(applied) => next.extend(step_row(shared, job, applied)),
+            Ok(applied) => next.extend(pass(shared, job, applied)),
             Err(error) => next.extend(give_up(shared, job, error)),
         }
     }
     next
 }
 
-/// A row has passed a layer: share its new state, go on, and let those who wait for it go on.
-fn step_row(shared: &Shared, mut job: Job, applied: Applied) -> Vec<Job> {
-    let applied = match job.base.take() {
-        None => {
-            shared.ledger.steps_run.fetch_add(1, Ordering::Relaxed);
-            job.cost.steps_run += 1;
-            applied
+/// A job has passed a layer; returns the jobs that go on.
+fn pass(shared: &Shared, mut job: Job, applied: Applied) -> Vec<Job> {
+    let passed = match &mut job.stage {
+        Stage::Token(decoding) => {
+            shared.ledger.decode_steps.fetch_add(1, Ordering::Relaxed);
+            job.cost.decode_steps += 1;
+            return match decoding.pass(applied) {
+                Ok(()) => vec![job],
+                Err(error) => give_up(shared, job, error.into()),
+            };
         }
-        Some(base) => {
-            shared.ledger.steps_grown.fetch_add(1, Ordering::Relaxed);
-            job.cost.steps_grown += 1;
-            match appended(&base, &applied) {
-                Ok(applied) => applied,
-                Err(error) => return give_up(shared, job, error.into()),
+        Stage::Row(walk) => match walk.base.take() {
+            None => {
+                shared.ledger.steps_run.fetch_add(1, Ordering::Relaxed);
+                job.cost.steps_run += 1;
+                Ok((walk, applied))
             }
-        }
+            Some(base) => {
+                shared.ledger.steps_grown.fetch_add(1, Ordering::Relaxed);
+                job.cost.steps_grown += 1;
+                appended(&base, &applied).map(|applied| (walk, applied))
+            }
+        },
     };
+    let (walk, applied) = match passed {
+        Ok(passed) => passed,
+        Err(error) => return give_up(shared, job, error.into()),
+    };
+    let (done, since_shared) = (walk.done + 1, walk.since_shared + 1);
+    // The row's new state: who waits for it goes on too.
     let state = Arc::new(State::new(applied, &shared.meter));
-    job.since_shared += 1;
     let mut next = Vec::new();
-    if let Some(key) = next_key(&job) {
-        shared.table.insert(key, &state, job.since_shared);
+    if let Some(key) = job.next_key() {
+        shared.table.insert(key, &state, since_shared);
         next = shared.queue().settle(key, Some(&state));
     }
-    job.arrive(job.done + 1, state);
+    job.arrive(done, state, since_shared);
     next.push(job);
     next
 }
@@ -282,33 +120,11 @@ fn appended(base: &State, new: &Applied) -> Result<Applied, ModelError> {
     })
 }
 
-/// The newest token has passed a layer of the chain.
-fn step_token(shared: &Shared, mut job: Job, applied: Applied) -> Option<Job> {
-    shared.ledger.decode_steps.fetch_add(1, Ordering::Relaxed);
-    job.cost.decode_steps += 1;
-    if let Some(decoding) = &mut job.decoding {
-        let tail = &mut decoding.tails[decoding.done];
-        if let Some(Err(error)) = applied.key_value.map(|kv| tail.push(&kv)) {
-            fail(shared, job, error.into());
-            return None;
-        }
-        decoding.residual = applied.residual;
-        decoding.done += 1;
-    }
-    Some(job)
-}
-
 /// The job failed; those who wait for its step try themselves.
 fn give_up(shared: &Shared, job: Job, error: EngineError) -> Vec<Job> {
-    let waiters = next_key(&job).map(|key| shared.queue().settle(key, None));
-    fail(shared, job, error);
+    let waiters = job.next_key().map(|key| shared.queue().settle(key, None));
+    shared.fail(job, error);
     waiters.unwrap_or_default()
-}
-
-/// Gives up on a job, and counts that.
-pub fn fail(shared: &Shared, job: Job, error: EngineError) {
-    shared.ledger.failures.fetch_add(1, Ordering::Relaxed);
-    job.fail(error);
 }
 
 /// Reads what the model predicts; returns the jobs that decode on.
@@ -316,14 +132,23 @@ fn run_head(shared: &Shared, jobs: Vec<Job>) -> Vec<Job> {
     let results = shared.isolate(&jobs, &|jobs: &[Job]| read(&shared.model, jobs));
     let mut newest = Vec::new();
     for (mut job, result) in jobs.into_iter().zip(results) {
-        match result {
-            Err(error) => fail(shared, job, error),
-            Ok(mut readings) if job.decoding.is_none() => {
-                let drafted = readings.split_off(job.request.row.asked().len());
+        let mut readings = match result {
+            Ok(readings) => readings,
+            Err(error) => {
+                shared.fail(job, error);
+                continue;
+            }
+        };
+        match &mut job.stage {
+            Stage::Row(_) => {
+                let drafted = readings.split_off(job.request.row.reads().len());
                 job.readings = readings;
                 newest.extend(walk_drafts(shared, job, &drafted));
             }
-            Ok(readings) => newest.extend(continue_decoding(shared, job, &readings)),
+            Stage::Token(decoding) => {
+                let written = decoding.take_written();
+                newest.extend(continue_decoding(shared, job, written, &readings));
+            }
         }
     }
     embed_newest(shared, newest)
@@ -337,17 +162,17 @@ fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
     let mut asked: Vec<&ReadAt> = Vec::new();
     let mut start = 0;
     for job in jobs {
-        match &job.decoding {
-            Some(decoding) => {
+        match &job.stage {
+            Stage::Token(decoding) => {
                 residuals.push(&decoding.residual);
                 nodes.push(start);
                 asked.push(&nothing);
                 start += 1;
             }
-            None => {
+            Stage::Row(walk) => {
                 let row = &job.request.row;
-                residuals.push(&job.state.residual);
-                for (node, wanted) in row.asked() {
+                residuals.push(&walk.state.residual);
+                for (node, wanted) in row.reads() {
                     nodes.push(start + *node as i64);
                     asked.push(wanted);
                 }
@@ -355,7 +180,7 @@ fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
                     nodes.push(start + node as i64);
                     asked.push(&nothing);
                 }
-                start += job.state.nodes() as i64;
+                start += walk.state.nodes() as i64;
             }
         }
     }
@@ -366,128 +191,4 @@ fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
         .iter()
         .map(|job| readings.by_ref().take(job.tokens()).collect())
         .collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-
-    use super::*;
-    use crate::{
-        EngineOptions,
-        fixtures::{Jobs, chain, model},
-    };
-
-    fn jobs(count: u64) -> Vec<Job> {
-        let (jobs, mut queue) = (Jobs::new(), Queue::default());
-        let row = jobs.row(&mut queue, 1);
-        (0..count)
-            .map(|tag| jobs.job(&mut queue, &row, &chain("0"), tag))
-            .collect()
-    }
-
-    fn tags(jobs: &[Job]) -> Vec<u64> {
-        jobs.iter().map(|job| job.request.tag).collect()
-    }
-
-    fn shared() -> Shared {
-        Shared::new(model(), &EngineOptions::for_cpu())
-    }
-
-    fn torch(says: &str) -> ModelError {
-        tch::TchError::Torch(says.into()).into()
-    }
-
-    #[test]
-    fn where_memory_is_out_idle_states_make_room_for_one_job() {
-        let shared = shared();
-        let jobs = jobs(1);
-        let key = (jobs[0].request.row.id(), 1);
-        let calls = RefCell::new(0);
-        let run = |jobs: &[Job]| {
-            *calls.borrow_mut() += 1;
-            match shared.table.bytes() {
-                0 => Ok(tags(jobs)),
-                _ => Err(torch("CUDA out of memory. Tried to allocate 2 GiB")),
-            }
-        };
-        let state = Arc::new(State::new(
-            Applied {
-                residual: Frozen::new(Tensor::from_slice(&[1f32])),
-                key_value: None,
-            },
-            &shared.meter,
-        ));
-        shared.table.insert(key, &state, 1);
-        drop(state);
-        let results = shared.isolate(&jobs, &run);
-        assert_eq!(results[0].as_ref().unwrap(), &0);
-        assert_eq!(*calls.borrow(), 2);
-        assert!(!shared.queue().stopped);
-    }
-
-    #[test]
-    fn a_gpu_that_is_lost_stops_the_engine_and_blames_no_sample() {
-        let shared = shared();
-        let says = "CUDA error: an illegal memory access was encountered\nCompile with ...";
-        let calls = RefCell::new(0);
-        let results: Vec<Result<u64, EngineError>> = shared.isolate(&jobs(4), &|_: &[Job]| {
-            *calls.borrow_mut() += 1;
-            Err(torch(says))
-        });
-        assert_eq!(*calls.borrow(), 1);
-        assert!(shared.queue().stopped);
-        let lost = |result: &Result<u64, EngineError>| match result {
-            Err(EngineError::Device(says)) => !says.contains("Compile"),
-            _ => false,
-        };
-        assert!(results.len() == 4 && results.iter().all(lost));
-    }
-
-    fn refusal() -> ModelError {
-        ModelError::NotFound("this".into(), "batch".into())
-    }
-
-    #[test]
-    fn a_batch_too_large_is_halved_until_it_fits() {
-        let sizes = RefCell::new(Vec::new());
-        let results = shared().isolate(&jobs(7), &|jobs: &[Job]| {
-            sizes.borrow_mut().push(jobs.len());
-            match jobs.len() {
-                0..=2 => Ok(tags(jobs)),
-                _ => Err(refusal()),
-            }
-        });
-        let tags: Vec<u64> = results.into_iter().map(Result::unwrap).collect();
-        assert_eq!(tags, [0, 1, 2, 3, 4, 5, 6]);
-        assert_eq!(sizes.into_inner(), [7, 3, 1, 2, 4, 2, 2]);
-    }
-
-    #[test]
-    fn one_job_that_always_fails_fails_alone() {
-        let results = shared().isolate(&jobs(8), &|jobs: &[Job]| match tags(jobs).contains(&5) {
-            true => Err(refusal()),
-            false => Ok(tags(jobs)),
-        });
-        for (tag, result) in (0..).zip(results) {
-            match result {
-                Ok(own) => assert_eq!(own, tag),
-                Err(error) => {
-                    assert_eq!(tag, 5);
-                    assert!(matches!(error, EngineError::Model(_)));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_job_that_panics_fails_alone_with_what_it_said() {
-        let results = shared().isolate(&jobs(5), &|jobs: &[Job]| match tags(jobs).contains(&0) {
-            true => panic!("kernel {} broke", 3),
-            false => Ok(tags(jobs)),
-        });
-        let error = results[0].as_ref().unwrap_err().to_string();
-        assert_eq!(error, "a worker panicked: kernel 3 broke");
-        assert!(results[1..].iter().all(Result::is_ok));
-    }
 }

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The padded shape of a segment depends on that segment alone, never on what else is in the batch:
-//! what a row computes must not depend on its company. A batch costs three transfers to its device
+//! what a row computes must not depend on the rest of its batch. A batch costs three transfers to its device
 //! and no wait for it, however many buckets it has.
 
 use std::{collections::BTreeMap, ops::Range};

@@ -94,12 +94,12 @@ fn first_line(error: &tch::TchError) -> String {
 impl ModelError {
     /// Whether the device ran out of memory: the caller may try again with less at once.
     pub fn is_out_of_memory(&self) -> bool {
-        match self {
-            Self::Torch(error) => {
-                let text = error.to_string();
-                text.contains("out of memory") || text.contains("can't allocate memory")
-            }
-            _ => false,
-        }
+        matches!(self, Self::Torch(error) if says_out_of_memory(&error.to_string()))
     }
+}
+
+/// Whether a message of libtorch says that memory ran out, which it says in words only: of a GPU "out of memory", of the CPU
+/// "can't allocate memory".
+pub fn says_out_of_memory(text: &str) -> bool {
+    text.contains("out of memory") || text.contains("can't allocate memory")
 }

@@ -1,10 +1,11 @@
 //! From what was asked for by name to a search that can be built for every sample.
 
 use serde::Serialize;
+use serde_json::Value;
 use thiserror::Error;
 
 use super::{
-    Preset, SearchParams, Strategy,
+    Preset, SearchParams, Strategy, StrategyFactory,
     exhaustive::{self, Exhaustive, Listing},
     mcts::Mcts,
     random::RandomChains,
@@ -211,6 +212,17 @@ impl ResolvedSearch {
             (None, StrategyKind::Random) => Box::new(RandomChains::new(params, seed)),
             (None, _) => Box::new(Mcts::new(params, seed)),
         }
+    }
+}
+
+impl StrategyFactory for ResolvedSearch {
+    fn build(&self, seed: u64) -> Box<dyn Strategy> {
+        self.build(seed)
+    }
+
+    fn describe(&self) -> Value {
+        // Numbers, texts and lists of them: nothing that JSON has no form for.
+        serde_json::to_value(self).unwrap_or_default()
     }
 }
 

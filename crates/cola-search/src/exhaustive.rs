@@ -156,15 +156,8 @@ impl Strategy for Exhaustive {
     fn health(&self) -> Health {
         let told = self.asked - self.outstanding.len();
         Health {
-            simulations: told,
-            distinct_chains: told,
-            re_asked: 0,
-            max_depth: 0,
-            mean_depth: 0.0,
-            root_coverage: 0.0,
-            tree_policy_share: 0.0,
             exhausted: told == self.chains.len(),
-            degenerate: None,
+            ..Health::without_tree(told)
         }
     }
 }

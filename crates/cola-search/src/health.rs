@@ -30,6 +30,21 @@ pub struct Health {
 }
 
 impl Health {
+    /// Of a search that grows no tree and has been told of so many different chains.
+    pub fn without_tree(chains: usize) -> Self {
+        Self {
+            simulations: chains,
+            distinct_chains: chains,
+            re_asked: 0,
+            max_depth: 0,
+            mean_depth: 0.0,
+            root_coverage: 0.0,
+            tree_policy_share: 0.0,
+            exhausted: false,
+            degenerate: None,
+        }
+    }
+
     /// Says whether a tree of these numbers degenerated: it never left the root's children, or it
     /// is a single line.
     pub(super) fn diagnose(mut self) -> Self {

@@ -128,3 +128,12 @@ pub trait Strategy: Send {
     /// How the search is going.
     fn health(&self) -> Health;
 }
+
+/// Makes the search of every sample: what a run is given, so that anybody's strategy can be run.
+pub trait StrategyFactory: Send + Sync {
+    /// The search of one sample. `seed` comes from [`seed_for`]: the same seed must give the same search.
+    fn build(&self, seed: u64) -> Box<dyn Strategy>;
+
+    /// Everything that decides which chains are asked for, but the seed. A run that is continued must find the same.
+    fn describe(&self) -> serde_json::Value;
+}

@@ -98,15 +98,11 @@ impl Strategy for RandomChains {
             .count(&Chain::identity(self.params.layers));
         let told = self.chains - self.outstanding.len();
         Health {
-            simulations: told,
-            distinct_chains: told,
-            re_asked: 0,
             max_depth: self.most_edits,
             mean_depth: self.edits as f64 / self.chains.max(1) as f64,
             root_coverage: self.single as f64 / root_edits.max(1) as f64,
-            tree_policy_share: 0.0,
             exhausted: self.exhausted,
-            degenerate: None,
+            ..Health::without_tree(told)
         }
     }
 }

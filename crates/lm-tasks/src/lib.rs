@@ -2,7 +2,7 @@
 //!
 //! A task file is YAML in lm-evaluation-harness's dialect; [`resolve`] turns a built-in name or a path into a
 //! [`TaskSpec`], [`load_samples`] renders its rows into [`Sample`]s, and a sample grades what a model made of it:
-//! log-probabilities of options ([`Sample::grade_choice`]) or a generated text ([`Sample::grade_text`]). Grading is pure,
+//! log-probabilities of options ([`Variant::grade_choice`]) or a generated text ([`Variant::grade_text`]). Grading is pure,
 //! so the same output has the same verdict however it was computed.
 //!
 //! Numbers must equal those of lm-evaluation-harness 0.4.13 on the same model and rows; what it decides in passing (Python's

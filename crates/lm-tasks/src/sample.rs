@@ -1,11 +1,25 @@
 //! A row of a task, rendered: what the model reads, and what a right answer is.
 
 use pyjinja::Columns;
+use serde::Serialize;
+use serde_json::{Value, json};
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use super::letters;
 use super::spec::TaskSpec;
+
+/// To be raised when what a verdict depends on is written otherwise, or graded otherwise.
+const FINGERPRINT_VERSION: u32 = 1;
+
+/// Keys of a task file that say how answers are read and compared.
+const GRADING_KEYS: [&str; 5] = [
+    "output_type",
+    "filter_list",
+    "metric_list",
+    "process_docs",
+    "process_results",
+];
 
 /// A row of a task, rendered.
 #[derive(Debug, Clone)]
@@ -26,7 +40,7 @@ pub struct Sample {
 }
 
 /// A prompt and the question that follows it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Rendered {
     /// The prompt, before any continuation; of options that are prompts what stands before them.
     pub context: String,
@@ -60,7 +74,7 @@ impl Deref for Variant<'_> {
 }
 
 /// Right answers beside the gold one: options where options are scored, else texts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct AlsoRight {
     /// Their indices.
     pub options: Vec<usize>,
@@ -69,7 +83,7 @@ pub struct AlsoRight {
 }
 
 /// Whose words the parts of a context are in a chat.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ContextParts {
     /// Bytes at its beginning that describe the task.
     pub description: usize,
@@ -105,7 +119,7 @@ impl ContextParts {
 }
 
 /// A solved example in a context.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExampleParts {
     /// What is asked.
     pub question: Range<usize>,
@@ -116,7 +130,7 @@ pub struct ExampleParts {
 }
 
 /// What is asked of the model, with the gold answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Question {
     /// Which of these continuations of the prompt is the most likely.
     Choice {
@@ -232,6 +246,21 @@ impl Sample {
             rotation: at + 1,
             rendered,
         }))
+    }
+
+    /// Hash, 32 hex digits, of all that a verdict on the sample depends on: prompts, options, answers, and how the task
+    /// reads and compares answers. Over a serialisation of this crate's own, so that no library's output changes it.
+    pub fn fingerprint(&self) -> String {
+        let config = |key: &&str| self.task.config.get(*key);
+        let grading: Vec<Option<&Value>> = GRADING_KEYS.iter().map(config).collect();
+        let all = json!({
+            "version": FINGERPRINT_VERSION,
+            "own": self.own,
+            "rotated": self.rotated,
+            "target_delimiter": self.task.target_delimiter,
+            "grading": grading,
+        });
+        blake3::hash(all.to_string().as_bytes()).to_hex()[..32].to_owned()
     }
 
     /// The right answer as text: the gold option, or the gold answer.

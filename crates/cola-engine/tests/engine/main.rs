@@ -1,8 +1,8 @@
 //! What the engine promises: each step once, the same verdicts however it runs, failures that stay
 //! with their sample.
 
+mod batch_invariance;
 mod branches;
-mod company;
 mod decoding;
 mod drafts;
 mod exactness;

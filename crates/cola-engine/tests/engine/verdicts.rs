@@ -1,4 +1,4 @@
-//! Verdicts are those of the definition, whatever the state budget, the workers and the company.
+//! Verdicts are those of the definition, whatever the state budget, the workers and the batches.
 
 use std::sync::Arc;
 
@@ -75,7 +75,7 @@ impl Expected {
                 assert!((ours - expected).abs() < 1e-4, "{ours} {expected}");
             }
         }
-        let end = row.asked().iter().zip(&outcome.readings);
+        let end = row.reads().iter().zip(&outcome.readings);
         let mut end = end.filter(|((node, _), _)| *node == row.trunk() - 1);
         let next = end.next().unwrap().1.argmax;
         assert!(self.next.is_none_or(|expected| expected == next));

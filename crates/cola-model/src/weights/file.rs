@@ -43,7 +43,7 @@ impl MappedFile {
             path: path.clone(),
             source,
         };
-        // ReadAt before it is opened: opening a pipe would wait for its writer.
+        // Asked before it is opened: opening a pipe would wait for its writer.
         if !fs::metadata(&path).map_err(io)?.is_file() {
             return Err(ModelError::Malformed {
                 path,

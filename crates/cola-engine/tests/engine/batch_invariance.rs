@@ -121,11 +121,11 @@ fn logits_together(model: &Model, rows: &mut [Nodes], chain: &Chain) -> Vec<Tens
     rows.iter().map(logits).collect()
 }
 
-/// By how much company may change a number: by nothing, where the model says so itself.
+/// By how much the rest of a batch may change a number: by nothing, where the model says so itself.
 fn most(model: &Model) -> f64 {
-    match model.depends_on_company().unwrap() {
-        true => 5e-5,
-        false => 0.0,
+    match model.is_batch_invariant().unwrap() {
+        true => 0.0,
+        false => 5e-5,
     }
 }
 
@@ -240,7 +240,7 @@ fn a_token_after_its_context_is_what_it_is_in_the_whole_sequence() {
 }
 
 #[test]
-fn decoding_in_company_writes_what_decoding_alone_writes() {
+fn decoding_in_a_batch_writes_what_decoding_alone_writes() {
     let model = model("sharded-f16");
     let engine = engine("sharded-f16", options());
     let mut random = ChaCha8Rng::seed_from_u64(7);

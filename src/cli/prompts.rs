@@ -1,13 +1,13 @@
 //! How questions are put to a model: the flags, and what they mean to its tokenizer.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use clap::Args;
 
 use super::CliError;
 use crate::prepare::PromptLayout;
 use crate::run::note;
-use cola_model::{Message, Tokenizer, stop_tokens};
+use cola_model::{Message, Tokenizer};
 use lm_tasks::{PromptOptions, TaskError, TaskSpec};
 
 /// Tokens that a letter is looked for in: as Dr.LLM has it, of models that chat and of others.
@@ -16,7 +16,7 @@ const LETTER_TOKENS: usize = 2;
 
 /// How to ask.
 #[derive(Debug, Clone, Default, Args)]
-pub struct AskingArgs {
+pub struct PromptArgs {
     /// Put prompts through the model's chat template; a task's description is the system message.
     #[arg(long)]
     pub chat: bool,
@@ -41,7 +41,7 @@ pub struct AskingArgs {
     pub rotations: bool,
 }
 
-impl AskingArgs {
+impl PromptArgs {
     /// Whether solved examples are turns of a chat.
     pub fn examples_as_turns(&self) -> bool {
         self.chat && self.fewshot_as_multiturn.unwrap_or(true)
@@ -65,7 +65,7 @@ impl AskingArgs {
     }
 
     /// Prompts for a tokenizer; near-ties and wrong answers are left to whoever runs a model.
-    pub fn asking(
+    pub fn layout(
         &self,
         tokenizer: Arc<Tokenizer>,
         model: &Path,
@@ -77,20 +77,12 @@ impl AskingArgs {
         if let Some(system) = &self.system {
             check_system(&tokenizer, system)?;
         }
-        // The model's own, and as in lm-evaluation-harness the tokenizer's.
-        let ends = stop_tokens(model)?.into_iter().chain(tokenizer.end());
-        let ends: BTreeSet<u32> = ends.collect();
         Ok(PromptLayout {
-            tokenizer,
-            stop_tokens: ends.into_iter().collect(),
-            max_positions: usize::try_from(max_positions).unwrap_or(usize::MAX),
             chat: self.chat,
             examples_as_turns: self.examples_as_turns(),
             system: self.system.clone(),
             no_bos: self.no_bos,
-            near_tie_nats: 0.0,
-            wrong_targets: None,
-            warnings: Arc::default(),
+            ..PromptLayout::new(tokenizer, model, max_positions)?
         })
     }
 }
@@ -123,8 +115,8 @@ pub fn messages(system: Option<&str>, user: &str) -> Vec<Message> {
 }
 
 /// Says what looked wrong with the prompts.
-pub fn tell_warnings(command: &str, asking: &PromptLayout) {
-    for line in asking.warnings.lines() {
+pub fn tell_warnings(command: &str, layout: &PromptLayout) {
+    for line in layout.warnings.lines() {
         note(format_args!("{command}: warning: {line}"));
     }
 }

@@ -1,0 +1,255 @@
+//! A made-up world for tests: problems and a backend without a model.
+//!
+//! What a chain is worth on a problem is a function of both, drawn by hash. Some outcomes are near-ties: unless they run
+//! isolated, they say nothing, and a run that took them at their word would record other verdicts.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::problem::{Judge, Judged, Prepared, Problem, Target, Verdict};
+use cola_engine::{Backend, Completion, Cost, EngineError, Outcome, Request, Row, RowId};
+use cola_search::{chain::Chain, seed_for};
+
+/// An outcome that cost so many steps.
+pub fn outcome(steps: u64) -> Outcome {
+    Outcome {
+        readings: Vec::new(),
+        generated: None,
+        lead: f64::INFINITY,
+        cost: Cost {
+            steps_run: steps,
+            ..Cost::default()
+        },
+    }
+}
+
+/// A problem of two rows. Its rows' token says which it is.
+#[derive(Debug, Clone)]
+pub struct FakeProblem {
+    pub number: u32,
+    id: String,
+    /// Whether it cannot be asked.
+    pub unaskable: bool,
+}
+
+impl FakeProblem {
+    pub fn some(count: u32) -> Vec<Self> {
+        let problem = |number| FakeProblem {
+            number,
+            id: format!("p{number}"),
+            unaskable: false,
+        };
+        (0..count).map(problem).collect()
+    }
+
+    /// What the problem's judge is to find of a chain.
+    pub fn truth(&self, chain: &Chain) -> Verdict {
+        verdict([0, 1].map(|row| worth(self.number, row, chain)))
+    }
+}
+
+/// What a chain is worth on a row: never near 0.
+fn worth(problem: u32, row: u32, chain: &Chain) -> f64 {
+    let drawn = seed_for(u64::from(problem), &row.to_string(), &chain.to_string());
+    let size = 0.1 + (drawn % 1000) as f64 / 250.0;
+    if drawn.is_multiple_of(3) { -size } else { size }
+}
+
+/// Right where both rows say so.
+fn verdict(worth: [f64; 2]) -> Verdict {
+    let margin = worth[0].min(worth[1]);
+    Verdict {
+        correct: margin > 0.0,
+        margin: Some(margin),
+        answer: if margin > 0.0 { "gold" } else { "w0" }.to_owned(),
+        values: vec![f64::from(margin > 0.0)],
+    }
+}
+
+impl Problem for FakeProblem {
+    type Judge = FakeJudge;
+
+    fn task(&self) -> &str {
+        "fake"
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn index(&self) -> usize {
+        self.number as usize
+    }
+
+    fn gold(&self) -> String {
+        "gold".to_owned()
+    }
+
+    fn fingerprint(&self) -> String {
+        self.id.clone()
+    }
+
+    fn prepare(&self) -> Result<Prepared<FakeJudge>, String> {
+        if self.unaskable {
+            return Err("cannot be asked".to_owned());
+        }
+        let row = |at| Row::builder(&[self.number, at]).build();
+        Ok(Prepared {
+            rows: vec![row(0), row(1)],
+            decode: None,
+            judge: FakeJudge,
+        })
+    }
+}
+
+/// Reads what a chain is worth off the outcomes.
+#[derive(Debug)]
+pub struct FakeJudge;
+
+impl Judge for FakeJudge {
+    fn judge(
+        &self,
+        _: &[Arc<Row>],
+        outcomes: &[Outcome],
+        target: Target,
+    ) -> Result<Judged, String> {
+        let worth = [outcomes[0].lead, outcomes[1].lead];
+        let gold = verdict(worth);
+        Ok(Judged {
+            near_tie: worth.contains(&0.0),
+            verdict: match target {
+                Target::Gold => gold,
+                // The wrong answers share what is not right.
+                Target::Wrong(n) => Verdict {
+                    correct: gold
+                        .margin
+                        .is_some_and(|m| m < 0.0 && (m < -1.0) == (n == 1)),
+                    ..gold
+                },
+            },
+        })
+    }
+
+    fn wrong_answers(&self) -> Vec<String> {
+        vec!["w0".to_owned(), "w1".to_owned()]
+    }
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    /// Evaluations of this problem fail.
+    pub broken: Option<u32>,
+    /// The device is lost after so many evaluations.
+    pub lost_after: Option<usize>,
+    /// This is set after so many.
+    pub interrupt: Option<(usize, Arc<AtomicBool>)>,
+}
+
+/// Answers what is submitted, on a thread of its own, in an order that is drawn by `seed`.
+pub struct FakeBackend {
+    requests: Option<Sender<(Request, Sender<Completion>)>>,
+    thread: Option<JoinHandle<()>>,
+    registered: Mutex<BTreeSet<RowId>>,
+    pub submitted: Arc<AtomicUsize>,
+}
+
+impl FakeBackend {
+    pub fn new(seed: u64, faults: Faults) -> Self {
+        let (requests, incoming) = unbounded();
+        let submitted = Arc::new(AtomicUsize::new(0));
+        let thread = std::thread::spawn(move || answer(seed, &faults, &incoming));
+        Self {
+            requests: Some(requests),
+            thread: Some(thread),
+            registered: Mutex::default(),
+            submitted,
+        }
+    }
+
+    /// Rows that were never released.
+    pub fn left(&self) -> usize {
+        self.registered.lock().unwrap().len()
+    }
+}
+
+fn answer(seed: u64, faults: &Faults, incoming: &Receiver<(Request, Sender<Completion>)>) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut pool = Vec::new();
+    let mut answered = 0;
+    while let Ok(first) = incoming.recv() {
+        pool.push(first);
+        while !pool.is_empty() {
+            pool.extend(incoming.try_iter());
+            let (request, reply) = pool.swap_remove(random.random_range(0..pool.len()));
+            let result = outcome_of(&request, answered, faults);
+            answered += 1;
+            if let Some((after, flag)) = &faults.interrupt
+                && answered >= *after
+            {
+                flag.store(true, Ordering::Relaxed);
+            }
+            let tag = request.tag;
+            let _ = reply.send(Completion { tag, result });
+        }
+    }
+}
+
+fn outcome_of(request: &Request, answered: usize, faults: &Faults) -> Result<Outcome, EngineError> {
+    let &[problem, row] = request.row.tokens() else {
+        panic!("not a fake row");
+    };
+    if faults.lost_after.is_some_and(|after| answered >= after) {
+        return Err(EngineError::Device("gone".to_owned()));
+    }
+    if faults.broken == Some(problem) {
+        return Err(EngineError::Panic("broken".to_owned()));
+    }
+    let worth = worth(problem, row, &request.chain);
+    // A quarter of what does not run isolated is a near-tie.
+    let tie = !request.isolated && (worth * 1000.0) as i64 % 4 == 0;
+    Ok(Outcome {
+        lead: if tie { 0.0 } else { worth },
+        ..outcome(request.chain.len() as u64)
+    })
+}
+
+impl Backend for FakeBackend {
+    fn register_all(&self, rows: Vec<Row>) -> Result<Vec<Arc<Row>>, EngineError> {
+        let mut registered = self.registered.lock().unwrap();
+        registered.extend(rows.iter().map(Row::id));
+        Ok(rows.into_iter().map(Arc::new).collect())
+    }
+
+    fn release(&self, row: &Row) {
+        assert!(self.registered.lock().unwrap().remove(&row.id()));
+    }
+
+    fn submit(&self, request: Request, reply: &Sender<Completion>) {
+        self.submitted.fetch_add(1, Ordering::Relaxed);
+        assert!(self.registered.lock().unwrap().contains(&request.row.id()));
+        if let Some(requests) = &self.requests {
+            requests.send((request, reply.clone())).unwrap();
+        }
+    }
+}
+
+impl Drop for FakeBackend {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            // It panicked only if a test has failed already.
+            let _ = thread.join();
+        }
+    }
+}

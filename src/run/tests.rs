@@ -1,0 +1,252 @@
+//! Whole runs on made-up outcomes: what is recorded does not depend on how it was computed.
+
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use tempfile::TempDir;
+
+use super::{
+    fakes::{FakeBackend, FakeProblem, Faults},
+    *,
+};
+use crate::problem::Problem;
+use cola_model::Repeat;
+use cola_search::{Ask, Feedback, ResolvedSearch, SearchConfig, chain::Chain, seed_for};
+
+const LAYERS: usize = 6;
+const SEED: u64 = 7;
+
+fn resolved(strategy: &str) -> ResolvedSearch {
+    let config = SearchConfig {
+        strategy: strategy.to_owned(),
+        simulations: Some(30),
+        ..SearchConfig::default()
+    };
+    config.resolve(LAYERS).unwrap()
+}
+
+fn plan(problems: Vec<FakeProblem>, in_flight: usize, controls: usize) -> RunPlan<FakeProblem> {
+    RunPlan {
+        manifest: Manifest {
+            format: FORMAT,
+            model: "fake".into(),
+            model_hash: "00".into(),
+            tokenizer_hash: "11".into(),
+            stop_tokens: Vec::new(),
+            layers: LAYERS,
+            dtype: "f32".into(),
+            repeat: Repeat::Clean,
+            chat: false,
+            fewshot_as_multiturn: false,
+            system: None,
+            no_bos: false,
+            letters: false,
+            rotations: false,
+            seed: SEED,
+            search: serde_json::to_value(resolved("mcts")).unwrap(),
+            controls: ControlPlan { samples: controls },
+            tasks: TaskManifest::of(&problems),
+        },
+        problems,
+        searches: Searches {
+            main: Arc::new(resolved("mcts")),
+            random: Arc::new(resolved("random")),
+        },
+        in_flight,
+    }
+}
+
+fn run_in(
+    directory: &Path,
+    plan: &RunPlan<FakeProblem>,
+    backend: &FakeBackend,
+    interrupt: &AtomicBool,
+) -> Result<RunOutcome, RunError> {
+    let mut progress = Progress::new("test", true);
+    Driver::new(backend, plan, directory)?.run(interrupt, &mut progress)
+}
+
+/// The records of a run, sorted, without what depends on the clock.
+fn records(plan: &RunPlan<FakeProblem>, seed: u64, faults: Faults) -> Vec<SampleRecord> {
+    let directory = TempDir::new().unwrap();
+    let backend = FakeBackend::new(seed, faults);
+    let outcome = run_in(directory.path(), plan, &backend, &AtomicBool::new(false)).unwrap();
+    assert!(!outcome.interrupted);
+    assert_eq!(backend.left(), 0, "every row was released");
+    sorted(outcome.records)
+}
+
+fn sorted(mut records: Vec<SampleRecord>) -> Vec<SampleRecord> {
+    records.sort_by_key(|record| record.index);
+    for record in &mut records {
+        record.cost.seconds = 0.0;
+        record.elapsed = 0.0;
+        record.session = 0;
+    }
+    records
+}
+
+/// Names the first record that differs, rather than printing all of both.
+fn assert_same(records: &[SampleRecord], expected: &[SampleRecord]) {
+    assert_eq!(records.len(), expected.len());
+    for (record, expected) in records.iter().zip(expected) {
+        assert!(record == expected, "{record:?}\nexpected {expected:?}");
+    }
+}
+
+/// What the search of a problem finds when it is told the truth, one chain at a time.
+fn searched(problem: &FakeProblem) -> Vec<Evaluation> {
+    let mut search = resolved("mcts").build(seed_for(SEED, problem.task(), problem.id()));
+    let mut found = Vec::new();
+    while let Ask::Evaluate(chain) = search.ask() {
+        let verdict = problem.truth(&chain);
+        let feedback = Feedback {
+            correct: verdict.correct,
+            margin: verdict.margin,
+        };
+        search.tell(&chain, feedback);
+        found.push(Evaluation::new(chain, verdict));
+    }
+    found
+}
+
+#[test]
+fn a_run_records_what_each_search_alone_would_find() {
+    let problems = FakeProblem::some(8);
+    let plan = plan(problems.clone(), 3, 0);
+    for (record, problem) in records(&plan, 1, Faults::default()).iter().zip(&problems) {
+        let expected = searched(problem);
+        assert_eq!(record.evaluations, expected);
+        let right = expected.iter().filter(|e| e.correct);
+        let shortest = right.map(|e| e.chain.len()).min();
+        assert_eq!(record.best.as_ref().map(|e| e.chain.len()), shortest);
+        assert!(record.unconfirmed.is_empty());
+        assert!(record.controls.is_none() && record.error.is_none());
+        // One run of each chain, of the near-ties another, and one to confirm the best.
+        let least = expected.len() as u64 + u64::from(shortest.is_some());
+        assert!(record.cost.evaluations > least, "{:?}", record.cost);
+        assert!(record.cost.evaluations <= 2 * least);
+    }
+}
+
+#[test]
+fn records_do_not_depend_on_order_or_on_how_many_are_in_flight() {
+    let all = |in_flight, seed| {
+        let plan = plan(FakeProblem::some(9), in_flight, 4);
+        records(&plan, seed, Faults::default())
+    };
+    let alone = all(1, 1);
+    assert_eq!(alone.iter().filter(|r| r.controls.is_some()).count(), 4);
+    for seed in 2..5 {
+        assert_same(&all(20, seed), &alone);
+    }
+}
+
+#[test]
+fn the_control_looks_for_a_wrong_answer_that_is_not_the_models_own() {
+    let plan = plan(FakeProblem::some(12), 4, 12);
+    let mut looked_for = 0;
+    for record in records(&plan, 3, Faults::default()) {
+        let controls = record.controls.unwrap();
+        assert_eq!(controls.random.target, "gold");
+        match controls.wrong_target {
+            // The unmodified model answers w0 wherever it is wrong.
+            Some(wrong) => {
+                assert_eq!(wrong.target, "w1");
+                assert!(!record.baseline.unwrap().correct);
+                looked_for += 1;
+            }
+            None => assert!(record.baseline.unwrap().correct),
+        }
+    }
+    assert!(looked_for > 0);
+}
+
+#[test]
+fn a_run_that_is_stopped_anywhere_continues_to_the_same_records() {
+    let plan = plan(FakeProblem::some(7), 3, 3);
+    let expected = records(&plan, 1, Faults::default());
+    let directory = TempDir::new().unwrap();
+    for (session, after) in [5, 150, 400, usize::MAX].into_iter().enumerate() {
+        let interrupt = Arc::new(AtomicBool::new(false));
+        let faults = Faults {
+            interrupt: Some((after, Arc::clone(&interrupt))),
+            ..Faults::default()
+        };
+        let backend = FakeBackend::new(session as u64, faults);
+        let outcome = run_in(directory.path(), &plan, &backend, &interrupt).unwrap();
+        if !outcome.interrupted {
+            return assert_same(&sorted(outcome.records), &expected);
+        }
+    }
+    panic!("the last session is not interrupted");
+}
+
+#[test]
+fn a_sample_that_fails_is_recorded_and_leaves_the_others_alone() {
+    let mut problems = FakeProblem::some(5);
+    problems[1].unaskable = true;
+    let faults = Faults {
+        broken: Some(3),
+        ..Faults::default()
+    };
+    let with_faults = records(&plan(problems, 2, 0), 1, faults);
+    let without = records(&plan(FakeProblem::some(5), 2, 0), 1, Faults::default());
+    for (at, (record, expected)) in with_faults.iter().zip(&without).enumerate() {
+        match at {
+            1 => assert_eq!(record.error.as_deref(), Some("cannot be asked")),
+            3 => assert_eq!(record.error.as_deref(), Some("a worker panicked: broken")),
+            _ => assert!(record == expected, "sample {at} is another"),
+        }
+    }
+}
+
+#[test]
+fn a_lost_device_ends_the_session_and_keeps_what_is_recorded() {
+    let plan = plan(FakeProblem::some(6), 2, 0);
+    let directory = TempDir::new().unwrap();
+    let faults = Faults {
+        lost_after: Some(250),
+        ..Faults::default()
+    };
+    let backend = FakeBackend::new(1, faults);
+    let error = run_in(directory.path(), &plan, &backend, &AtomicBool::new(false)).unwrap_err();
+    assert_eq!(error.to_string(), "the device failed: gone");
+    let backend = FakeBackend::new(2, Faults::default());
+    let outcome = run_in(directory.path(), &plan, &backend, &AtomicBool::new(false)).unwrap();
+    assert!(outcome.records.iter().any(|record| record.session == 0));
+    let expected = records(&plan, 1, Faults::default());
+    assert_same(&sorted(outcome.records), &expected);
+}
+
+#[test]
+fn pairs_have_their_true_verdicts_each_once_and_rows_are_released() {
+    let problems = FakeProblem::some(5);
+    let chains = ["0-5", "0,0", "5,4", "1-3", "empty"];
+    let pair = |n: usize| Pair {
+        problem: n % 5,
+        chain: chains[n / 5].parse::<Chain>().unwrap(),
+    };
+    let pairs: Vec<Pair> = (0..25).map(pair).collect();
+    for (seed, most) in [(1, 1), (2, 7), (3, 100)] {
+        let backend = FakeBackend::new(seed, Faults::default());
+        let mut seen = vec![0; pairs.len()];
+        let interrupted = Evaluator::run(
+            &backend,
+            &problems,
+            &pairs,
+            most,
+            (&AtomicBool::new(false), &mut Progress::new("test", true)),
+            |at, evaluated| {
+                seen[at] += 1;
+                let truth = problems[pairs[at].problem].truth(&pairs[at].chain);
+                assert_eq!(evaluated.unwrap().verdict, truth);
+            },
+        );
+        assert!(!interrupted.unwrap());
+        assert_eq!(seen, vec![1; 25]);
+        assert_eq!(backend.left(), 0);
+    }
+}

@@ -1,0 +1,380 @@
+//! A model on its devices, ready to search or evaluate: where the library begins.
+//!
+//! ```no_run
+//! use cola::{prelude::*, search::SearchConfig, task::{LoadOptions, load_samples, resolve}};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let session = Session::builder("models/demo").build()?;
+//! let searches = session.searches(&SearchConfig::default())?;
+//! let task = std::sync::Arc::new(resolve("arc_easy")?);
+//! let options = LoadOptions { data: vec!["arc_easy.jsonl".into()], ..LoadOptions::default() };
+//! let layout = std::sync::Arc::new(session.layout(None)?);
+//! let problems: Vec<SampleProblem> = SampleProblem::all(load_samples(&task, &options)?.samples, &layout);
+//! let plan = session.plan(problems, searches, 0).with_controls(50);
+//! let outcome = session.search(&plan, "out", &Interrupt::never(), &mut Progress::quiet())?;
+//! println!("{} records", outcome.records.len());
+//! # Ok(())
+//! # }
+//! ```
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use tch::{Device, Kind};
+use thiserror::Error;
+
+use crate::{
+    prepare::PromptLayout,
+    problem::Problem,
+    run::{
+        ControlPlan, Driver, Evaluated, Evaluator, FORMAT, Manifest, Pair, Progress, RunError,
+        RunOutcome, RunPlan, Searches, TaskManifest,
+    },
+};
+use cola_engine::{Decode, Engine, EngineOptions, workers_and_threads};
+use cola_model::{Compute, Model, ModelError, Repeat, Tokenizer, free_memory, parse_devices};
+use cola_search::{SearchConfig, SearchError};
+
+/// Evaluations in flight of fixed chains: enough to fill batches of decoded tokens. The engine begins as many of them as there
+/// is memory for.
+const EVALUATIONS_IN_FLIGHT: usize = 512;
+
+/// Samples that are searched at once, on each device. Each is recorded when its search ends: the more there are, the more is
+/// lost when the program is killed.
+const SAMPLES_IN_FLIGHT_CPU: usize = 128;
+const SAMPLES_IN_FLIGHT_CUDA: usize = 256;
+
+/// Of the memory that is free beside the weights, states get one part in so many.
+const STATE_SHARE_CPU: usize = 4;
+const STATE_SHARE_CUDA: usize = 2;
+
+/// Why a session could not begin.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// The model cannot be loaded, or not run that way.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The search does not fit the model.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+}
+
+/// A flag that ends a run early: what is finished is kept.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt(pub Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Nobody interrupts.
+    pub fn never() -> Self {
+        Self::default()
+    }
+}
+
+/// How a model is to run. Nothing but [`dtype`](Self::dtype) and [`repeat`](Self::repeat) changes a verdict.
+#[derive(Debug, Clone)]
+pub struct SessionBuilder {
+    model: PathBuf,
+    device: String,
+    dtype: Option<Kind>,
+    repeat: Repeat,
+    decode: Decode,
+    state_budget: Option<usize>,
+    workers: Option<usize>,
+    threads: Option<usize>,
+    in_flight: Option<usize>,
+    invariant: bool,
+}
+
+impl SessionBuilder {
+    /// `cpu`, `cuda:N`, or several GPUs like `cuda:0,cuda:1`, over which samples are spread.
+    #[must_use]
+    pub fn device(mut self, device: &str) -> Self {
+        device.clone_into(&mut self.device);
+        self
+    }
+
+    /// Compute dtype. Without one it is f32 on the CPU and the dtype of the weights on CUDA.
+    #[must_use]
+    pub fn dtype(mut self, dtype: impl Into<Option<Kind>>) -> Self {
+        self.dtype = dtype.into();
+        self
+    }
+
+    /// What a layer sees when a chain visits it again.
+    #[must_use]
+    pub fn repeat(mut self, repeat: Repeat) -> Self {
+        self.repeat = repeat;
+        self
+    }
+
+    /// How continuations are computed.
+    #[must_use]
+    pub fn decode(mut self, decode: Decode) -> Self {
+        self.decode = decode;
+        self
+    }
+
+    /// Bytes for states on each device. Without a number it is a quarter of what is free on the CPU, and half on CUDA.
+    #[must_use]
+    pub fn state_budget(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.state_budget = bytes.into();
+        self
+    }
+
+    /// Worker threads of the engine. Without a number it is 1 on CUDA, and on the CPU what was fastest in a short trial.
+    #[must_use]
+    pub fn workers(mut self, workers: impl Into<Option<usize>>) -> Self {
+        self.workers = workers.into();
+        self
+    }
+
+    /// libtorch threads in each worker. Without a number it is `OMP_NUM_THREADS`, else as in that trial.
+    #[must_use]
+    pub fn threads(mut self, threads: impl Into<Option<usize>>) -> Self {
+        self.threads = threads.into();
+        self
+    }
+
+    /// Samples searched at once, or evaluations of fixed chains in flight.
+    #[must_use]
+    pub fn in_flight(mut self, most: impl Into<Option<usize>>) -> Self {
+        self.in_flight = most.into();
+        self
+    }
+
+    /// Whether near-ties are run again isolated on CUDA in 16 bits too.
+    #[must_use]
+    pub fn invariant(mut self, invariant: bool) -> Self {
+        self.invariant = invariant;
+        self
+    }
+
+    /// Loads the model and starts the engine.
+    ///
+    /// # Errors
+    /// A device that is not there, a model that cannot be loaded, or cannot repeat layers in that way.
+    pub fn build(self) -> Result<Session, SessionError> {
+        let devices = parse_devices(&self.device)?;
+        let kind = match (self.dtype, devices.as_slice()) {
+            (Some(kind), _) => kind,
+            (None, [Device::Cpu]) => Kind::Float,
+            (None, _) => Model::inspect(&self.model)?
+                .stored
+                .unwrap_or(Kind::BFloat16),
+        };
+        let on = devices
+            .into_iter()
+            .map(|device| self.load(Compute { device, kind }))
+            .collect::<Result<Vec<_>, _>>()?;
+        if let Some((_, options)) = on.first() {
+            // The thread that sets things up runs no large operation itself.
+            tch::set_num_threads(options.threads as i32);
+        }
+        Ok(Session {
+            engine: Engine::start_on(on),
+            path: self.model,
+            in_flight: self.in_flight,
+            invariant: self.invariant,
+        })
+    }
+
+    /// The model on one device, and how it runs there.
+    fn load(&self, compute: Compute) -> Result<(Arc<Model>, EngineOptions), ModelError> {
+        let model = Arc::new(Model::load(&self.model, compute)?);
+        self.repeat.check(model.spec())?;
+        let (mut options, share) = match compute.device {
+            Device::Cuda(_) => (EngineOptions::for_cuda(), STATE_SHARE_CUDA),
+            _ => (EngineOptions::for_cpu(), STATE_SHARE_CPU),
+        };
+        options.repeat = self.repeat;
+        options.decode = self.decode;
+        (options.workers, options.threads) = self.workers_and_threads(&model, &options)?;
+        let free = || free_memory(compute.device).map(|free| free / share);
+        if let Some(bytes) = self.state_budget.or_else(free) {
+            options.state_budget = bytes;
+        }
+        Ok((model, options))
+    }
+
+    /// As was asked; what that leaves open on the CPU is measured, unless `OMP_NUM_THREADS` says how many threads
+    /// libtorch is to use.
+    fn workers_and_threads(
+        &self,
+        model: &Model,
+        usual: &EngineOptions,
+    ) -> Result<(usize, usize), ModelError> {
+        let cores = usual.workers;
+        Ok(match (self.workers, self.threads) {
+            (Some(workers), Some(threads)) => (workers, threads),
+            (Some(workers), None) => (workers, usual.threads),
+            (None, Some(threads)) => ((cores / threads.max(1)).max(1), threads),
+            (None, None) if model.compute().device != Device::Cpu => (cores, usual.threads),
+            (None, None) => match std::env::var("OMP_NUM_THREADS").map(|n| n.parse::<usize>()) {
+                Ok(Ok(threads @ 1..)) => ((cores / threads).max(1), threads),
+                _ => workers_and_threads(model, cores)?,
+            },
+        })
+    }
+}
+
+/// A model on its devices.
+#[derive(Debug)]
+pub struct Session {
+    engine: Engine,
+    path: PathBuf,
+    in_flight: Option<usize>,
+    invariant: bool,
+}
+
+impl Session {
+    /// A session with a model: a directory in Hugging Face layout, or a GGUF file.
+    pub fn builder(model: impl Into<PathBuf>) -> SessionBuilder {
+        SessionBuilder {
+            model: model.into(),
+            device: "cpu".to_owned(),
+            dtype: None,
+            repeat: Repeat::Clean,
+            decode: Decode::Draft,
+            state_budget: None,
+            workers: None,
+            threads: None,
+            in_flight: None,
+            invariant: false,
+        }
+    }
+
+    /// The engine, to run rows and chains by hand.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Arc<Model> {
+        self.engine.model()
+    }
+
+    /// How samples are put to the model: prompts as tasks have them, without a chat. `tokenizer`: the model's own, if None.
+    ///
+    /// # Errors
+    /// A tokenizer that cannot be read.
+    pub fn layout(&self, tokenizer: Option<Arc<Tokenizer>>) -> Result<PromptLayout, ModelError> {
+        let tokenizer = match tokenizer {
+            Some(tokenizer) => tokenizer,
+            None => Arc::new(Tokenizer::load(&self.path)?),
+        };
+        let layout = PromptLayout::new(tokenizer, &self.path, self.model().spec().max_positions)?;
+        Ok(PromptLayout {
+            near_tie_nats: self.near_tie_nats()?,
+            ..layout
+        })
+    }
+
+    /// Nats that a log-probability can differ by with the other rows of its batch, with room to spare: closer answers are
+    /// near-ties. 0 where the model was tried and does not depend on them; else in f32 ten times what was measured with products
+    /// whose order of summation changes, and in 16 bits two roundings of a logit of up to 32. 0 on CUDA in 16 bits too,
+    /// unless the session is [`invariant`](SessionBuilder::invariant): there most texts hold a token as close as that, and to run
+    /// them one by one would leave the GPU idle.
+    ///
+    /// # Errors
+    /// The trial fails.
+    pub fn near_tie_nats(&self) -> Result<f64, ModelError> {
+        let model = self.model();
+        let Compute { device, kind } = model.compute();
+        Ok(match kind {
+            Kind::Half | Kind::BFloat16 if device != Device::Cpu && !self.invariant => 0.0,
+            _ if model.is_batch_invariant()? => 0.0,
+            Kind::Float => 1e-4,
+            Kind::Half => 0.03,
+            _ => 0.25,
+        })
+    }
+
+    /// A search and its random control, settled for the model.
+    ///
+    /// # Errors
+    /// An unknown name, or numbers that do not go together.
+    pub fn searches(&self, config: &SearchConfig) -> Result<Searches, SearchError> {
+        Searches::resolve(config, self.model().depth())
+    }
+
+    /// The plan of a search, without controls: [`RunPlan::with_controls`] adds them.
+    ///
+    /// `seed` decides all draws; a run directory belongs to one plan.
+    pub fn plan<P: Problem>(&self, problems: Vec<P>, searches: Searches, seed: u64) -> RunPlan<P> {
+        let model = self.model();
+        let cuda = model.compute().device != Device::Cpu;
+        let usual = match cuda {
+            true => SAMPLES_IN_FLIGHT_CUDA,
+            false => SAMPLES_IN_FLIGHT_CPU,
+        };
+        RunPlan {
+            manifest: Manifest {
+                format: FORMAT,
+                model: String::new(),
+                model_hash: model.hash().to_owned(),
+                tokenizer_hash: String::new(),
+                stop_tokens: Vec::new(),
+                layers: model.depth(),
+                dtype: dtype_name(model.compute().kind).to_owned(),
+                repeat: self.engine.repeat(),
+                chat: false,
+                fewshot_as_multiturn: false,
+                system: None,
+                no_bos: false,
+                letters: false,
+                rotations: false,
+                seed,
+                search: searches.main.describe(),
+                controls: ControlPlan { samples: 0 },
+                tasks: TaskManifest::of(&problems),
+            },
+            problems,
+            searches,
+            in_flight: self.in_flight.unwrap_or(usual * self.engine.devices()),
+        }
+    }
+
+    /// Searches what a run directory does not hold yet, until done or interrupted.
+    ///
+    /// # Errors
+    /// A directory that cannot be written, or holds something else, and a device that is lost.
+    pub fn search<P: Problem>(
+        &self,
+        plan: &RunPlan<P>,
+        directory: impl AsRef<Path>,
+        interrupt: &Interrupt,
+        progress: &mut Progress,
+    ) -> Result<RunOutcome, RunError> {
+        Driver::new(&self.engine, plan, directory.as_ref())?.run(&interrupt.0, progress)
+    }
+
+    /// Evaluates fixed chains: calls `done` with the index of each pair and what came of it, or why it failed, in whatever order
+    /// that becomes known. Returns whether it was interrupted: then some were not run.
+    ///
+    /// # Errors
+    /// The device is lost.
+    pub fn evaluate<P: Problem>(
+        &self,
+        problems: &[P],
+        pairs: &[Pair],
+        interrupt: &Interrupt,
+        progress: &mut Progress,
+        done: impl FnMut(usize, Result<Evaluated<'_, P::Judge>, String>),
+    ) -> Result<bool, RunError> {
+        let most = self.in_flight.unwrap_or(EVALUATIONS_IN_FLIGHT);
+        let watched = (&*interrupt.0, progress);
+        Evaluator::run(&self.engine, problems, pairs, most, watched, done)
+    }
+}
+
+/// The name of a compute dtype.
+pub fn dtype_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Float => "f32",
+        Kind::BFloat16 => "bf16",
+        Kind::Half => "f16",
+        _ => "other",
+    }
+}
