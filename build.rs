@@ -14,5 +14,4 @@ fn main() {
         .canonicalize()
         .unwrap_or(directory.into());
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", directory.display());
-    println!("cargo:rustc-env=COLA_LIBTORCH_LIB={}", directory.display());
 }

@@ -15,6 +15,9 @@ pub enum AnalysisError {
         /// Name of the run's model.
         model: String,
     },
+    /// The report could not be written from its template.
+    #[error("report.html: {0}")]
+    Page(#[from] minijinja::Error),
     /// No run was given at all.
     #[error("no runs to analyse")]
     NoRuns,

@@ -44,7 +44,7 @@ pub fn write_report(runs: &[RunRecords], out: &Path) -> Result<Vec<PathBuf>, Ana
         }
         sections.push((run, figures));
     }
-    let page = html::page(&sections);
+    let page = html::page(&sections)?;
     write(out.join("report.html"), page.as_bytes(), &mut written)?;
     Ok(written)
 }

@@ -132,14 +132,12 @@ fn say_where(out: &Path) -> Result<(), CliError> {
     ))
 }
 
-/// The directory that holds `models/demo` and `datasets/demo`: the current one, one above the
-/// binary, or where it was built.
+/// The directory that holds `models/demo` and `datasets/demo`: the current one, or one above the binary.
 fn home() -> Result<PathBuf, CliError> {
     let exe = std::env::current_exe().ok();
     let above = exe.iter().flat_map(|exe| exe.ancestors().skip(1));
     std::iter::once(Path::new("."))
         .chain(above)
-        .chain([Path::new(env!("CARGO_MANIFEST_DIR"))])
         .find(|home| home.join("models/demo/config.json").exists())
         .map(Path::to_owned)
         .ok_or_else(|| {

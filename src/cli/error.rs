@@ -74,9 +74,9 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// The message as one line: what templates and libraries say may have several.
+    /// The message as one line, in terms of flags: what templates and libraries say may have several lines, and names options.
     pub fn on_one_line(&self) -> String {
-        let text = self.to_string();
+        let text = in_flags(&self.to_string());
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         lines.collect::<Vec<_>>().join(" ")
     }
@@ -84,5 +84,46 @@ impl CliError {
     /// Whether the reader of our output has left (`cola inspect | head`): not an error.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(source) if source.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// What an option of a library has after its flag on the command line.
+const VALUES: [(&str, &str); 3] = [
+    ("data", " FILE"),
+    ("fewshot_data", " FILE"),
+    ("tokenizer", " DIR"),
+];
+
+/// A library's message with the flags of the command line for the options that it names: "option `skip_bad_rows`" is
+/// `--skip-bad-rows`.
+pub fn in_flags(message: &str) -> String {
+    const OPTION: &str = "option `";
+    let mut text = String::new();
+    let mut rest = message;
+    while let Some((before, after)) = rest.split_once(OPTION) {
+        text += before;
+        let Some((name, after)) = after.split_once('`') else {
+            text += OPTION;
+            rest = after;
+            continue;
+        };
+        text += &format!("--{}", name.replace('_', "-"));
+        let value = VALUES.iter().find(|(option, _)| *option == name);
+        text += value.map_or("", |(_, value)| value);
+        rest = after;
+    }
+    text + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_libraries_name_are_flags_here() {
+        let message = "task `t`: option `max_gen_toks`: no; give the rows with option `data`";
+        let expected = "task `t`: --max-gen-toks: no; give the rows with --data FILE";
+        assert_eq!(in_flags(message), expected);
+        assert_eq!(in_flags("an option `without end"), "an option `without end");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -290,28 +291,9 @@ fn sanitized(name: &str) -> String {
 
 /// ISO 8601 with microseconds in UTC, its colons written as dashes: `2026-01-31T23-59-59.000001`.
 fn date_id(time: SystemTime) -> String {
-    let since = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    let (seconds, micros) = (since.as_secs(), since.subsec_micros());
-    let (year, month, day) = civil(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}-{minute:02}-{second:02}.{micros:06}")
-}
-
-/// Year, month and day of a number of days since 1970-01-01 (Hinnant's days in eras of 400 years that begin in March).
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (year, month) = match month {
-        0..=9 => (year, month + 3),
-        _ => (year + 1, month - 9),
-    };
-    (year + 400 * era, month, day)
+    DateTime::<Utc>::from(time)
+        .format("%Y-%m-%dT%H-%M-%S%.6f")
+        .to_string()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{CliError, args::TaskArgs, fetching};
+use super::{CliError, args::TaskArgs, error::in_flags, fetching};
 use crate::prepare::{PromptLayout, SampleProblem};
 use crate::run::note;
 use cola_hub::{HubModel, dataset_files};
@@ -201,7 +201,7 @@ fn split_files(dataset: &str, subset: Option<&str>, split: &str) -> Result<Vec<P
 
 fn tell_skipped(spec: &TaskSpec, skipped: &[String]) {
     for reason in skipped.iter().take(TOLD) {
-        note(format_args!("cola: skipped {reason}"));
+        note(format_args!("cola: skipped {}", in_flags(reason)));
     }
     if skipped.len() > TOLD {
         let (name, count) = (&spec.name, skipped.len());

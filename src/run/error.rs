@@ -29,7 +29,7 @@ pub enum RunError {
     /// The directory holds a run of something else.
     #[error(
         "{}: `{field}` was {was} when this run began and is {now} now; use the same command to continue it, or \
-         another --out",
+         another option `out`",
         path.display()
     )]
     Changed {
@@ -43,13 +43,13 @@ pub enum RunError {
         now: String,
     },
     /// The directory is in use.
-    #[error("{}: another process is writing this run; wait for it, or use another --out", .0.display())]
+    #[error("{}: another process is writing this run; wait for it, or use another option `out`", .0.display())]
     Locked(PathBuf),
     /// The directory to write to holds other things.
-    #[error("{}: not empty and not a run directory (no manifest.json); use another --out", .0.display())]
+    #[error("{}: not empty and not a run directory (no manifest.json); use another option `out`", .0.display())]
     NotEmpty(PathBuf),
     /// The directory to write to is a file.
-    #[error("{}: is a file; --out takes a directory", .0.display())]
+    #[error("{}: is a file; option `out` takes a directory", .0.display())]
     NotADirectory(PathBuf),
     /// The directory to read holds no run.
     #[error("{}: not a run directory (no manifest.json)", .0.display())]

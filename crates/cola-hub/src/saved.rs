@@ -159,7 +159,9 @@ fn check_subset(home: &Path, subset: Option<&str>) -> Result<(), HubFailure> {
     match info.config_name {
         Some(own) if own != subset && own != "default" => Err(broken(
             &file,
-            format!("config_name: this is the subset {own}, not {subset}; --subset {own} takes it"),
+            format!(
+                "config_name: this is the subset {own}, not {subset}; option `subset` {own} takes it"
+            ),
         )),
         _ => Ok(()),
     }
@@ -335,7 +337,7 @@ mod tests {
         let other = of(&home, Some("easy"), "test").unwrap_err();
         assert_eq!(
             other,
-            "DIR/test/dataset_info.json: config_name: this is the subset hard, not easy; --subset hard takes it"
+            "DIR/test/dataset_info.json: config_name: this is the subset hard, not easy; option `subset` hard takes it"
         );
         save(&home, "easy/test/", FILES, "\"whatever\"");
         assert_eq!(

@@ -60,7 +60,7 @@ pub(super) fn files_of_split<'a>(
     if subsets.len() > 1 && subsets.contains(&None) {
         chosen.retain(|part| part.subset.is_none());
     } else if subsets.len() > 1 {
-        return Err(format!("{}; name one with --subset", listed(&parts)));
+        return Err(format!("{}; name one with option `subset`", listed(&parts)));
     }
     let whole = |part: &&Part| part.of.is_none_or(|of| of == chosen.len());
     if chosen.is_empty() {
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(of(&files, Some("a"), "train"), Err(there.to_owned()));
         assert_eq!(
             of(&files, None, "test"),
-            Err(format!("{there}; name one with --subset"))
+            Err(format!("{there}; name one with option `subset`"))
         );
         assert_eq!(of(&files, None, "train").unwrap(), ["b/train/0000.parquet"]);
         assert_eq!(of(&["b.txt"], None, "test"), Err("none".to_owned()));

@@ -68,17 +68,29 @@ pub fn parse_devices(text: &str) -> Result<Vec<Device>, ModelError> {
 /// Bytes that are free on a device; `None` where that cannot be known.
 pub fn free_memory(device: Device) -> Option<usize> {
     match device {
-        Device::Cpu => {
-            let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-            let line = text
-                .lines()
-                .find_map(|line| line.strip_prefix("MemAvailable:"))?;
-            let kibibytes: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-            Some(kibibytes << 10)
-        }
+        Device::Cpu => free_on_host(),
         Device::Cuda(index) => free_on_cuda(index),
         _ => None,
     }
+}
+
+/// What the host has, or less where the process's control group (a container) may not use that much.
+fn free_on_host() -> Option<usize> {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let group = system.cgroup_limits();
+    let free = within(
+        system.available_memory(),
+        group.map(|group| (group.total_memory, group.rss)),
+    );
+    usize::try_from(free).ok().filter(|&free| free > 0)
+}
+
+/// Bytes that may still be used of `available`, in a group with a (limit, used) if there is one. Files that are mapped or
+/// cached do not count as used: they give way.
+fn within(available: u64, group: Option<(u64, u64)>) -> u64 {
+    let left = group.map(|(limit, used)| limit.saturating_sub(used));
+    left.map_or(available, |left| left.min(available))
 }
 
 /// As the CUDA runtime says, which libtorch has loaded.
@@ -129,14 +141,19 @@ fn load_cuda() -> Result<(), String> {
     ))
 }
 
-/// By name (LD_LIBRARY_PATH), then beside the libtorch the binary was built with.
+/// By name (LD_LIBRARY_PATH), then beside the libtorch that is running.
 fn candidates() -> Vec<PathBuf> {
     let name = "libtorch_cuda.so";
     let mut paths = vec![PathBuf::from(name)];
-    if let Some(built) = option_env!("COLA_LIBTORCH_LIB") {
-        let built = Path::new(built);
-        paths.push(built.join(name));
-        paths.push(built.join("../site/torch/lib").join(name));
+    // A line of the process's memory map ends in the file that is mapped there.
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let running = maps
+        .lines()
+        .filter_map(|line| line.find('/').map(|at| &line[at..]))
+        .find(|path| path.ends_with("/libtorch_cpu.so"));
+    if let Some(directory) = running.and_then(|path| Path::new(path).parent()) {
+        paths.push(directory.join(name));
+        paths.push(directory.join("../site/torch/lib").join(name));
     }
     paths
 }
@@ -184,5 +201,21 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn the_host_says_what_is_free() {
         assert!(free_memory(Device::Cpu).is_some_and(|bytes| bytes > 1 << 20));
+    }
+
+    #[test]
+    fn a_container_that_may_use_less_than_the_host_has_free_gets_less() {
+        assert_eq!(within(100, None), 100);
+        assert_eq!(within(100, Some((1000, 10))), 100);
+        assert_eq!(within(100, Some((60, 10))), 50);
+        assert_eq!(within(100, Some((60, 70))), 0);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_libtorch_that_runs_is_found() {
+        // Makes sure it is loaded.
+        let _ = tch::Tensor::from_slice(&[1f32]);
+        assert_eq!(candidates().len(), 3, "{:?}", candidates());
     }
 }

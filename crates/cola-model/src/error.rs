@@ -49,7 +49,7 @@ pub enum ModelError {
         reason: String,
     },
     /// The device cannot be used.
-    #[error("--device {device}: {reason}")]
+    #[error("option `device` {device}: {reason}")]
     Device {
         /// As the user wrote it.
         device: String,
@@ -73,7 +73,7 @@ pub enum ModelError {
         most: i64,
     },
     /// A repeat semantics this model cannot run.
-    #[error("--repeat {repeat}: {reason}")]
+    #[error("option `repeat` {repeat}: {reason}")]
     Repeat {
         /// As the user wrote it.
         repeat: Repeat,

@@ -48,9 +48,13 @@ impl Packed {
         let suits = weight.device() == Device::Cpu
             && weight.dim() == 2
             && (kind == Kind::Float || (kind == Kind::BFloat16 && multiplies_bfloat16()));
-        let Some(interface) = interface().filter(|_| suits) else {
-            return Ok(None);
-        };
+        match interface().filter(|_| suits) {
+            Some(interface) => Self::pack(interface, weight).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn pack(interface: &Interface, weight: &Tensor) -> Result<Self, ModelError> {
         let mut owned: Handle = null_mut();
         // SAFETY: the handle given is a live tensor; the new one is another reference to it.
         let made = unsafe { (interface.new_handle)(weight.as_ptr() as Handle, &raw mut owned) };
@@ -66,16 +70,25 @@ impl Packed {
         check(packed)?;
         // SAFETY: the result is an owned tensor handle.
         let weight = unsafe { Tensor::from_ptr(stack[0] as *mut _) };
-        Ok(Some(Self {
+        Ok(Self {
             weight: Frozen::new(weight),
-        }))
+        })
     }
 
     /// `x W^T + b`: `[N, in] -> [N, out]`.
     pub fn forward(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, ModelError> {
-        let Some(interface) = interface() else {
-            return Err(failure());
-        };
+        match interface() {
+            Some(interface) => self.multiply(interface, x, bias),
+            None => Err(failure()),
+        }
+    }
+
+    fn multiply(
+        &self,
+        interface: &Interface,
+        x: &Tensor,
+        bias: Option<&Tensor>,
+    ) -> Result<Tensor, ModelError> {
         let mut bias = bias.map(|bias| bias.as_ptr() as Handle);
         let mut y: Handle = null_mut();
         // SAFETY: all handles are live tensors, which are only read; "none" takes no scalars.
@@ -118,7 +131,37 @@ fn failure() -> ModelError {
 /// Looked up once: the program links libtorch, but not every libtorch has them.
 fn interface() -> Option<&'static Interface> {
     static FOUND: OnceLock<Option<Interface>> = OnceLock::new();
-    FOUND.get_or_init(look_up).as_ref()
+    FOUND
+        .get_or_init(|| {
+            let found = look_up()?;
+            if agrees_with_libtorch(&found) {
+                return Some(found);
+            }
+            tracing::warn!(
+                "this libtorch's packed products differ from its plain ones: they are not used"
+            );
+            None
+        })
+        .as_ref()
+}
+
+/// Whether a small product comes out as libtorch's own does: the functions are found by name alone, and another libtorch may
+/// mean something else by them.
+fn agrees_with_libtorch(interface: &Interface) -> bool {
+    let numbers = |rows: i64, columns: i64, scale: f64| {
+        let flat = Tensor::arange(rows * columns, (Kind::Float, Device::Cpu));
+        ((flat * scale).sin()).reshape([rows, columns])
+    };
+    let (x, weight) = (numbers(3, 16, 0.7), numbers(8, 16, 0.3));
+    let bias = numbers(1, 8, 1.1).reshape([8]);
+    let product = || -> Result<Tensor, ModelError> {
+        let packed = Packed::pack(interface, &weight)?;
+        packed.multiply(interface, &x, Some(&bias))
+    };
+    let plain = x.linear(&weight, Some(&bias));
+    product().is_ok_and(|packed| {
+        packed.size() == plain.size() && packed.allclose(&plain, 1e-4, 1e-5, false)
+    })
 }
 
 #[cfg(unix)]

@@ -68,12 +68,12 @@ pub enum SearchError {
         known: String,
     },
     /// A search of nothing.
-    #[error("--simulations 0: the unmodified model alone takes one")]
+    #[error("option `simulations` 0: the unmodified model alone takes one")]
     NoSimulations,
     /// Damped repeats in a search that reproduces a published one.
     #[error(
-        "--damping {alpha}: --preset {preset} reproduces a published search, which damps nothing; \
-         --preset default does"
+        "option `damping` {alpha}: option `preset` {preset} reproduces a published search, which damps nothing; \
+         option `preset` default does"
     )]
     DampedPreset {
         /// What was asked for.
@@ -83,23 +83,25 @@ pub enum SearchError {
     },
     /// Margins in a search that reproduces a published one.
     #[error(
-        "--score margin: --preset {preset} reproduces a published search, which is told right or \
-         wrong alone; --preset default goes by margins"
+        "option `score` margin: option `preset` {preset} reproduces a published search, which is told right or \
+         wrong alone; option `preset` default goes by margins"
     )]
     MarginPreset {
         /// The published search.
         preset: String,
     },
     /// Damping that damps nothing.
-    #[error("--damping 1: these are the plain repeats, which are tried anyway; give less than 1")]
+    #[error(
+        "option `damping` 1: these are the plain repeats, which are tried anyway; give less than 1"
+    )]
     PlainDamping,
     /// A model of nothing.
     #[error("the model has no layers to search over")]
     NoLayers,
     /// `exhaustive` on a space it cannot finish.
     #[error(
-        "--strategy exhaustive: {chains} chains are one edit or less from the identity, more than \
-         --simulations {simulations}; raise it, or use mcts or random"
+        "option `strategy` exhaustive: {chains} chains are one edit or less from the identity, more than \
+         option `simulations` {simulations}; raise it, or use mcts or random"
     )]
     SpaceTooLarge {
         /// Chains of at most one edit.
@@ -270,8 +272,10 @@ mod tests {
             error("mcts", "polar", None),
             "unknown preset \"polar\"; known: default, cola-paper, polar-release, dr-llm, re-polar"
         );
-        assert!(error("mcts", "default", Some(0)).contains("--simulations 0"));
-        assert!(error("exhaustive", "default", Some(50)).contains("more than --simulations 50"));
+        assert!(error("mcts", "default", Some(0)).contains("option `simulations` 0"));
+        assert!(
+            error("exhaustive", "default", Some(50)).contains("more than option `simulations` 50")
+        );
     }
 
     #[test]
@@ -279,7 +283,7 @@ mod tests {
         for (preset, _) in &Preset::ALL[1..] {
             for strategy in ["mcts", "random"] {
                 let error = damped(strategy, preset, 500).resolve(8).unwrap_err();
-                let expected = format!("--damping 0.5: --preset {preset} reproduces");
+                let expected = format!("option `damping` 0.5: option `preset` {preset} reproduces");
                 assert!(error.to_string().starts_with(&expected), "{error}");
             }
         }
@@ -310,7 +314,7 @@ mod tests {
             let told = resolve(preset, Some(Score::Verdict)).unwrap();
             assert_eq!(told, resolve(preset, None).unwrap());
             let error = resolve(preset, Some(Score::Margin)).unwrap_err();
-            let expected = format!("--score margin: --preset {preset} reproduces");
+            let expected = format!("option `score` margin: option `preset` {preset} reproduces");
             assert!(error.to_string().starts_with(&expected), "{error}");
         }
     }

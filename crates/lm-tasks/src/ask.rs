@@ -79,7 +79,7 @@ pub(super) fn ask(
     }
     let choice = all[0].question.choice();
     let Some((options, gold)) = choice.filter(|_| task.has_options()) else {
-        return Err("--rotations: there are no options to rotate".to_owned());
+        return Err("option `rotations`: there are no options to rotate".to_owned());
     };
     let (options, count) = (options.to_vec(), options.len());
     for turn in 1..count {
@@ -103,10 +103,10 @@ pub(super) fn ask(
     {
         let hint = match task.letters {
             true => "",
-            false => ", or list them with --letters",
+            false => ", or list them with option `letters`",
         };
         return Err(format!(
-            "--rotations: the prompt lists no options that could be rotated (options in a list of the row, \
+            "option `rotations`: the prompt lists no options that could be rotated (options in a list of the row, \
              or in columns of their own, can); leave it out{hint}"
         ));
     }
@@ -132,7 +132,9 @@ fn one(
     let mut prompt = match target::prompt(task, row)? {
         Prompt::Text(text) => text,
         Prompt::Option(_) if task.letters => {
-            return Err("--letters: the options are prompts, not answers; leave it out".to_owned());
+            return Err(
+                "option `letters`: the options are prompts, not answers; leave it out".to_owned(),
+            );
         }
         Prompt::Option(gold) if task.is_multiple_choice() => {
             target.only()?;
@@ -155,8 +157,8 @@ fn one(
         // Letters are put to whatever order there is; what is scored must have moved with the prompt.
         if !task.letters && options.as_ref() != Some(&turned.options) {
             return Err(
-                "--rotations: the options are not texts of the row, so they cannot be rotated; leave it out, or list \
-                 them with --letters"
+                "option `rotations`: the options are not texts of the row, so they cannot be rotated; leave it out, or list \
+                 them with option `letters`"
                     .to_owned(),
             );
         }

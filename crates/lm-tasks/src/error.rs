@@ -45,7 +45,7 @@ pub enum TaskError {
 
     /// The task names no data file, or not for the split it evaluates.
     #[error(
-        "task `{task}`: {message}; give the rows with --data FILE{}",
+        "task `{task}`: {message}; give the rows with option `data`{}",
         hint(other)
     )]
     NoData {
@@ -59,7 +59,7 @@ pub enum TaskError {
 
     /// The task names no data file to draw few-shot examples from.
     #[error(
-        "task `{task}`: num_fewshot: {message}; give the rows of the examples with --fewshot-data FILE, or ask without them: --num-fewshot 0"
+        "task `{task}`: num_fewshot: {message}; give the rows of the examples with option `fewshot_data`, or ask without them: option `num_fewshot` 0"
     )]
     NoExamples {
         /// The task.
@@ -68,13 +68,13 @@ pub enum TaskError {
         message: String,
     },
 
-    /// A flag that asks of a task what it does not have.
-    #[error("task `{task}`: {flag}: {message}; leave it out, or give another task")]
-    Flag {
+    /// An option that asks of a task what it does not have.
+    #[error("task `{task}`: option `{option}`: {message}; leave it out, or give another task")]
+    Option {
         /// The task.
         task: String,
-        /// As the user wrote it.
-        flag: &'static str,
+        /// Its name.
+        option: &'static str,
         /// Why it makes no sense.
         message: String,
     },
@@ -104,9 +104,9 @@ pub enum TaskError {
         message: String,
     },
 
-    /// More bad rows than `--skip-bad-rows` allows.
+    /// More bad rows than [`LoadOptions::skip_bad_rows`](super::LoadOptions::skip_bad_rows) allows.
     #[error(
-        "{place}: {message}; bad rows skipped before it: {skipped}, as many as --skip-bad-rows allows"
+        "{place}: {message}; bad rows skipped before it: {skipped}, as many as option `skip_bad_rows` allows"
     )]
     TooManyBadRows {
         /// Where the first is that is too many.

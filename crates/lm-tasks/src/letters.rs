@@ -37,9 +37,9 @@ impl TaskSpec {
     /// The task has no options.
     pub fn by_letters(mut self, max_tokens: usize) -> Result<Self, TaskError> {
         if !self.is_multiple_choice() {
-            return Err(TaskError::Flag {
+            return Err(TaskError::Option {
                 task: self.name,
-                flag: "--letters",
+                option: "letters",
                 message: "its answers are generated text: there are no options to list".to_owned(),
             });
         }

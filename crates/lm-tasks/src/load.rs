@@ -66,9 +66,9 @@ pub struct LoadedTask {
 /// its options, if more than `skip_bad_rows` are; named by file and line. Rotations of what has no options in its prompt.
 pub fn load_samples(task: &Arc<TaskSpec>, options: &LoadOptions) -> Result<LoadedTask, TaskError> {
     if options.manner.rotations && !task.has_options() {
-        return Err(TaskError::Flag {
+        return Err(TaskError::Option {
             task: task.name.clone(),
-            flag: "--rotations",
+            option: "rotations",
             message: "its answers are generated text: there are no options to rotate".to_owned(),
         });
     }
@@ -294,7 +294,7 @@ fn files_of_split(task: &TaskSpec, split: &str) -> Result<Vec<PathBuf>, TaskErro
             other: None,
         });
     }
-    let place = match source.fetch_flags() {
+    let place = match source.fetch_options() {
         None => String::new(),
         Some(_) => {
             let hub = [&source.path, &source.name];
@@ -307,7 +307,7 @@ fn files_of_split(task: &TaskSpec, split: &str) -> Result<Vec<PathBuf>, TaskErro
 }
 
 fn no_data(task: &TaskSpec, message: &str) -> TaskError {
-    let fetch = task.source.fetch_flags();
+    let fetch = task.source.fetch_options();
     let other = fetch.map(|flags| format!("fetch them with {flags}"));
     TaskError::NoData {
         task: task.name.clone(),

@@ -109,9 +109,9 @@ impl TaskSpec {
     /// The task generates nothing.
     pub fn generating(mut self, most: usize) -> Result<Self, TaskError> {
         let Output::Generate { max_tokens, .. } = &mut self.output else {
-            return Err(TaskError::Flag {
+            return Err(TaskError::Option {
                 task: self.name,
-                flag: "--max-gen-toks",
+                option: "max_gen_toks",
                 message: "it scores given answers and generates none".to_owned(),
             });
         };
@@ -233,10 +233,16 @@ impl DataSource {
     }
 
     /// What to type to have the rows fetched, where they are on the hub.
-    pub(super) fn fetch_flags(&self) -> Option<String> {
+    pub(super) fn fetch_options(&self) -> Option<String> {
         let path = self.dataset().filter(|_| self.files.is_empty())?;
-        let subset = self.name.as_ref().map(|name| format!(" --subset {name}"));
-        Some(format!("--dataset {path}{}", subset.unwrap_or_default()))
+        let subset = self
+            .name
+            .as_ref()
+            .map(|name| format!(" option `subset` {name}"));
+        Some(format!(
+            "option `dataset` {path}{}",
+            subset.unwrap_or_default()
+        ))
     }
 
     /// The files of a split, as the task file names them.

@@ -3,7 +3,8 @@
 //! lm-evaluation-harness is Python: a prompt passes through Jinja2 and `str`, an answer through `re`, and few-shot examples are drawn
 //! with `random.Random(seed).sample`. Numbers that equal its numbers need the same text to the byte, and the same draws.
 //! What differs between Jinja2 or Python and the Rust libraries underneath (minijinja, fancy-regex) is done here as Python does
-//! it, or refused in words.
+//! it, or refused in words: `%` with a text on its left, `~` of anything but texts and integers, and a change of a list that
+//! the template itself writes out.
 //!
 //! # Words
 //!

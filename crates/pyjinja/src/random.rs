@@ -4,60 +4,21 @@
 
 use std::collections::HashSet;
 
-const N: usize = 624;
-const M: usize = 397;
+use mt19937::MT19937;
+use rand::Rng;
 
-/// A Mersenne twister in Python's state for a seed.
-#[derive(Debug, Clone)]
-pub struct PythonRandom {
-    state: [u32; N],
-    next: usize,
-}
+/// Python's generator in its state for a seed.
+#[derive(Debug)]
+pub struct PythonRandom(MT19937);
 
 impl PythonRandom {
     /// `random.Random(seed)`.
     pub fn new(seed: u32) -> Self {
-        let mut state = [0u32; N];
-        state[0] = 19_650_218;
-        for i in 1..N {
-            let last = state[i - 1];
-            state[i] = 1_812_433_253u32
-                .wrapping_mul(last ^ (last >> 30))
-                .wrapping_add(i as u32);
-        }
-        let mut i = 1;
-        // The key is the one word of the seed, so its index is always 0.
-        for _ in 0..N {
-            let last = state[i - 1];
-            state[i] =
-                (state[i] ^ (last ^ (last >> 30)).wrapping_mul(1_664_525)).wrapping_add(seed);
-            i = wrap(&mut state, i);
-        }
-        for _ in 0..N - 1 {
-            let last = state[i - 1];
-            state[i] = (state[i] ^ (last ^ (last >> 30)).wrapping_mul(1_566_083_941))
-                .wrapping_sub(i as u32);
-            i = wrap(&mut state, i);
-        }
-        state[0] = 0x8000_0000;
-        PythonRandom { state, next: N }
+        PythonRandom(MT19937::new_with_slice_seed(&[seed]))
     }
 
     fn word(&mut self) -> u32 {
-        if self.next == N {
-            for i in 0..N {
-                let y = (self.state[i] & 0x8000_0000) | (self.state[(i + 1) % N] & 0x7fff_ffff);
-                let twist = if y & 1 == 1 { 0x9908_b0df } else { 0 };
-                self.state[i] = self.state[(i + M) % N] ^ (y >> 1) ^ twist;
-            }
-            self.next = 0;
-        }
-        let mut y = self.state[self.next];
-        self.next += 1;
-        y ^= y >> 11;
-        y ^= (y << 7) & 0x9d2c_5680;
-        y ^= (y << 15) & 0xefc6_0000;
-        y ^ (y >> 18)
+        self.0.next_u32()
     }
 
     /// Uniform below `bound`: as many bits as `bound` has, drawn until they are below it.
@@ -99,15 +60,6 @@ impl PythonRandom {
         }
         in_order
     }
-}
-
-/// The index after `i`; past the end the last word goes to the front.
-fn wrap(state: &mut [u32; N], i: usize) -> usize {
-    if i + 1 < N {
-        return i + 1;
-    }
-    state[0] = state[N - 1];
-    1
 }
 
 #[cfg(test)]

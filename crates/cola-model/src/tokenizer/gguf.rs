@@ -90,7 +90,7 @@ impl Kind {
         match config.text_opt(MODEL)?.as_deref() {
             Some("gpt2") => {
                 if config.flag(ADD_SPACE, false)? {
-                    let reason = "is not supported for gpt2; give --tokenizer DIR";
+                    let reason = "is not supported for gpt2; give option `tokenizer`";
                     return Err(config.refuse(ADD_SPACE, reason));
                 }
                 Ok(Self::ByteLevel(PreTokenizer::read(
@@ -116,7 +116,7 @@ impl Kind {
             other => Err(config.refuse(
                 MODEL,
                 format!(
-                    "{} is not supported; supported: gpt2, llama; or give --tokenizer DIR",
+                    "{} is not supported; supported: gpt2, llama; or give option `tokenizer`",
                     other.map_or("a missing value".to_owned(), shown)
                 ),
             )),
@@ -145,7 +145,7 @@ impl Kind {
         }
         let order = match self {
             Self::ByteLevel(_) => {
-                return Err(config.refuse(MERGES, "is missing; give --tokenizer DIR"));
+                return Err(config.refuse(MERGES, "is missing; give option `tokenizer`"));
             }
             Self::SentencePiece(Spaces::Gemma) => Order::Ids,
             Self::SentencePiece(_) => Order::scores(metadata, vocabulary.ids.len())?,
@@ -191,7 +191,7 @@ fn spaces(config: &Config, architecture: &str) -> Result<Spaces, ModelError> {
             false => Ok(Spaces::Gemma),
             true => Err(config.refuse(
                 ADD_SPACE,
-                "is not supported for gemma; give --tokenizer DIR",
+                "is not supported for gemma; give option `tokenizer`",
             )),
         };
     }

@@ -83,10 +83,10 @@ pub fn check(metadata: &Metadata) -> Result<(), ModelError> {
     for key in metadata.keys().filter(|key| key.starts_with("tokenizer.")) {
         if ONLY_FALSE.contains(&key) {
             if config.flag(key, false)? {
-                return Err(config.refuse(key, "is not supported; give --tokenizer DIR"));
+                return Err(config.refuse(key, "is not supported; give option `tokenizer`"));
             }
         } else if !(READ.contains(&key) || IGNORED.contains(&key) || key.starts_with(NAMED_CHATS)) {
-            return Err(config.refuse(key, "is not known; give --tokenizer DIR"));
+            return Err(config.refuse(key, "is not known; give option `tokenizer`"));
         }
     }
     Ok(())

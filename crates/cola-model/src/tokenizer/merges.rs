@@ -58,7 +58,7 @@ impl<'a> Order<'a> {
     pub fn scores(metadata: &'a Metadata, tokens: usize) -> Result<Self, ModelError> {
         let config = metadata.config();
         let Some(scores) = metadata.floats(SCORES)? else {
-            let reason = format!("is missing, and so is {MERGES}; give --tokenizer DIR");
+            let reason = format!("is missing, and so is {MERGES}; give option `tokenizer`");
             return Err(config.refuse(SCORES, reason));
         };
         if scores.len() != tokens {
@@ -113,7 +113,7 @@ pub fn derived(config: &Config, ids: &Vocab, order: &Order<'_>) -> Result<Merges
     Ok(cuts.into_iter().map(pair).collect())
 }
 
-const DIRECTORY: &str = "give --tokenizer DIR";
+const DIRECTORY: &str = "give option `tokenizer`";
 
 fn cuts<'a>(token: &'a str, id: u32, ids: &'a Vocab) -> impl Iterator<Item = Cut<'a>> {
     let characters = token.chars().count();

@@ -115,7 +115,7 @@ impl Tokenizer {
     pub fn chat(&self) -> Result<&ChatTemplate, ModelError> {
         self.chat.as_ref().ok_or_else(|| ModelError::Tokenizer {
             path: self.path.clone(),
-            reason: "the model has no chat template; run without --chat".into(),
+            reason: "the model has no chat template; run without option `chat`".into(),
         })
     }
 

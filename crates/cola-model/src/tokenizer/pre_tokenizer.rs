@@ -108,7 +108,7 @@ impl PreTokenizer {
                 KEY,
                 format!(
                     "{} does not say where words end in a {} model; supported: {}; convert the model again, or give \
-                     --tokenizer DIR",
+                     option `tokenizer`",
                     name.map_or("a missing value".to_owned(), |name| format!("\"{name}\"")),
                     shown(architecture),
                     one_of()
@@ -120,7 +120,7 @@ impl PreTokenizer {
                     config.refuse(
                         KEY,
                         format!(
-                            "{} is not supported; supported: {}; or give --tokenizer DIR",
+                            "{} is not supported; supported: {}; or give option `tokenizer`",
                             shown(name),
                             one_of()
                         ),

@@ -104,7 +104,7 @@ fn every_refusal_names_file_and_key_and_says_what_is_wrong() {
             bytes(),
             "model",
             Some(text("bert")),
-            "\"bert\" is not supported; supported: gpt2, llama; or give --tokenizer DIR",
+            "\"bert\" is not supported; supported: gpt2, llama; or give option `tokenizer`",
         ),
         (bytes(), "model", Some(Value::U32(1)), "expected a string"),
         (
@@ -131,12 +131,12 @@ fn every_refusal_names_file_and_key_and_says_what_is_wrong() {
             Some(text("llama-bpe")),
             "\"llama-bpe\" is not supported for llama",
         ),
-        (bytes(), "tokens", None, "0 tokens; give --tokenizer DIR"),
+        (bytes(), "tokens", None, "0 tokens; give option `tokenizer`"),
         (
             bytes(),
             "tokens",
             Some(texts::<&str>(&[])),
-            "0 tokens; give --tokenizer DIR",
+            "0 tokens; give option `tokenizer`",
         ),
         (
             bytes(),
@@ -258,7 +258,7 @@ fn every_refusal_names_file_and_key_and_says_what_is_wrong() {
             bytes(),
             "precompiled_charsmap",
             Some(text("")),
-            "is not known; give --tokenizer DIR",
+            "is not known; give option `tokenizer`",
         ),
         (
             pieces(),

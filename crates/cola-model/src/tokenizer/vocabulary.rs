@@ -94,7 +94,7 @@ impl Vocabulary {
             .map(|byte| format!("<0x{byte:02X}>"))
             .find(|token| !self.ids.contains_key(token));
         missing.map_or(Ok(()), |token| {
-            let reason = format!("no token {token}: text would be lost; give --tokenizer DIR");
+            let reason = format!("no token {token}: text would be lost; give option `tokenizer`");
             Err(config.refuse(TOKENS, reason))
         })
     }
@@ -106,7 +106,7 @@ pub fn listed(metadata: &Metadata) -> Result<&[String], ModelError> {
     match (1..u32::MAX as usize).contains(&tokens.len()) {
         true => Ok(tokens),
         false => {
-            let reason = format!("{} tokens; give --tokenizer DIR", tokens.len());
+            let reason = format!("{} tokens; give option `tokenizer`", tokens.len());
             Err(metadata.config().refuse(TOKENS, reason))
         }
     }

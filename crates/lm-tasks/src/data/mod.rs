@@ -117,7 +117,7 @@ fn until_broken(rows: impl Iterator<Item = Result<LocatedRow, TaskError>> + 'sta
 }
 
 /// The path of a file or directory that a task file names: beside the task file, in the working directory, or for a
-/// built-in task in the source tree the program was built from.
+/// built-in task in a directory above the program, which lies in the source tree where it was built there.
 pub(super) fn locate(
     directory: Option<&Path>,
     name: &str,
@@ -144,10 +144,10 @@ pub(super) fn locate_files(directory: Option<&Path>, name: &str) -> Vec<PathBuf>
 }
 
 fn places(directory: Option<&Path>, name: &str) -> Vec<PathBuf> {
-    let source_tree = directory
-        .is_none()
-        .then(|| Path::new(env!("CARGO_MANIFEST_DIR")));
-    let places = [directory, Some(Path::new("")), source_tree];
-    let places = places.into_iter().flatten();
+    let program = std::env::current_exe().ok().filter(|_| directory.is_none());
+    let above = program
+        .iter()
+        .flat_map(|program| program.ancestors().skip(1));
+    let places = directory.into_iter().chain([Path::new("")]).chain(above);
     places.map(|place| place.join(name)).collect()
 }

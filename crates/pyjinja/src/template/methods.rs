@@ -34,6 +34,14 @@ pub(super) fn call(
 }
 
 fn of_list(list: &Value, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
+    if matches!(
+        method,
+        "append" | "extend" | "insert" | "pop" | "reverse" | "copy"
+    ) {
+        return Err(refused(format!(
+            "{method}: a list that a template writes out cannot be changed, only a list of the row"
+        )));
+    }
     if method != "index" {
         return Ok(None);
     }

@@ -1,17 +1,17 @@
 //! Jinja2 over a row, as lm-evaluation-harness renders it: strict about what is undefined, Python's methods on strings
 //! and lists, Python's spelling of lists and of None.
 
+mod concat;
 mod filters;
 mod format;
 mod methods;
-mod program;
 mod values;
 
+use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use serde_json::Value as Json;
 
-use program::Program;
 use values::to_json;
 
 /// The columns of one row of a dataset, in the order of the file.
@@ -51,6 +51,9 @@ impl Templates {
     /// The filters of Jinja2, and lm-evaluation-harness's own `regex_replace`.
     pub fn new() -> Self {
         let mut environment = Environment::new();
+        let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
+        // The delimiters are the usual ones, so they do not clash.
+        environment.set_syntax(syntax.unwrap_or_default());
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.set_formatter(|out, state, value| match value.kind() {
@@ -62,7 +65,6 @@ impl Templates {
         environment.set_unknown_method_callback(methods::call);
         environment.add_function("range", values::Range::function);
         filters::add_to(&mut environment);
-        program::add_to(&mut environment);
         Templates { environment }
     }
 
@@ -83,7 +85,8 @@ impl Templates {
     /// # Errors
     /// Why it is none, in words.
     pub fn check(&self, source: &str) -> Result<(), String> {
-        Program::template(source)
+        self.environment
+            .template_from_str(source)
             .map(|_| ())
             .map_err(|error| reason(&error))
     }
@@ -93,11 +96,14 @@ impl Templates {
     /// # Errors
     /// In words: the columns that the row lacks, or what went wrong.
     pub fn render(&self, source: &str, row: &Row<'_>) -> Result<String, String> {
-        let render = || Program::template(source)?.run(&self.environment, row.context.clone());
-        match render() {
-            Ok((text, _)) => Ok(text),
-            Err(error) => Err(self.explain(source, row, &error)),
+        let template = self.environment.template_from_str(source);
+        let template = template.map_err(|error| reason(&error))?;
+        let names = template.undeclared_variables(false);
+        if let Some(objection) = concat::objection(source, &names, row.columns) {
+            return Err(objection);
         }
+        let text = template.render(row.context.clone());
+        text.map_err(|error| self.explain(source, row, &error))
     }
 
     /// The value of `source` over `row`: of a lone `{{ expression }}` that of the expression, of any other template what
@@ -125,27 +131,25 @@ impl Templates {
 
     /// The value of `source` over `row`, where it is a lone `{{ expression }}`; None of any other template.
     fn lone_value(&self, source: &str, row: &Row<'_>) -> Option<Result<Json, String>> {
-        let expression =
-            lone_expression(source).and_then(|inner| Program::expression(inner).ok())?;
-        let evaluated = expression.run(&self.environment, row.context.clone());
-        Some(
-            match evaluated.map(|(_, value)| value.unwrap_or_default()) {
-                Ok(value) if value.is_undefined() || holds_undefined(&value) => Err(self
-                    .missing_columns(source, row)
-                    .unwrap_or_else(|| format!("`{source}` is undefined in this row"))),
-                Ok(value) => to_json(&value).map_err(|error| reason(&error)),
-                Err(error) => Err(self.explain(source, row, &error)),
-            },
-        )
+        let expression = lone_expression(source)?;
+        let expression = self.environment.compile_expression(expression).ok()?;
+        let names = expression.undeclared_variables(false);
+        if let Some(objection) = concat::objection(source, &names, row.columns) {
+            return Some(Err(objection));
+        }
+        Some(match expression.eval(row.context.clone()) {
+            Ok(value) if value.is_undefined() || holds_undefined(&value) => Err(self
+                .missing_columns(source, row)
+                .unwrap_or_else(|| format!("`{source}` is undefined in this row"))),
+            Ok(value) => to_json(&value).map_err(|error| reason(&error)),
+            Err(error) => Err(self.explain(source, row, &error)),
+        })
     }
 
     /// Jinja's literals are Python's, so its own parser reads them.
     fn literal(&self, text: &str) -> Option<Json> {
-        let (_, value) = Program::expression(text.trim())
-            .ok()?
-            .run(&self.environment, Value::from(()))
-            .ok()?;
-        to_json(&value.unwrap_or_default()).ok()
+        let expression = self.environment.compile_expression(text.trim()).ok()?;
+        to_json(&expression.eval(Value::from(())).ok()?).ok()
     }
 
     /// The reason for an error, by the columns that the row lacks where it lacks any.

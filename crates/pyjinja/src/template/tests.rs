@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::*;
@@ -131,11 +133,19 @@ fn templates_give_what_jinja2_gives() {
         .cloned()
         .map(columns)
         .collect();
-    let mut different = Vec::new();
+    // Refused, where jinja2 has an answer: `%` of texts, `~` of other values, lists of the template's own that are changed.
+    const REFUSALS: [&str; 3] = ["`~` ", "cannot be changed", "tried to use % operator"];
+    let (mut different, mut refused) = (Vec::new(), BTreeSet::new());
     for case in recorded["cases"].as_array().unwrap() {
         let template = case["template"].as_str().unwrap();
         for (columns, output) in rows.iter().zip(case["outputs"].as_array().unwrap()) {
             let found = templates().render(template, &Row::new(columns));
+            if let Err(reason) = &found
+                && REFUSALS.iter().any(|refusal| reason.contains(refusal))
+            {
+                refused.insert(template);
+                continue;
+            }
             // Where jinja2 has an error, so have we, or a value where a list is longer than Python's, say.
             if let Some(output) = output.as_str()
                 && found.as_deref() != Ok(output)
@@ -147,6 +157,7 @@ fn templates_give_what_jinja2_gives() {
         }
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
+    assert_eq!(refused.len(), 13, "{refused:#?}");
 }
 
 #[test]
@@ -172,15 +183,15 @@ fn what_no_template_here_can_is_refused_by_name() {
             "unknown method: string has no method named translate",
         ),
         (
-            "{{ '%d' % q }}",
+            "{{ '%d'|format(q) }}",
             "invalid operation: a number is to be formatted, not a string",
         ),
         (
-            "{{ '%s %s' % q }}",
+            "{{ '%s %s'|format(q) }}",
             "invalid operation: not enough arguments for format string",
         ),
         (
-            "{{ '%s' % (q, q) }}",
+            "{{ '%s'|format(q, q) }}",
             "invalid operation: not all arguments converted during string formatting",
         ),
         (
@@ -192,12 +203,24 @@ fn what_no_template_here_can_is_refused_by_name() {
             "invalid operation: format() has no argument for {}",
         ),
         (
-            "{{ '%099999999d' % 1 }}",
+            "{{ '%099999999d'|format(1) }}",
             "invalid operation: 99999999 is too wide",
         ),
         (
             "{{ l.append(l) }}",
             "invalid operation: a list within itself",
+        ),
+        (
+            "{{ '%d' % l[0] }}",
+            "invalid operation: tried to use % operator on unsupported types string and number",
+        ),
+        (
+            "{% set a = [] %}{{ a.append(1) }}",
+            "invalid operation: append: a list that a template writes out cannot be changed, only a list of the row",
+        ),
+        (
+            "{{ q ~ none }}",
+            "`~` of `none`, which Python prints in another way: write {{ a }}{{ b }}, or a|string ~ b",
         ),
         (
             "{{ 1 % 0 }}",
@@ -222,7 +245,7 @@ fn bytes_are_bytes_whatever_they_spell() {
     assert_eq!(
         templates()
             .render(
-                "{{ raw }} {{ other }} {{ raw ~ 1 }} {{ [raw]|join }} {{ raw.decode() }}",
+                "{{ raw }} {{ other }} {{ raw|string ~ 1 }} {{ [raw]|join }} {{ raw.decode() }}",
                 &row
             )
             .unwrap(),
