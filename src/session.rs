@@ -46,7 +46,7 @@ const EVALUATIONS_IN_FLIGHT: usize = 512;
 const SAMPLES_IN_FLIGHT_CPU: usize = 128;
 const SAMPLES_IN_FLIGHT_CUDA: usize = 256;
 
-/// Of the memory that is free beside the weights, states get one part in so many.
+/// States get one part in so many of the memory that is free beside the weights.
 const STATE_SHARE_CPU: usize = 4;
 const STATE_SHARE_CUDA: usize = 2;
 

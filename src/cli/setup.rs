@@ -35,7 +35,7 @@ pub struct Located {
     pub path: PathBuf,
     /// Where its tokenizer is: the same, unless `--tokenizer` says otherwise.
     pub tokenizer: PathBuf,
-    /// As it was typed; for a model of the hub with the commit it is.
+    /// The name as typed; for a model of the hub, with its commit.
     pub name: String,
 }
 

@@ -42,6 +42,18 @@ pub enum RunError {
         /// Its value now.
         now: String,
     },
+    /// The directory holds a run of another version of this program.
+    #[error(
+        "{}: this run has format {was}, and this version of cola writes format {}; continue it with the version that began it, \
+         or use another option `out`",
+        path.display(), super::FORMAT
+    )]
+    Format {
+        /// The manifest.
+        path: PathBuf,
+        /// The format of the run.
+        was: u32,
+    },
     /// The directory is in use.
     #[error("{}: another process is writing this run; wait for it, or use another option `out`", .0.display())]
     Locked(PathBuf),

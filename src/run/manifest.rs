@@ -167,6 +167,12 @@ impl Manifest {
             })
         };
         let (was, mut now) = (Self::read(directory)?, self.clone());
+        if was.format != now.format {
+            return Err(RunError::Format {
+                path,
+                was: was.format,
+            });
+        }
         if was.model_hash == now.model_hash {
             // The same model by another path: a run may continue from elsewhere.
             now.model.clone_from(&was.model);
@@ -267,6 +273,17 @@ mod tests {
         moved.model_hash = "22".into();
         let error = moved.establish(directory.path()).unwrap_err().to_string();
         assert!(error.contains("`model` was"), "{error}");
+    }
+
+    #[test]
+    fn a_run_of_another_version_is_refused_for_that_reason() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut older = manifest();
+        older.format = 1;
+        older.establish(directory.path()).unwrap();
+        let error = manifest().establish(directory.path()).unwrap_err();
+        assert!(matches!(error, RunError::Format { was: 1, .. }));
+        assert!(error.to_string().contains("has format 1"), "{error}");
     }
 
     #[test]

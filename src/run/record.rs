@@ -41,7 +41,7 @@ pub struct SampleRecord {
     pub evaluations: Vec<Evaluation>,
     /// How the search went.
     pub health: Option<Health>,
-    /// What luck alone finds on this sample, when it is in the control subsample.
+    /// Control searches, if the sample is in the control subsample.
     pub controls: Option<Controls>,
     /// What the sample cost, controls and re-checks included.
     pub cost: SampleCost,

@@ -13,6 +13,7 @@ mod refusals;
 mod resume;
 mod rotations;
 mod search;
+mod snapshots;
 mod support_arrow;
 mod support_cli;
 mod support_hub;

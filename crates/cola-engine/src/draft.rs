@@ -23,7 +23,7 @@ const MOST_NODES: usize = 128;
 /// at several times the cost: it takes a pass of its own through small products.
 const ONE_IN: u32 = 4;
 
-/// What chains wrote after the prompt of one row, and how often.
+/// The continuations that chains wrote after the prompt of one row, each with its count.
 #[derive(Debug, Default)]
 pub struct Written {
     nodes: Vec<Node>,

@@ -73,13 +73,13 @@ pub struct Job {
     pub path: Vec<u32>,
     /// The row's tree, with the drafts there were when the job began.
     pub tree: Arc<Tree>,
-    /// What passes the chain.
+    /// The part that runs through the chain now.
     pub stage: Stage,
     /// The row's states after each layer of the chain so far, where [`keeps`](Self::keeps) says so.
     pub kept: Vec<Arc<State>>,
     /// Whether it needs the keys and values of every layer the row has passed.
     pub keeps: bool,
-    /// Of the row; empty until it has passed the chain.
+    /// Readings of the row; empty until the row has passed the chain.
     pub readings: Vec<Reading>,
     /// See [`Outcome::lead`].
     pub lead: f64,
@@ -88,7 +88,7 @@ pub struct Job {
     pub promise: Option<Promise>,
 }
 
-/// What of a job passes the chain: first its row, then the tokens it decodes, one by one.
+/// The part of a job that runs through the chain: first its row, then each token it decodes, one by one.
 #[derive(Debug)]
 pub enum Stage {
     /// The row.

@@ -144,7 +144,7 @@ impl RowBuilder {
             return Continuation { steps };
         };
         for (index, &token) in tokens.iter().enumerate() {
-            self.ask(node, Some(token));
+            self.read_at(node, Some(token));
             steps.push((node, token));
             if index + 1 < tokens.len() {
                 node = self.child(Some(node), token);
@@ -156,7 +156,7 @@ impl RowBuilder {
     /// Also reads what follows the prompt, and keeps keys and values so that decoding can go on there.
     pub fn keep_decodable(&mut self) {
         if let Some(end) = self.end {
-            self.ask(end, None);
+            self.read_at(end, None);
         }
         self.for_decoding = true;
     }
@@ -171,7 +171,7 @@ impl RowBuilder {
         node
     }
 
-    fn ask(&mut self, node: usize, token: Option<u32>) {
+    fn read_at(&mut self, node: usize, token: Option<u32>) {
         let tokens = self.reads.entry(node).or_default();
         if let Some(token) = token
             && !tokens.contains(&token)

@@ -23,7 +23,7 @@ pub fn apply(shared: &Shared, layer: Layer, jobs: &[Job]) -> Result<Vec<Applied>
     let options = |job: &Job| StepOptions {
         keep: match &job.stage {
             Stage::Token(_) => Keep::Views,
-            // What is appended to a smaller state is copied then.
+            // The nodes that a smaller state lacks are copied when they are appended to it.
             Stage::Row(walk) if walk.base.is_some() => Keep::Views,
             Stage::Row(_) if shared.keeps_all(&job.request.row) => Keep::Everything,
             Stage::Row(_) => Keep::Residual,

@@ -128,8 +128,8 @@ impl Engine {
             return Err(EngineError::EmptyRow);
         }
         let vocabulary = self.model().spec().vocabulary;
-        let asked = row.reads().iter().flat_map(|(_, asked)| &asked.tokens);
-        let mut tokens = row.tokens().iter().chain(asked);
+        let reads = row.reads().iter().flat_map(|(_, reads)| &reads.tokens);
+        let mut tokens = row.tokens().iter().chain(reads);
         if let Some(&token) = tokens.find(|&&t| i64::from(t) >= vocabulary) {
             return Err(EngineError::Token { token, vocabulary });
         }
@@ -202,7 +202,7 @@ impl Engine {
         let Some(Beginning { root, tree, path }) = beginning else {
             return Err(EngineError::Released);
         };
-        // What only reads the row, and what runs alone, leaves drafts aside.
+        // Drafts serve decoding only, and an isolated run must not depend on other chains.
         let tree = match request.decode.is_some() && !request.isolated {
             true => tree,
             false => Arc::clone(request.row.tree()),
@@ -310,7 +310,7 @@ mod tests {
         let one = Engine::start(model(), options);
         let rows: Vec<Arc<Row>> = (5..12).map(|n| several.register(row(n)).unwrap()).collect();
         assert_eq!(*several.rows(), [3, 2, 2]);
-        let ask = |engine: &Engine, row: &Arc<Row>| {
+        let outcome = |engine: &Engine, row: &Arc<Row>| {
             let request = Request {
                 row: Arc::clone(row),
                 chain: Chain::parse("0,1,1,3,4", 5).unwrap(),
@@ -322,7 +322,7 @@ mod tests {
         };
         for (n, there) in (5..12).zip(&rows) {
             let here = one.register(row(n)).unwrap();
-            let (a, b) = (ask(&several, there), ask(&one, &here));
+            let (a, b) = (outcome(&several, there), outcome(&one, &here));
             assert_eq!(a.readings, b.readings);
             assert_eq!(a.generated, b.generated);
         }

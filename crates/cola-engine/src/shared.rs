@@ -143,7 +143,7 @@ impl Shared {
             return jobs.iter().map(lose).collect();
         }
         if jobs.len() <= 1 {
-            // Where states fill the memory, one job needs it more than they.
+            // Cached states may fill the memory; they are evicted before a job fails for want of it.
             return match error.is_out_of_memory() && self.table.evict_idle() > 0 {
                 true => attempt(jobs, f).map_or_else(
                     |error| vec![Err(error)],
@@ -170,7 +170,7 @@ fn attempt<J, T>(
     }
 }
 
-/// What a GPU said that answers nothing any more: after an illegal access, say, every operation of
+/// The message of a GPU that cannot be used any more: after an illegal access, for example, every operation of
 /// the process fails.
 fn lost_device(error: &EngineError) -> Option<String> {
     let text = error.to_string();

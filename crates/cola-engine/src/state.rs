@@ -7,7 +7,7 @@ use std::sync::{
 
 use cola_model::{Applied, Frozen, KeyValue};
 
-/// What a row is after a prefix of layers. Independent of how it was computed.
+/// The residual stream of a row after a prefix of layers. It does not depend on how it was computed.
 #[derive(Debug)]
 pub struct State {
     /// Residual stream of all nodes, `[T, D]`.

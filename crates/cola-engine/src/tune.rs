@@ -8,7 +8,8 @@ use cola_model::{Batch, Keep, Model, ModelError, Segment, StepOptions, Visibilit
 
 /// Rows of the trial batch, and tokens in each.
 const TRIAL: (usize, usize) = (4, 32);
-/// A candidate runs for this long, or for one batch a worker, so many times.
+/// Each (workers, threads) candidate is timed [`ROUNDS`] times, each time for [`TRIAL_TIME`] or one batch a worker,
+/// whichever is longer.
 const TRIAL_TIME: Duration = Duration::from_millis(15);
 const ROUNDS: usize = 3;
 /// A candidate with fewer workers must be so much faster: threads of one worker wait for each other
@@ -85,14 +86,14 @@ fn worker_rate(model: &Model, threads: usize) -> Result<f64, ModelError> {
         },
     };
     let segments: Vec<Segment<'_>> = (0..rows).map(|_| segment()).collect();
-    let asks = StepOptions {
+    let options = StepOptions {
         keep: Keep::Residual,
         alpha: 1.0,
     };
     let layer = model.layer(0);
     let run = || -> Result<(), ModelError> {
         let batch = Batch::pack(&segments, layer.window())?;
-        layer.forward(&batch, &vec![asks; rows]).map(drop)
+        layer.forward(&batch, &vec![options; rows]).map(drop)
     };
     // Code for new shapes is made once.
     run()?;

@@ -159,14 +159,14 @@ fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
     let nothing = ReadAt::default();
     let mut residuals: Vec<&Tensor> = Vec::with_capacity(jobs.len());
     let mut nodes: Vec<i64> = Vec::new();
-    let mut asked: Vec<&ReadAt> = Vec::new();
+    let mut reads: Vec<&ReadAt> = Vec::new();
     let mut start = 0;
     for job in jobs {
         match &job.stage {
             Stage::Token(decoding) => {
                 residuals.push(&decoding.residual);
                 nodes.push(start);
-                asked.push(&nothing);
+                reads.push(&nothing);
                 start += 1;
             }
             Stage::Row(walk) => {
@@ -174,11 +174,11 @@ fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
                 residuals.push(&walk.state.residual);
                 for (node, wanted) in row.reads() {
                     nodes.push(start + *node as i64);
-                    asked.push(wanted);
+                    reads.push(wanted);
                 }
                 for node in row.tokens().len()..job.tree.len() {
                     nodes.push(start + node as i64);
-                    asked.push(&nothing);
+                    reads.push(&nothing);
                 }
                 start += walk.state.nodes() as i64;
             }
@@ -186,7 +186,7 @@ fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
     }
     let nodes = upload(&nodes, model.compute().device)?;
     let read = Tensor::f_cat(&residuals, 0)?.f_index_select(0, &nodes)?;
-    let mut readings = model.head().read(&read, &asked)?.into_iter();
+    let mut readings = model.head().read(&read, &reads)?.into_iter();
     Ok(jobs
         .iter()
         .map(|job| readings.by_ref().take(job.tokens()).collect())

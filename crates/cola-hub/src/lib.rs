@@ -42,7 +42,7 @@ const CONFIG: &str = "config.json";
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
-/// What a model may be without. Nothing else is fetched but the configuration and the weights.
+/// Optional files of a model. Beside these only the configuration and the weights are fetched.
 const OPTIONAL: [&str; 5] = [
     "generation_config.json",
     "tokenizer.json",
@@ -159,17 +159,17 @@ impl<'a, T: RepoType> Fetch<'a, T> {
 
     /// A file of a commit, from the cache or else from the hub; nothing if there is none.
     fn file(&mut self, commit: &str, file: &str) -> Result<Option<PathBuf>, HubFailure> {
-        match self.ask(commit, file, true) {
+        match self.request(commit, file, true) {
             Ok(path) => return Ok(Some(path)),
             Err(HFError::EntryNotFound { .. }) => return Ok(None),
             Err(_) if !matches!(self.hub, Hub::Online) => return Ok(None),
             Err(HFError::LocalEntryNotFound { .. }) => {}
             Err(error) => return Err(self.failure(file, &error)),
         }
-        match self.ask(commit, file, false) {
+        match self.request(commit, file, false) {
             Ok(path) => self.checked(path, file).map(Some),
             Err(HFError::EntryNotFound { .. }) => Ok(None),
-            // Of a branch, the hub has just answered: what is missing now is not missing for good.
+            // The hub answered for a branch a moment ago, so this failure is passing: an error, not a missing file.
             Err(error) if is_unreachable(&error) && self.model.is_pinned() => {
                 self.hub = Hub::Unreachable(reason(&error));
                 Ok(None)
@@ -178,7 +178,7 @@ impl<'a, T: RepoType> Fetch<'a, T> {
         }
     }
 
-    fn ask(&self, revision: &str, file: &str, cached: bool) -> HFResult<PathBuf> {
+    fn request(&self, revision: &str, file: &str, cached: bool) -> HFResult<PathBuf> {
         self.repository
             .download_file()
             .filename(file)
@@ -359,7 +359,7 @@ impl Fetch<'_, RepoTypeModel> {
                 Err(error) => return Err(self.failure(CONFIG, &error)),
             }
         }
-        let cached = self.ask(revision, file, true);
+        let cached = self.request(revision, file, true);
         let cached = cached.map_err(|_| self.absent(file))?;
         let snapshot = cached.ancestors().nth(Path::new(file).components().count());
         let commit = snapshot.and_then(Path::file_name);

@@ -79,12 +79,12 @@ impl Model {
 
     fn apply(&self, index: usize, segments: Vec<Segment<'_>>) -> Result<Vec<Applied>, ModelError> {
         let layer = self.layer(index);
-        let asks = StepOptions {
+        let options = StepOptions {
             keep: Keep::Everything,
             alpha: 1.0,
         };
         let batch = Batch::pack(&segments, layer.window())?;
-        layer.forward(&batch, &vec![asks; segments.len()])
+        layer.forward(&batch, &vec![options; segments.len()])
     }
 }
 

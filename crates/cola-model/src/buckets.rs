@@ -160,7 +160,7 @@ struct Host {
     hidden: Vec<bool>,
 }
 
-/// Where a bucket's part of it lies.
+/// Offsets of one bucket's indices and mask in the arrays uploaded for the whole batch.
 struct Plan {
     rows: i64,
     queries: i64,

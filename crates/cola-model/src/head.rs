@@ -70,32 +70,32 @@ impl Head {
     }
 
     /// Reads nodes `[A, D]`, one [`ReadAt`] each.
-    pub fn read(&self, residual: &Tensor, asked: &[&ReadAt]) -> Result<Vec<Reading>, ModelError> {
+    pub fn read(&self, residual: &Tensor, reads: &[&ReadAt]) -> Result<Vec<Reading>, ModelError> {
         let most = match residual.device() {
             Device::Cpu => LOGITS_AT_ONCE,
             _ => LOGITS_AT_ONCE_CUDA,
         };
         let at_once = (most / self.vocabulary).max(1) as usize;
-        let mut readings = Vec::with_capacity(asked.len());
-        for (chunk, asked) in asked.chunks(at_once).enumerate() {
+        let mut readings = Vec::with_capacity(reads.len());
+        for (chunk, reads) in reads.chunks(at_once).enumerate() {
             let start = (chunk * at_once) as i64;
-            let rows = residual.f_narrow(0, start, asked.len() as i64)?;
-            readings.extend(self.read_chunk(&rows, asked)?);
+            let rows = residual.f_narrow(0, start, reads.len() as i64)?;
+            readings.extend(self.read_chunk(&rows, reads)?);
         }
         Ok(readings)
     }
 
-    fn read_chunk(&self, residual: &Tensor, asked: &[&ReadAt]) -> Result<Vec<Reading>, ModelError> {
+    fn read_chunk(&self, residual: &Tensor, reads: &[&ReadAt]) -> Result<Vec<Reading>, ModelError> {
         let logits = self.logits(residual)?;
         match Rows::of(&logits) {
-            Some(rows) => Ok(read_rows(rows, asked)),
-            None => read_tensor(&logits, asked),
+            Some(rows) => Ok(read_rows(rows, reads)),
+            None => read_tensor(&logits, reads),
         }
     }
 }
 
-fn read_rows(logits: Rows<'_>, asked: &[&ReadAt]) -> Vec<Reading> {
-    let read = |(row, asked): (usize, &&ReadAt)| {
+fn read_rows(logits: Rows<'_>, reads: &[&ReadAt]) -> Vec<Reading> {
+    let read = |(row, reads): (usize, &&ReadAt)| {
         let logits = logits.get(row);
         let top = top(logits);
         let log_prob = |logit: f32| f64::from(logit) - top.log_total;
@@ -103,27 +103,27 @@ fn read_rows(logits: Rows<'_>, asked: &[&ReadAt]) -> Vec<Reading> {
             argmax: top.argmax as u32,
             argmax_log_prob: log_prob(top.largest[0]),
             second_log_prob: log_prob(top.largest[1]),
-            log_probs: asked
+            log_probs: reads
                 .tokens
                 .iter()
                 .map(|&token| log_prob(logits[token as usize]))
                 .collect(),
         }
     };
-    asked.iter().enumerate().map(read).collect()
+    reads.iter().enumerate().map(read).collect()
 }
 
 /// On another device: `logits` `[A, V]`. One transfer each way, however much is asked.
-fn read_tensor(logits: &Tensor, asked: &[&ReadAt]) -> Result<Vec<Reading>, ModelError> {
+fn read_tensor(logits: &Tensor, reads: &[&ReadAt]) -> Result<Vec<Reading>, ModelError> {
     let vocabulary = logits.size()[1];
     let total = logits.f_logsumexp([1], false)?;
     let (top, _) = logits.f_topk(vocabulary.min(2), 1, true, true)?;
     let argmax = logits.f_argmax(1, false)?;
     let wanted: Vec<i64> = (0i64..)
-        .zip(asked)
-        .flat_map(|(row, asked)| {
+        .zip(reads)
+        .flat_map(|(row, reads)| {
             let at = move |&token: &u32| row * vocabulary + i64::from(token);
-            asked.tokens.iter().map(at)
+            reads.tokens.iter().map(at)
         })
         .collect();
     let mut parts = vec![total, top.f_flatten(0, 1)?, argmax];
@@ -135,13 +135,13 @@ fn read_tensor(logits: &Tensor, asked: &[&ReadAt]) -> Result<Vec<Reading>, Model
     let doubles = parts.iter().map(|part| part.f_to_kind(Kind::Double));
     let all = Tensor::f_cat(&doubles.collect::<Result<Vec<_>, _>>()?, 0)?;
     let all: Vec<f64> = Vec::try_from(all)?;
-    let (total, all) = all.split_at(asked.len());
-    let (top, all) = all.split_at(width * asked.len());
-    let (argmax, values) = all.split_at(asked.len());
+    let (total, all) = all.split_at(reads.len());
+    let (top, all) = all.split_at(width * reads.len());
+    let (argmax, values) = all.split_at(reads.len());
     let mut values = values.iter();
-    let mut readings = Vec::with_capacity(asked.len());
-    for (row, asked) in asked.iter().enumerate() {
-        let log_probs = values.by_ref().take(asked.tokens.len());
+    let mut readings = Vec::with_capacity(reads.len());
+    for (row, reads) in reads.iter().enumerate() {
+        let log_probs = values.by_ref().take(reads.tokens.len());
         readings.push(Reading {
             argmax: argmax[row] as u32,
             argmax_log_prob: top[row * width] - total[row],
@@ -160,13 +160,13 @@ mod tests {
     fn what_is_read_of_a_tensor_is_what_is_read_of_its_rows() {
         tch::manual_seed(3);
         let logits = Tensor::randn([5, 40], (Kind::Float, Device::Cpu)) * 4;
-        let asked = [vec![3, 9], vec![], vec![39], vec![], vec![0]];
-        let asked = asked.map(|tokens| ReadAt { tokens });
+        let reads = [vec![3, 9], vec![], vec![39], vec![], vec![0]];
+        let reads = reads.map(|tokens| ReadAt { tokens });
         for count in [1, 2, 5] {
-            let asked: Vec<&ReadAt> = asked.iter().rev().take(count).collect();
+            let reads: Vec<&ReadAt> = reads.iter().rev().take(count).collect();
             let logits = logits.narrow(0, 0, count as i64).contiguous();
-            let by_rows = read_rows(Rows::of(&logits).unwrap(), &asked);
-            let by_tensor = read_tensor(&logits, &asked).unwrap();
+            let by_rows = read_rows(Rows::of(&logits).unwrap(), &reads);
+            let by_tensor = read_tensor(&logits, &reads).unwrap();
             for (a, b) in by_rows.iter().zip(&by_tensor) {
                 assert_eq!(a.argmax, b.argmax);
                 assert_eq!(a.log_probs.len(), b.log_probs.len());

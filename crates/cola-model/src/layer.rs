@@ -65,27 +65,27 @@ impl Layer {
     pub fn forward(
         &self,
         batch: &Batch<'_>,
-        asks: &[StepOptions],
+        options: &[StepOptions],
     ) -> Result<Vec<Applied>, ModelError> {
         let (residual, key_values) = self.forward_packed(batch)?;
         let mut start = 0;
-        let mut applied = Vec::with_capacity(asks.len());
-        for (&nodes, asks) in batch.lengths().iter().zip(asks) {
+        let mut applied = Vec::with_capacity(options.len());
+        for (&nodes, options) in batch.lengths().iter().zip(options) {
             let part = |packed: &Tensor, copy: bool| match copy {
                 true => copied(packed, start, nodes),
                 false => Ok(Frozen::new(packed.f_narrow(0, start, nodes)?)),
             };
-            let copy = asks.keep != Keep::Views;
-            let damped = asks.alpha != 1.0;
+            let copy = options.keep != Keep::Views;
+            let damped = options.alpha != 1.0;
             let mut own = part(&residual, copy && !damped)?;
             if damped {
                 let x = batch.residual.f_narrow(0, start, nodes)?;
-                let change = own.f_sub(&x)?.f_mul_scalar(asks.alpha)?;
+                let change = own.f_sub(&x)?.f_mul_scalar(options.alpha)?;
                 own = Frozen::new(x.f_add(&change)?);
             }
             applied.push(Applied {
                 residual: own,
-                key_value: match asks.keep {
+                key_value: match options.keep {
                     Keep::Residual => None,
                     Keep::Everything | Keep::Views => Some(part(&key_values, copy)?),
                 },

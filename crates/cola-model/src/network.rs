@@ -218,11 +218,11 @@ impl Model {
             let of_model = self.layer(layer as usize);
             let segments = [segment];
             let batch = Batch::pack(&segments, of_model.window())?;
-            let asks = StepOptions {
+            let options = StepOptions {
                 keep: Keep::Everything,
                 alpha: alpha.value(),
             };
-            for step in of_model.forward(&batch, &[asks])? {
+            for step in of_model.forward(&batch, &[options])? {
                 residual = step.residual;
                 if repeat == Repeat::SharedSlot {
                     slots.entry(layer).or_default().extend(step.key_value);

@@ -131,7 +131,8 @@ impl Mcts {
         Some(self.jump(from, deletion.chain, step))
     }
 
-    /// A right chain hardly longer than the shortest, less so many places that it would be shorter.
+    /// Picks a right chain at most `NEAR` layers longer than the best one and deletes enough random layers that the result
+    /// would be a new best.
     fn nearby(&mut self) -> Option<Vec<NodeIndex>> {
         let best = self.shrinker.as_ref()?.target().len();
         let near: Vec<NodeIndex> = self

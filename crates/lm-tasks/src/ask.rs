@@ -154,7 +154,9 @@ fn one(
         (None, None) => None,
     };
     if let Some(turned) = turned {
-        // Letters are put to whatever order there is; what is scored must have moved with the prompt.
+        // With letters the prompt is built from the options below, so it rotates by itself. Otherwise the task's template
+        // must have produced the rotated order; if it did not, scoring the rotated options would grade a different
+        // question.
         if !task.letters && options.as_ref() != Some(&turned.options) {
             return Err(
                 "option `rotations`: the options are not texts of the row, so they cannot be rotated; leave it out, or list \

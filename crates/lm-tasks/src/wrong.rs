@@ -21,7 +21,7 @@ pub enum WrongTarget {
 impl Sample {
     /// A wrong answer of the same kind as the gold one, a function of the sample's id and question and of the seed.
     ///
-    /// Of options any other with equal chance. Of a number one written with the same digits and signs elsewhere (`42` gives
+    /// For options: any other option, with equal chance. For a number: one with as many digits and the same signs (`42` gives
     /// a number of two digits, `3/4` a fraction of two digits), never equal to the gold one under any metric of the task.
     /// None where there is no other option, or the gold answer is not a number.
     pub fn wrong_target(&self, seed: u64) -> Option<WrongTarget> {

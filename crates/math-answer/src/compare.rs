@@ -210,7 +210,8 @@ pub(super) fn is_relation(node: &Node) -> bool {
     matches!(node, Node::Relation { .. })
 }
 
-/// Whether capitals stand in another order: as a product the same, as a ranking or the digits of another base not.
+/// Whether two answers hold the same capitals in another order. As products they are equal; as rankings or digits of
+/// another base they are not.
 fn reordered_letters(left: &[Node], right: &[Node]) -> bool {
     let letters = |nodes: &[Node]| -> Option<Vec<String>> {
         let letter = |node: &Node| match node {

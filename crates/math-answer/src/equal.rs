@@ -76,7 +76,7 @@ fn compared(answer: &str, gold: &str) -> Result<bool, Unsure> {
         }
     }
     let (answer, gold) = (tokens(answer)?, tokens(gold)?);
-    // What has no reading, or no value, is still the same as itself.
+    // An answer that cannot be parsed, or has no value, still equals the same text.
     if !answer.is_empty() && folded(&answer) == folded(&gold) {
         return Ok(true);
     }

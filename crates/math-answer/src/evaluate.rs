@@ -273,7 +273,7 @@ fn number(value: &BigRational) -> Option<f64> {
         .then_some(number)
 }
 
-/// Of either sign, from a tenth to some five. The same for the same place and attempt.
+/// A pseudo-random number of either sign, from 0.1 to about 5: a function of place and attempt.
 fn coordinate(id: AtomId, attempt: usize) -> f64 {
     let mut state = (u64::from(id) << 32 | attempt as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
     // SplitMix64 (Steele, Lea and Flood, 2014).

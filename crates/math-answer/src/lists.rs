@@ -14,7 +14,7 @@ impl Algebra {
     /// At least one is a list or a set: the same entries, whatever their order.
     pub(super) fn same_list(&mut self, answer: &Node, gold: &Node) -> Result<bool, Unsure> {
         if let (Node::List(a, entries), Node::List(g, _)) = (answer, gold) {
-            // What is joined by "and" is another thing than what is joined by "or", but where it is a list of values.
+            // "a and b" differs from "a or b", except in a list of values.
             let joined = [a, g];
             let opposed = joined.contains(&&Joined::And) && joined.contains(&&Joined::Or);
             if opposed && !(one_name(entries) && are_solutions(entries)) {

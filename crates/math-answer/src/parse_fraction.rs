@@ -44,7 +44,8 @@ impl Parser<'_> {
         Some(Node::Number(number))
     }
 
-    /// A command's argument: a group, or one token; of a number its first digit would be meant, so it has one alone.
+    /// Argument of a LaTeX command: `{...}` or one token. TeX would take only the first digit of an unbraced number, so a
+    /// number above 9 is ambiguous and refused; `\frac12` is handled before, in `two_arguments`.
     pub(super) fn argument(&mut self) -> Result<Node, Unsure> {
         if let Some(Token::Number { value, .. }) = self.peek()
             && *value > BigRational::from_integer(9.into())

@@ -14,7 +14,7 @@ pub(super) fn entries(node: &Node) -> Result<Vec<Node>, Unsure> {
         match choices(node) {
             0 => entries.push(node.clone()),
             1 => entries.extend([chosen(node, true), chosen(node, false)]),
-            // Whether two signs are chosen together or apart is not said.
+            // The text does not say whether two `\pm` take the same sign.
             _ => return Err(Unsure::Ambiguous("\\pm".to_owned())),
         }
     }

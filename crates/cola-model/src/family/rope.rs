@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::super::{Config, ModelError, RopeScaling, RopeSpec};
 
-/// Where a family's files say what, and what they mean where they say nothing.
+/// Which config keys hold a family's rope parameters, and the defaults of absent keys.
 #[derive(Debug, Clone, Copy)]
 pub struct Rope<'a> {
     pub config: &'a Config,

@@ -6,7 +6,7 @@
 use pulp::Simd;
 
 /// `e^x` within two units in the last place for x from -87 to 88, and that of the nearer end beyond.
-/// Not a number stays one, and infinities become so.
+/// NaN gives NaN; infinities give NaN too.
 #[inline(always)]
 pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let inside = simd.min_f32s(

@@ -15,7 +15,7 @@ pub struct Top {
     pub log_total: f64,
 }
 
-/// Of one node's logits `[V]`, which are not none.
+/// Summary of one node's logits `[V]`; `logits` must not be empty.
 pub fn top(logits: &[f32]) -> Top {
     Arch::new().dispatch(Read(logits))
 }

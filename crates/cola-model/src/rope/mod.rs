@@ -56,7 +56,8 @@ impl Rope {
             let table = self.table_for(batch.last_position)?;
             return table.rows.select(&batch.positions);
         }
-        // Of some segments the sequence is so long that other frequencies hold for all of it.
+        // At least one sequence is past the length where dynamic or longrope scaling switches tables. The switch applies
+        // to all positions of that sequence, so tables are chosen per segment.
         let mut rows = Vec::with_capacity(batch.lengths().len());
         let mut start = 0;
         for (&nodes, &last) in batch.lengths().iter().zip(batch.last_positions()) {

@@ -56,7 +56,7 @@ fn hash(directory: &Path) -> String {
         "special_tokens_map.json",
         "chat_template.jinja",
     ] {
-        // What cannot be read has been refused, where it is needed.
+        // Unreadable files were refused earlier, where their content is needed.
         if let Ok(bytes) = std::fs::read(directory.join(name)) {
             hasher.update(name.as_bytes());
             hasher.update(&(bytes.len() as u64).to_le_bytes());

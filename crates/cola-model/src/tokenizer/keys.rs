@@ -37,7 +37,7 @@ pub const READ: [&str; 14] = [
     UNKNOWN,
 ];
 
-/// What makes no difference to the tokens of a text: tokens that other tasks name, the stops of a generation, and the
+/// Keys that do not change the tokens of a text: tokens that other tasks name, the stops of a generation, and the
 /// `tokenizer.json` that some writers add, which neither llama.cpp nor transformers reads.
 const IGNORED: [&str; 18] = [
     EOT,
@@ -60,7 +60,7 @@ const IGNORED: [&str; 18] = [
     "tokenizer.huggingface.json",
 ];
 
-/// What is not done, and need not be as long as the file says so.
+/// Steps that are not implemented; the file must switch them off.
 const ONLY_FALSE: [&str; 2] = [
     "tokenizer.ggml.add_sep_token",
     "tokenizer.ggml.remove_extra_whitespaces",

@@ -120,10 +120,10 @@ impl Templates {
             .ok_or_else(|| format!("`{source}` gives `{text}`, which is no list"))
     }
 
-    /// What `text`, which `source` gave, means as a literal, where it means anything.
+    /// The value of `text`, the rendering of `source`, as a Python literal; None if it is none.
     pub fn literal_of(&self, source: &str, text: &str, row: &Row<'_>) -> Option<Json> {
         match self.lone_value(source, row) {
-            // Not by way of its text, whose escapes are Python's.
+            // The value itself, not its text: the text has Python's escapes.
             Some(Ok(value @ Json::Array(_))) => Some(value),
             _ => self.literal(text),
         }
