@@ -46,7 +46,7 @@ fn refusals_are_these() {
         format!("search {arith} --preset polar-release --score margin --out run"),
         format!("search {arith} --strategy exhaustive --simulations 3 --out run"),
         format!("search {arith} --letters --out run"),
-        format!("search {facts} --rotations --out run"),
+        format!("search {arith} --rotations --out run"),
         format!("eval {facts} --max-gen-toks 5"),
         format!("eval {arith} --chain 0-99"),
         format!("eval {arith} --chain 0-3,,"),

@@ -82,7 +82,8 @@ fn each_state_is_computed_once(decode: impl Fn(usize) -> Option<DecodePlan>) {
         let of_outcomes = |cost: fn(&Outcome) -> u64| outcomes.iter().map(cost).sum::<u64>();
         assert_eq!(of_outcomes(|o| o.cost.steps_run), run);
         let saved = of_outcomes(|o| o.cost.steps_saved);
-        assert_eq!(run + saved, work.layers());
+        let grown = of_outcomes(|o| o.cost.steps_grown);
+        assert_eq!(run + grown + saved, work.layers());
         assert_eq!(engine.totals().cost.steps_saved, saved);
     }
 }

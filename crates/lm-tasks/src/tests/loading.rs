@@ -91,7 +91,7 @@ fn a_task_file_finds_its_data_beside_itself() {
         .to_string();
     assert_eq!(
         error,
-        "task `t`: its data file c.jsonl is not there; give the rows with --data FILE"
+        "task `t`: its data file c.jsonl is not there; give the rows with option `data`"
     );
 }
 
@@ -104,7 +104,7 @@ fn a_task_without_data_says_where_it_is() {
     .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "task `arc_easy`: its split `test` is not on this machine (on the hub: allenai/ai2_arc/ARC-Easy); give the rows with --data FILE, or fetch them with --dataset allenai/ai2_arc --subset ARC-Easy"
+        "task `arc_easy`: its split `test` is not on this machine (on the hub: allenai/ai2_arc/ARC-Easy); give the rows with option `data`, or fetch them with option `dataset` allenai/ai2_arc option `subset` ARC-Easy"
     );
 }
 

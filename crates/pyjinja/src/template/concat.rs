@@ -17,27 +17,39 @@ pub(super) fn objection<'n>(
     row: &Map<String, Json>,
 ) -> Option<String> {
     let tokens = tokens(source);
-    if !tokens.iter().any(|token| token == "~") {
-        return None;
-    }
-    if let Some(operand) = tokens
-        .iter()
-        .enumerate()
-        .filter(|(_, token)| *token == "~")
-        .flat_map(|(at, _)| [before(&tokens, at), after(&tokens, at)])
+    let joins = (0..tokens.len()).filter(|&at| tokens[at] == "~");
+    let operands = joins.flat_map(|at| [before(&tokens, at), after(&tokens, at)]);
+    // A text by how it is written.
+    let is_text = |operand: &[String]| {
+        matches!(operand, [.., bar, string] if bar == "|" && string == "string")
+            || matches!(operand, [text] if text.starts_with(['\'', '"']))
+    };
+    let operands: Vec<Vec<String>> = operands
         .flatten()
-        .find(|operand| prints_otherwise(operand))
-    {
+        .filter(|operand| !is_text(operand))
+        .collect();
+    if let Some(operand) = operands.iter().find(|operand| prints_otherwise(operand)) {
         return Some(format!(
             "`~` of `{}`, which Python prints in another way: {INSTEAD}",
             operand.join(" ")
         ));
     }
-    let mut names = names.into_iter();
-    let name = names.find(|name| row.get(*name).is_some_and(holds_other))?;
+    let names: Vec<&String> = names.into_iter().collect();
+    let begins = |operand: &Vec<String>| operand.iter().find(|token| is_name(token)).cloned();
+    let read: Vec<String> = operands.iter().filter_map(begins).collect();
+    // A variable of the template's own may hold anything that the template reads.
+    let all_columns = read.iter().all(|name| names.contains(&name));
+    let name = names
+        .into_iter()
+        .filter(|name| !operands.is_empty() && (!all_columns || read.contains(name)))
+        .find(|name| row.get(*name).is_some_and(holds_other))?;
     Some(format!(
         "`~` in a template that reads `{name}`, which holds a truth value, a float or None: {INSTEAD}"
     ))
+}
+
+fn is_name(token: &str) -> bool {
+    token.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
 /// Whether a value, or one within it, is neither text nor integer.
@@ -189,6 +201,9 @@ mod tests {
             "{# {{ f ~ '' }} #}{{ 'it\\'s' ~ q }}",
             "{{ q ~ (n + 1) }} {{ 'a' if n == 3 else 'b' }}",
             "{{ (n // 2) ~ q }}",
+            "{{ q ~ n }} {{ flag }} {{ f }}",
+            "{{ f|string ~ q ~ n }}",
+            "{{ 'a' ~ flag|string }}",
         ] {
             assert!(!refused(source), "{source}");
         }
