@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::layout::{PromptLayout, cannot_ask};
 use super::prompt::PromptWarning;
+use super::{PromptLayout, cannot_ask};
 use cola_model::{Message, ModelError};
 use lm_tasks::{Sample, TaskError, Variant, join_system};
 

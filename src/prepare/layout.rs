@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::cannot_ask;
 use super::prepared::PreparedSample;
 use super::prompt::{Prompt, PromptContinuation, PromptWarning, PromptWarnings};
 use super::rolling::{self, Window};
@@ -473,11 +474,4 @@ fn rotated(variant: Variant<'_>, wrong: &[WrongTarget]) -> Vec<WrongTarget> {
         WrongTarget::Text(text) => WrongTarget::Text(text.clone()),
     };
     wrong.iter().map(rotated).collect()
-}
-
-pub(super) fn cannot_ask(sample: &Sample, message: &str) -> TaskError {
-    TaskError::Row {
-        place: format!("task {}, sample {}", sample.task.name, sample.id),
-        message: message.to_owned(),
-    }
 }

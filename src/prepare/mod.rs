@@ -16,3 +16,13 @@ pub use layout::PromptLayout;
 pub use prepared::{Answer, PreparedSample};
 pub use prompt::{Prompt, PromptContinuation, PromptWarning, PromptWarnings};
 pub use sample_problem::SampleProblem;
+
+use lm_tasks::{Sample, TaskError};
+
+/// A sample that cannot be put to the model, and why.
+fn cannot_ask(sample: &Sample, message: &str) -> TaskError {
+    TaskError::Row {
+        place: format!("task {}, sample {}", sample.task.name, sample.id),
+        message: message.to_owned(),
+    }
+}

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use super::layout::cannot_ask;
+use super::cannot_ask;
 use crate::problem::{Judge, Judged, Target, Verdict};
 use cola_engine::{Continuation, Outcome, Row};
 use cola_model::Tokenizer;

@@ -27,6 +27,30 @@
 //! chain's whole continuation where it stays among them, and only what leaves them is decoded. The
 //! tree grows while states of the smaller tree are cached; a state covers the first nodes of the
 //! tree, and a step over it runs the nodes it lacks. What comes out does not depend on the drafts.
+//!
+//! # Example
+//!
+//! Two chains of one prompt share the step of layer 0:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use cola_engine::{Engine, EngineOptions, Request, Row};
+//! use cola_model::{Compute, Model};
+//!
+//! let model = Arc::new(Model::load("../../models/demo".as_ref(), Compute::cpu())?);
+//! let engine = Engine::start(model, EngineOptions::for_cpu());
+//! let mut row = Row::builder(&[5, 9, 12]);
+//! let answer = row.read_continuation(&[7]);
+//! let row = engine.register(row.build())?;
+//! let run = |chain: &str| {
+//!     let chain = chain.parse().expect("a chain");
+//!     engine.evaluate(Request { row: Arc::clone(&row), chain, decode: None, isolated: false, tag: 0 })
+//! };
+//! let (first, second) = (run("0-11")?, run("0,2-11")?);
+//! assert_eq!((first.cost.steps_run, second.cost.steps_saved), (12, 1));
+//! assert!(answer.log_prob(&row, &first.readings) < 0.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod backend;
 mod continuation;

@@ -8,10 +8,30 @@
 //!   .no_exist/<commit>/<file>     files the hub is known not to have
 //! ```
 //!
+//! # Words
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | repository | a model or dataset, `org/name` ([`HubModel`]) |
+//! | revision | a branch, a tag or a commit of it |
+//! | snapshot | the directory of the cache that holds one commit |
+//! | split | the rows of a dataset for one purpose: train, validation, test |
+//!
 //! A branch or tag is asked for anew whenever the hub can be reached (one request); a commit never
 //! changes and is not. What the cache has of a commit is never asked for again. `hf-hub` makes the
 //! requests: it reads `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN` and the token file, and
 //! `reqwest` below it drops the token when a redirect leads to another host, port or scheme.
+//!
+//! # Example
+//!
+//! ```
+//! use cola_hub::HubModel;
+//!
+//! let (model, file) = HubModel::parse_with_file("org/name@v1:Q4_K_M.gguf").unwrap();
+//! assert_eq!((model.repository(), model.revision()), ("org/name".to_owned(), "v1"));
+//! assert_eq!(file.as_deref(), Some("Q4_K_M.gguf"));
+//! assert!(HubModel::parse("../a/path").is_none());
+//! ```
 
 mod checksum;
 mod dataset;

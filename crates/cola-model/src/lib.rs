@@ -1,4 +1,15 @@
-//! The frozen LLM: from a Hugging Face directory to layers that are pure functions.
+//! The frozen LLM on libtorch: from a Hugging Face directory or a GGUF file to layers that are pure functions.
+//!
+//! # Words
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | layer | one decoder block, `0..L` ([`Layer`]) |
+//! | residual | the residual stream of some tokens, `[N, D]` |
+//! | segment | the new tokens of one sequence in a batch, with the keys and values they attend to ([`Segment`]) |
+//! | batch | segments packed one after the other ([`Batch`]) |
+//! | head | final norm and output matrix: from residuals to log-probabilities ([`Reading`]) |
+//! | family | how an architecture's files are read: `config.json` into a [`ModelSpec`] |
 //!
 //! ```text
 //! config.json ──family──▶ ModelSpec ─┐
@@ -9,6 +20,22 @@
 //! after that is driven by the spec. A [`Layer`] takes a packed batch of residuals
 //! `[N, D]` and returns residuals, with the keys and values of that application: they belong to a
 //! position of the chain, so a layer visited twice has two independent sets.
+//!
+//! # Example
+//!
+//! ```
+//! use cola_model::{Compute, Model, Repeat, Tokenizer};
+//! use cola_search::chain::Chain;
+//!
+//! let path = "../../models/demo".as_ref();
+//! let (model, tokenizer) = (Model::load(path, Compute::cpu())?, Tokenizer::load(path)?);
+//! let tokens = tokenizer.encode("Dial 29 up 15.\nAnswer:")?;
+//! // Layers 3 and 4 are left out.
+//! let chain: Chain = "0-2,5-11".parse()?;
+//! let logits = model.logits(&tokens, &chain, Repeat::Clean)?;
+//! assert_eq!(logits.size(), [tokens.len() as i64, model.spec().vocabulary]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod arrange;
 mod attention;

@@ -3,6 +3,32 @@
 //!
 //! An item's id and its side of the train/test split are functions of its content. Every generated
 //! item has been answered again by a solver that works from its text alone.
+//!
+//! # Words
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | kind | a family of questions ([`Kind`]): arithmetic on a dial, facts of a small world, formulas, ... |
+//! | level | how hard: the number of turns, facts or operators a question takes |
+//! | item | a question with its answer ([`Item`]) |
+//! | split | the side of the train/test line an item falls on ([`Split`]) |
+//!
+//! ```text
+//! (kind, level, seed) ── draw ──▶ item ── solver, from its text ──▶ the same answer? ──▶ kept
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use cola_synth::{Kind, Split, check, generate};
+//!
+//! let items = generate(Kind::Arith, 2, 3, 7, Split::Test)?;
+//! assert_eq!(items.len(), 3);
+//! let mut wrong = items[0].clone();
+//! wrong.question = "Dial 1 up 1 up 1.".to_owned();
+//! assert!(check(&items[0]).is_ok() && check(&wrong).is_err());
+//! # Ok::<(), cola_synth::SynthError>(())
+//! ```
 
 mod arith;
 mod boolean;

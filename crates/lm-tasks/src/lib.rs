@@ -1,4 +1,4 @@
-//! What is asked: task files, rows, prompts, scoring and grading.
+//! Task files, rows, prompts and grading of lm-evaluation-harness, without Python.
 //!
 //! A task file is YAML in lm-evaluation-harness's dialect; [`resolve`] turns a built-in name or a path into a
 //! [`TaskSpec`], [`load_samples`] renders its rows into [`Sample`]s, and a sample grades what a model made of it:
@@ -9,12 +9,42 @@
 //! spelling of a list, the order of filters, a label that is a string of digits) is decided the same way here. What is not
 //! understood is refused by file and key, never ignored.
 //!
+//! # Words
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | task | a YAML file: where the rows are, how a row becomes a prompt, how an answer is graded ([`TaskSpec`]) |
+//! | row, doc | one JSON object of a dataset |
+//! | sample | a row, rendered ([`Sample`]); its variants ask it with the options in other orders ([`Variant`]) |
+//! | question | what follows the prompt: options to score, a text, or text to generate ([`Question`]) |
+//! | filter | what cuts the answer out of a generated text ([`Pipeline`]) |
+//! | metric | whether an answer is right ([`Metric`]) |
+//!
+//! # From task file to verdict
+//!
 //! ```text
 //! resolve ── yaml (keys, includes) ── parse, parse_scoring ──> TaskSpec
 //! load_samples ── data (rows, which are taken) ── process, template, target, fewshot ──> Sample
 //!    ask (a row's questions), letters (options by letter), rotate (options in other orders)
-//! Sample ── asking (conversation, tokens, prompt) ──> Probe and rows of the engine
-//! Sample ── grade (filter, metric, answer) ──> ChoiceVerdict | TextVerdict;   wrong ──> WrongTarget
+//! Variant ── grade (filter, metric, math-answer) ──> ChoiceVerdict | TextVerdict;   wrong ──> WrongTarget
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//! use lm_tasks::{LoadOptions, load_samples, resolve};
+//!
+//! let directory = tempfile::tempdir()?;
+//! let rows = directory.path().join("rows.jsonl");
+//! std::fs::write(&rows, r#"{"question": "Dial 29 up 15.", "answer": "44"}"#)?;
+//!
+//! let task = Arc::new(resolve("arith")?);
+//! let options = LoadOptions { data: vec![rows], ..LoadOptions::default() };
+//! let sample = &load_samples(&task, &options)?.samples[0];
+//! assert_eq!(sample.own.context, "Dial 29 up 15.\nAnswer:");
+//! assert!(sample.as_asked().grade_text(" 44", sample.gold_text()).correct);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod ask;
