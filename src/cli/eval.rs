@@ -14,32 +14,29 @@ use serde_json::{Value, json};
 use super::{
     CliError, Ending,
     args::EvalArgs,
-    eval_results::{Evaluation, metrics_of},
-    eval_samples::Row,
     output,
     prompts::tell_warnings,
-    setup, show_prompts, tasks,
+    setup::{self, Loaded},
+    show_prompts, tasks,
 };
 use crate::{
-    prepare::{Answer, PreparedSample},
-    problem::Verdict,
+    prepare::{Answer, PreparedSample, PromptLayout},
     run::{Evaluated, Pair, Progress, note},
+    session::dtype_name,
 };
 use cola_engine::Cost;
 use cola_search::chain::Chain;
-use lm_tasks::{Sample, TaskSpec, standard_error_key};
+use lm_tasks::{
+    Sample, TaskSpec,
+    output::{Response, Row, SampleResult, Setting, metrics_of},
+    standard_error_key,
+};
 
-/// What a chain answered.
+/// What a chain answered, and what that cost.
 #[derive(Debug)]
-pub struct Answered {
-    /// To the question in the task's own order.
-    pub answer: Answer,
-    /// And to its rotations.
-    pub rotated: Vec<Answer>,
-    /// The verdict on the gold answer.
-    pub verdict: Verdict,
-    /// What it cost.
-    pub cost: Cost,
+struct Answered {
+    result: SampleResult,
+    cost: Cost,
 }
 
 impl Answered {
@@ -51,15 +48,26 @@ impl Answered {
             verdict,
             cost,
         } = evaluated;
+        let response = |answer| match answer {
+            Answer::Choice {
+                log_probs, greedy, ..
+            } => Response::Scores { log_probs, greedy },
+            Answer::Text { text, .. } => Response::Text(text),
+            Answer::NotFinite => Response::Nothing,
+        };
         let answers = judge.answers(rows, &outcomes);
-        let mut answers = answers.map_err(|error| error.to_string())?.into_iter();
-        Ok(Self {
+        let answers = answers.map_err(|error| error.to_string())?.into_iter();
+        let mut responses = answers.map(response);
+        let result = SampleResult {
             // A sample is asked in one order at least.
-            answer: answers.next().unwrap_or(Answer::NotFinite),
-            rotated: answers.collect(),
-            verdict,
-            cost,
-        })
+            response: responses.next().unwrap_or(Response::Nothing),
+            rotated: responses.collect(),
+            values: verdict.values,
+            correct: verdict.correct,
+            margin: verdict.margin,
+            answer: verdict.answer,
+        };
+        Ok(Self { result, cost })
     }
 }
 
@@ -121,17 +129,17 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
     if args.pairs.is_some() {
         write_pairs(&args, samples, &pairs, &results, (skipped, seconds))?;
     } else {
-        report(&Evaluation {
-            args: &args,
-            loaded: &loaded,
-            chain: &chain,
-            layout: &layout,
+        let setting = setting(&args, &loaded);
+        let results = lm_tasks::output::Results {
+            setting: &setting,
+            chain: chain.to_string(),
             tasks: by_task(samples, &results),
             failed: results.iter().flatten().filter(|r| r.is_err()).count(),
             skipped_rows: skipped,
             started: began,
             seconds,
-        })?;
+        };
+        report(&args, &results, &layout)?;
     }
     Ok(match () {
         () if results.iter().any(Option::is_none) => Ending::Interrupted,
@@ -249,9 +257,9 @@ fn write_pairs(
             Some(Ok(done)) => Line {
                 id,
                 chain,
-                correct: done.verdict.correct,
-                margin: done.verdict.margin,
-                answer: &done.verdict.answer,
+                correct: done.result.correct,
+                margin: done.result.margin,
+                answer: &done.result.answer,
                 steps: done.cost.steps_run + done.cost.steps_grown + done.cost.decode_steps,
                 error: None,
             },
@@ -307,16 +315,62 @@ fn to_line(value: &impl Serialize) -> Result<String, CliError> {
     Ok(line + "\n")
 }
 
-/// Metrics by task, on the terminal and in `--out`.
-fn report(evaluation: &Evaluation<'_>) -> Result<(), CliError> {
-    if let Some(out) = &evaluation.args.out {
-        evaluation.write(out)?;
+/// How the evaluation was run, for its files.
+fn setting(args: &EvalArgs, loaded: &Loaded) -> Setting {
+    let (model, tokenizer, prompts) = (
+        loaded.session.model(),
+        &loaded.tokenizer,
+        &args.tasks.prompts,
+    );
+    let token = |name| {
+        let (text, id) = tokenizer.special(name)?;
+        Some((text.to_owned(), id))
+    };
+    let template = tokenizer.chat().ok().filter(|_| prompts.chat);
+    Setting {
+        model: args.model.model.clone(),
+        model_hash: model.hash().to_owned(),
+        parameters: model.spec().parameters(),
+        max_length: model.spec().max_positions,
+        dtype: dtype_name(model.compute().kind),
+        device: args.model.compute.device.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        chat: prompts.chat,
+        fewshot_as_multiturn: prompts.examples_as_turns(),
+        system: prompts.system.clone(),
+        chat_template: template.map(|template| template.source().to_owned()),
+        letters: prompts.letters,
+        rotations: prompts.rotations,
+        no_bos: prompts.no_bos,
+        limit: args.tasks.limit,
+        conditions: args
+            .tasks
+            .conditions
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        pad_token: token("pad_token"),
+        eos_token: token("eos_token"),
+        bos_token: token("bos_token"),
     }
-    if evaluation.args.json {
-        return output::json(&evaluation.summary());
+}
+
+/// Metrics by task, on the terminal and in `--out`.
+fn report(
+    args: &EvalArgs,
+    results: &lm_tasks::output::Results<'_>,
+    layout: &PromptLayout,
+) -> Result<(), CliError> {
+    if let Some(out) = &args.out {
+        for (name, text) in results.files(&|sample| layout.texts(sample))? {
+            output::file(&out.join(name), &text)?;
+        }
+    }
+    if args.json {
+        return output::json(&results.summary());
     }
     let mut table = String::new();
-    for (task, rows) in &evaluation.tasks {
+    for (task, rows) in &results.tasks {
         let metrics = metrics_of(task, rows);
         for key in task.metric_keys() {
             let number = |key: &str| metrics.get(key).and_then(Value::as_f64);
@@ -332,8 +386,8 @@ fn report(evaluation: &Evaluation<'_>) -> Result<(), CliError> {
             );
         }
     }
-    if evaluation.skipped_rows > 0 {
-        let _ = writeln!(table, "bad rows skipped: {}", evaluation.skipped_rows);
+    if results.skipped_rows > 0 {
+        let _ = writeln!(table, "bad rows skipped: {}", results.skipped_rows);
     }
     output::print(&table)
 }
@@ -346,8 +400,11 @@ fn by_task<'a>(
     let rows_of = |task: &'a TaskSpec| {
         let done = samples.iter().zip(results);
         let done = done.filter(|(sample, done)| sample.task.name == task.name && done.is_some());
-        done.map(|(sample, done)| (&**sample, done.as_ref().and_then(|done| done.as_ref().ok())))
-            .collect()
+        done.map(|(sample, done)| {
+            let done = done.as_ref().and_then(|done| done.as_ref().ok());
+            (&**sample, done.map(|done| &done.result))
+        })
+        .collect()
     };
     let tasks = tasks_of(samples).into_iter();
     tasks.map(|task| (task, rows_of(task))).collect()

@@ -5,8 +5,6 @@ mod args;
 mod demo;
 mod error;
 mod eval;
-mod eval_results;
-mod eval_samples;
 mod examples;
 mod export;
 mod fetching;

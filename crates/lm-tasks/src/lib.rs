@@ -57,6 +57,7 @@ mod letters;
 mod listed_choice;
 mod load;
 mod metric;
+pub mod output;
 mod parse;
 mod parse_scoring;
 mod process;

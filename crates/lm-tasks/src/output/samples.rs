@@ -4,35 +4,28 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::eval::Answered;
-use crate::prepare::{Answer, PromptLayout};
-use cola_search::chain::Chain;
-use lm_tasks::{
-    DEFAULT_MAX_TOKENS, Output, Question, Sample, TaskError, TaskSpec, truncate_at_stop,
-};
+use super::{Response, Row};
+use crate::{DEFAULT_MAX_TOKENS, Output, Question, Sample, TaskError, TaskSpec, truncate_at_stop};
 use pyjinja::python::float as python_float;
 use pyjinja::python::{line_json, row_json};
 
-/// A sample and what came of it.
-pub type Row<'a> = (&'a Sample, Option<&'a Answered>);
-
 /// The lines of a task, and the hash of the rows, prompts and targets in them.
-pub struct SampleLines {
+pub(super) struct SampleLines {
     pub text: String,
     pub hash: String,
 }
 
 /// The lines of a task: all samples under its first filter, then under its second.
-pub fn sample_lines(
+pub(super) fn sample_lines(
     task: &TaskSpec,
-    chain: &Chain,
+    chain: &str,
     rows: &[Row<'_>],
-    layout: &PromptLayout,
+    prompts: &dyn Fn(&Sample) -> Result<Vec<String>, TaskError>,
 ) -> Result<SampleLines, TaskError> {
     let (mut text, mut hashes) = (String::new(), String::new());
     for filter in 0..task.filters.len() {
         for row in rows {
-            let line = line(task, chain, filter, row, &layout.texts(row.0)?);
+            let line = line(task, chain, filter, row, &prompts(row.0)?);
             for key in ["doc_hash", "prompt_hash", "target_hash"] {
                 hashes += line[key].as_str().unwrap_or_default();
             }
@@ -48,13 +41,13 @@ pub fn sample_lines(
 
 fn line(
     task: &TaskSpec,
-    chain: &Chain,
+    chain: &str,
     filter: usize,
     (sample, done): &Row<'_>,
     prompts: &[String],
 ) -> Value {
     let arguments = arguments(task, sample, prompts);
-    let (resps, filtered) = responses(task, filter, sample, done.map(|done| &done.answer));
+    let (resps, filtered) = responses(task, filter, sample, done.map(|done| &done.response));
     let names: Vec<&str> = task.metrics.iter().map(|metric| metric.name()).collect();
     let mut line = json!({
         "doc_id": sample.index,
@@ -76,7 +69,7 @@ fn line(
         "target_hash": sha256(&sample.own.target),
     });
     for (at, name) in names.iter().enumerate() {
-        let value = done.and_then(|done| done.verdict.values.get(filter * names.len() + at));
+        let value = done.and_then(|done| done.values.get(filter * names.len() + at));
         let metric = &task.metrics[at];
         let value = value.copied().unwrap_or(metric.of_nothing());
         line[name] = match metric.length(sample.gold_text()) {
@@ -84,22 +77,21 @@ fn line(
             None => json!(value),
         };
     }
-    let verdict = done.map(|done| &done.verdict);
     if !sample.rotated.is_empty() {
         // The answers to the other orders, one after the other.
         let rotated = done.map_or(&[][..], |done| &done.rotated);
         let answers = rotated
             .iter()
-            .map(|answer| responses(task, filter, sample, Some(answer)).0);
+            .map(|response| responses(task, filter, sample, Some(response)).0);
         line["rotated_resps"] = json!(answers.collect::<Vec<_>>());
     }
     line["id"] = json!(sample.id);
     line["chain"] = json!(chain);
     line["prompt"] = json!(sample.own.context);
     line["gold"] = json!(sample.gold_text());
-    line["correct"] = json!(verdict.is_some_and(|verdict| verdict.correct));
-    line["margin"] = json!(verdict.and_then(|verdict| verdict.margin));
-    line["answer"] = json!(verdict.map(|verdict| &verdict.answer));
+    line["correct"] = json!(done.is_some_and(|done| done.correct));
+    line["margin"] = json!(done.and_then(|done| done.margin));
+    line["answer"] = json!(done.map(|done| &done.answer));
     line
 }
 
@@ -159,18 +151,16 @@ fn responses(
     task: &TaskSpec,
     filter: usize,
     sample: &Sample,
-    answer: Option<&Answer>,
+    response: Option<&Response>,
 ) -> (Value, Value) {
-    match answer {
-        Some(Answer::Choice { log_probs, .. })
+    match response {
+        Some(Response::Scores { log_probs, .. })
             if matches!(sample.own.question, Question::Rolling { .. }) =>
         {
             let texts: Vec<String> = log_probs.iter().copied().map(python_float).collect();
             (json!([texts]), json!(texts))
         }
-        Some(Answer::Choice {
-            log_probs, greedy, ..
-        }) => {
+        Some(Response::Scores { log_probs, greedy }) => {
             let pairs = log_probs.iter().zip(greedy).map(|(log_prob, greedy)| {
                 // Python's spelling of numbers and truth values.
                 let greedy = if *greedy { "True" } else { "False" };
@@ -180,7 +170,7 @@ fn responses(
             let each: Vec<Value> = pairs.iter().map(|pair| json!([pair])).collect();
             (json!(each), json!(pairs))
         }
-        Some(Answer::Text { text, .. }) => {
+        Some(Response::Text(text)) => {
             let until = match &sample.own.question {
                 Question::Generate { until, .. } => until.as_slice(),
                 _ => &[],
@@ -191,12 +181,12 @@ fn responses(
                 json!([task.filters[filter].apply(text, &sample.doc)]),
             )
         }
-        Some(Answer::NotFinite) | None => (json!([]), json!([])),
+        Some(Response::Nothing) | None => (json!([]), json!([])),
     }
 }
 
 /// 64 hex digits.
-pub fn sha256(text: &str) -> String {
+pub(super) fn sha256(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,36 +6,34 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::{
-    CliError,
-    args::EvalArgs,
-    eval_samples::{Row, sample_lines, sha256},
-    output,
-    setup::Loaded,
+    Row, Setting,
+    samples::{sample_lines, sha256},
 };
-use crate::prepare::PromptLayout;
-use crate::session::dtype_name;
-use cola_search::chain::Chain;
-use lm_tasks::{Metric, TaskSpec, standard_error_key};
+use crate::{Metric, Sample, TaskError, TaskSpec, standard_error_key};
 
 /// A finished evaluation of one chain.
-pub struct Evaluation<'a> {
-    pub args: &'a EvalArgs,
-    pub loaded: &'a Loaded,
-    pub chain: &'a Chain,
-    pub layout: &'a PromptLayout,
+pub struct Results<'a> {
+    /// How it was evaluated.
+    pub setting: &'a Setting,
+    /// The chain.
+    pub chain: String,
     /// Every task with its samples.
     pub tasks: Vec<(&'a TaskSpec, Vec<Row<'a>>)>,
+    /// Samples that failed.
     pub failed: usize,
+    /// Bad rows that were passed over.
     pub skipped_rows: usize,
+    /// When it began.
     pub started: SystemTime,
+    /// How long it took.
     pub seconds: f64,
 }
 
-impl Evaluation<'_> {
+impl Results<'_> {
     /// What `--json` prints: the same for the same numbers, so without times.
     pub fn summary(&self) -> Map<String, Value> {
         let object = json!({
-            "model": self.args.model.model,
+            "model": self.setting.model,
             "chain": self.chain,
             "results": self.by_task(|task, rows| {
                 let mut metrics = Map::new();
@@ -47,8 +45,8 @@ impl Evaluation<'_> {
             }),
             "n-samples": self.by_task(|_, rows| {
                 // Rows behind a limit were not read, and those that a condition leaves out not counted.
-                let all = self.args.tasks.limit.is_none_or(|limit| rows.len() < limit)
-                    && self.args.tasks.conditions.is_empty();
+                let all = self.setting.limit.is_none_or(|limit| rows.len() < limit)
+                    && self.setting.conditions.is_empty();
                 json!({ "original": all.then_some(rows.len()), "effective": rows.len() })
             }),
             "failed": self.failed,
@@ -63,29 +61,32 @@ impl Evaluation<'_> {
 
     /// The flags that say how questions were asked, and which; ours.
     fn asked(&self) -> Value {
-        let (tasks, prompts) = (&self.args.tasks, &self.args.tasks.prompts);
-        let conditions = tasks.conditions.iter().map(ToString::to_string);
+        let setting = self.setting;
         json!({
-            "chat": prompts.chat,
-            "letters": prompts.letters,
-            "rotations": prompts.rotations,
-            "no_bos": prompts.no_bos,
-            "where": conditions.collect::<Vec<_>>(),
+            "chat": setting.chat,
+            "letters": setting.letters,
+            "rotations": setting.rotations,
+            "no_bos": setting.no_bos,
+            "where": setting.conditions,
         })
     }
 
-    /// Writes the results and the samples of each task.
-    pub fn write(&self, out: &std::path::Path) -> Result<(), CliError> {
+    /// The files of the evaluation, names and texts: the results, and the samples of each task. `prompts`: the prompts of a
+    /// sample as the model reads them, of options that are prompts one for each.
+    ///
+    /// # Errors
+    /// Those of `prompts`.
+    pub fn files(
+        &self,
+        prompts: &dyn Fn(&Sample) -> Result<Vec<String>, TaskError>,
+    ) -> Result<Vec<(String, String)>, TaskError> {
         let time = date_id(self.started + Duration::from_secs_f64(self.seconds));
-        let mut hashes = Map::new();
+        let (mut files, mut hashes) = (Vec::new(), Map::new());
         for (task, rows) in &self.tasks {
-            let lines = sample_lines(task, self.chain, rows, self.layout)?;
+            let lines = sample_lines(task, &self.chain, rows, prompts)?;
             // A task may be named like a path.
             let name = task.name.replace(['/', '\\'], "_");
-            output::file(
-                &out.join(format!("samples_{name}_{time}.jsonl")),
-                &lines.text,
-            )?;
+            files.push((format!("samples_{name}_{time}.jsonl"), lines.text));
             hashes.insert(task.name.clone(), json!(lines.hash));
         }
         let mut results = self.summary();
@@ -93,8 +94,10 @@ impl Evaluation<'_> {
         results.insert("config".to_owned(), self.config());
         results.extend(self.circumstances());
         results.insert("task_hashes".to_owned(), Value::Object(hashes));
-        let text = output::to_json(&results)? + "\n";
-        output::file(&out.join(format!("results_{time}.json")), &text)
+        // An object of texts, numbers and lists always has a form.
+        let text = serde_json::to_string_pretty(&results).unwrap_or_default();
+        files.push((format!("results_{time}.json"), text + "\n"));
+        Ok(files)
     }
 
     fn by_task(&self, of: impl Fn(&TaskSpec, &[Row<'_>]) -> Value) -> Map<String, Value> {
@@ -130,29 +133,25 @@ impl Evaluation<'_> {
     }
 
     fn config(&self) -> Value {
-        let model = self.loaded.session.model();
-        let kind = dtype_name(model.compute().kind);
-        let torch = match kind {
-            "f32" => "torch.float32",
-            "bf16" => "torch.bfloat16",
-            "f16" => "torch.float16",
-            other => other,
-        };
+        let setting = self.setting;
         json!({
             "model": "cola",
             "model_args": format!(
-                "pretrained={},dtype={kind},chain={}{}", self.args.model.model, self.chain,
-                if self.args.tasks.prompts.no_bos { ",add_bos_token=False" } else { "" },
+                "pretrained={},dtype={},chain={}{}",
+                setting.model,
+                setting.dtype,
+                self.chain,
+                if setting.no_bos { ",add_bos_token=False" } else { "" },
             ),
-            "model_num_parameters": model.spec().parameters(),
-            "model_dtype": torch,
+            "model_num_parameters": setting.parameters,
+            "model_dtype": setting.torch_dtype(),
             "model_revision": null,
-            "model_sha": model.hash(),
+            "model_sha": setting.model_hash,
             "batch_size": null,
             "batch_sizes": [],
-            "device": self.args.model.compute.device,
+            "device": setting.device,
             "use_cache": null,
-            "limit": self.args.tasks.limit,
+            "limit": self.setting.limit,
             "bootstrap_iters": 0,
             "gen_kwargs": null,
             "random_seed": null,
@@ -164,42 +163,34 @@ impl Evaluation<'_> {
 
     /// Program, tokenizer and times.
     fn circumstances(&self) -> Map<String, Value> {
-        let tokenizer = &self.loaded.tokenizer;
-        let token = |name: &str| match tokenizer.special(name) {
+        let setting = self.setting;
+        let token = |token: &Option<(String, Option<u32>)>| match token {
             Some((text, id)) => json!([text, id.map_or("None".to_owned(), |id| id.to_string())]),
             None => json!([null, "None"]),
         };
         let started = self.started.duration_since(SystemTime::UNIX_EPOCH);
         let started = started.unwrap_or_default().as_secs_f64();
-        let name = &self.args.model.model;
-        let system = &self.args.tasks.prompts.system;
-        let template = self
-            .args
-            .tasks
-            .prompts
-            .chat
-            .then(|| tokenizer.chat().ok())
-            .flatten();
-        let template = template.map(cola_model::ChatTemplate::source);
+        let (name, system) = (&setting.model, &setting.system);
+        let template = setting.chat_template.as_deref();
         let object = json!({
             "git_hash": null,
             "date": started,
             "pretty_env_info": null,
             "transformers_version": null,
             "lm_eval_version": null,
-            "cola_version": env!("CARGO_PKG_VERSION"),
+            "cola_version": setting.version,
             "upper_git_hash": null,
-            "tokenizer_pad_token": token("pad_token"),
-            "tokenizer_eos_token": token("eos_token"),
-            "tokenizer_bos_token": token("bos_token"),
-            "eot_token_id": tokenizer.special("eos_token").and_then(|(_, id)| id),
-            "max_length": self.loaded.session.model().spec().max_positions,
+            "tokenizer_pad_token": token(&setting.pad_token),
+            "tokenizer_eos_token": token(&setting.eos_token),
+            "tokenizer_bos_token": token(&setting.bos_token),
+            "eot_token_id": setting.eos_token.as_ref().and_then(|(_, id)| *id),
+            "max_length": setting.max_length,
             "model_source": "cola",
             "model_name": name,
             "model_name_sanitized": sanitized(name),
             "system_instruction": system,
             "system_instruction_sha": system.as_deref().map(sha256),
-            "fewshot_as_multiturn": self.args.tasks.prompts.examples_as_turns(),
+            "fewshot_as_multiturn": setting.fewshot_as_multiturn,
             "chat_template": template,
             "chat_template_sha": template.map(sha256),
             "start_time": started,
@@ -218,7 +209,7 @@ pub fn metrics_of(task: &TaskSpec, rows: &[Row<'_>]) -> Map<String, Value> {
     let mut metrics = Map::new();
     let of_filters = task.filters.iter().flat_map(|_| &task.metrics);
     for ((at, key), metric) in task.metric_keys().into_iter().enumerate().zip(of_filters) {
-        let value = |(_, done): &Row<'_>| done.and_then(|d| d.verdict.values.get(at).copied());
+        let value = |(_, done): &Row<'_>| done.and_then(|d| d.values.get(at).copied());
         let values = rows.iter().map(|row| {
             let length = metric.length(row.0.gold_text());
             (value(row).unwrap_or(metric.of_nothing()), length)

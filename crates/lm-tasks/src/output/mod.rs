@@ -1,0 +1,98 @@
+//! lm-evaluation-harness's output files: `results_TIME.json`, and `samples_TASK_TIME.jsonl` of each task.
+
+mod results;
+mod samples;
+
+use super::Sample;
+
+pub use results::{Results, metrics_of};
+
+/// What a model made of a question.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Response {
+    /// Texts were scored.
+    Scores {
+        /// Sums of the log-probabilities of their tokens, nats.
+        log_probs: Vec<f64>,
+        /// Whether greedy decoding would write them.
+        greedy: Vec<bool>,
+    },
+    /// A text was generated.
+    Text(String),
+    /// The model's state was not finite: it answered nothing.
+    Nothing,
+}
+
+/// What came of a sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SampleResult {
+    /// To the question in the task's own order.
+    pub response: Response,
+    /// And to its rotations.
+    pub rotated: Vec<Response>,
+    /// The values of [`TaskSpec::metric_keys`](super::TaskSpec::metric_keys).
+    pub values: Vec<f64>,
+    /// Whether the answer is right.
+    pub correct: bool,
+    /// How far the right answer is ahead, nats.
+    pub margin: Option<f64>,
+    /// What was answered.
+    pub answer: String,
+}
+
+/// A sample, and what came of it unless it failed.
+pub type Row<'a> = (&'a Sample, Option<&'a SampleResult>);
+
+/// How an evaluation was run, as its files say it.
+#[derive(Debug, Clone, Default)]
+pub struct Setting {
+    /// Name of the model.
+    pub model: String,
+    /// Hash of its configuration and weights.
+    pub model_hash: String,
+    /// Number of its parameters.
+    pub parameters: i64,
+    /// Longest sequence it was made for, in tokens.
+    pub max_length: i64,
+    /// `f32`, `bf16` or `f16`.
+    pub dtype: &'static str,
+    /// The device.
+    pub device: String,
+    /// Version of the program.
+    pub version: &'static str,
+    /// Whether prompts go through the chat template.
+    pub chat: bool,
+    /// Whether solved examples are turns of the chat.
+    pub fewshot_as_multiturn: bool,
+    /// The chat's system message.
+    pub system: Option<String>,
+    /// The chat template, where it is used.
+    pub chat_template: Option<String>,
+    /// Whether options are listed by letter.
+    pub letters: bool,
+    /// Whether options are asked in every rotation.
+    pub rotations: bool,
+    /// Whether the tokenizer's special tokens are left out.
+    pub no_bos: bool,
+    /// Most samples a task.
+    pub limit: Option<usize>,
+    /// Conditions on rows, as they were given.
+    pub conditions: Vec<String>,
+    /// The token, and its id, that pads.
+    pub pad_token: Option<(String, Option<u32>)>,
+    /// The token that ends texts.
+    pub eos_token: Option<(String, Option<u32>)>,
+    /// The token that begins texts.
+    pub bos_token: Option<(String, Option<u32>)>,
+}
+
+impl Setting {
+    fn torch_dtype(&self) -> &'static str {
+        match self.dtype {
+            "f32" => "torch.float32",
+            "bf16" => "torch.bfloat16",
+            "f16" => "torch.float16",
+            other => other,
+        }
+    }
+}
