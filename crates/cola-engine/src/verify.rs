@@ -69,12 +69,11 @@ pub struct CaseReport {
 }
 
 impl CaseReport {
-    /// Whether the case is within `tolerance` and every most likely token agrees.
+    /// Whether every logit is within `tolerance` and the greedy tokens agree. Where all logits are, another most likely
+    /// token is one of two that tie: their logits differ by twice the tolerance at most.
     pub fn passes(&self, tolerance: f64) -> bool {
         let all = |(agree, of): (usize, usize)| agree == of;
-        self.max_difference <= tolerance
-            && all(self.argmax_agree)
-            && self.greedy_agree.is_none_or(all)
+        self.max_difference <= tolerance && self.greedy_agree.is_none_or(all)
     }
 }
 

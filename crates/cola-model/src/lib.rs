@@ -61,6 +61,8 @@ mod onednn;
 mod repeat;
 mod rope;
 mod spec;
+#[cfg(test)]
+mod test_numbers;
 mod tokenizer;
 mod transfer;
 mod weights;

@@ -87,12 +87,12 @@ pub fn padded_rows(rows: i64, device: Device) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_numbers::random;
 
     #[test]
     fn any_number_of_rows_is_multiplied() {
         let _guard = tch::no_grad_guard();
-        let random = |shape: [i64; 2]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
-        let (weight, x) = (random([176, 64]), random([300, 64]));
+        let (weight, x) = (random(&[176, 64]), random(&[300, 64]));
         let expected = x.matmul(&weight.tr());
         let linear = Linear::new(Frozen::new(weight), None).unwrap();
         for rows in [0, 1, 2, 9, 31, 64, 257, 300] {

@@ -185,10 +185,7 @@ fn look_up() -> Option<Interface> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn random(shape: &[i64]) -> Tensor {
-        Tensor::randn(shape, (Kind::Float, Device::Cpu))
-    }
+    use crate::test_numbers::random;
 
     #[test]
     fn a_packed_product_is_the_plain_one() {

@@ -273,14 +273,11 @@ fn mix_part<S: Simd, const N: usize>(
 
 #[cfg(test)]
 mod tests {
-    use tch::{Device, Kind};
+    use tch::Kind;
 
     use super::*;
+    use crate::test_numbers::random;
     use crate::{Frozen, Visibility};
-
-    fn random(shape: &[i64]) -> Tensor {
-        Tensor::randn(shape, (Kind::Float, Device::Cpu))
-    }
 
     fn numbers(tensor: &Tensor) -> Vec<f64> {
         Vec::try_from(tensor.to_kind(Kind::Double).flatten(0, -1)).unwrap()

@@ -234,13 +234,10 @@ impl Rotate<'_> {
 
 #[cfg(test)]
 mod tests {
-    use tch::{Device, Kind};
+    use tch::Kind;
 
     use super::*;
-
-    fn random(shape: &[i64]) -> Tensor {
-        Tensor::randn(shape, (Kind::Float, Device::Cpu))
-    }
+    use crate::test_numbers::random;
 
     fn close(ours: &Tensor, expected: &Tensor) {
         assert_eq!(ours.size(), expected.size());
