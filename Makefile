@@ -1,6 +1,6 @@
 # make demo    a real LLM on real questions, then the bundled model on the bundled ones, from a fresh clone
 # make demo-small   the bundled part alone
-# make test    all tests
+# make test    all tests; make test CRATE=math-answer those of one crate
 # make test-real   a real LLM on a few real questions, fetched first
 # make check   format, lints, documentation, tests: what CI runs
 # make bench   criterion benches, how near the limit the engine comes, and short forms of what make bench-full does
@@ -37,10 +37,10 @@ libtorch-cuda: libtorch
 # The release profile, so that tests share what `make demo` has built. One OpenMP thread each: test
 # binaries run many small models at once, and spinning threads would slow each other down.
 test: libtorch
-	OMP_NUM_THREADS=1 $(CARGO) test --release --locked --workspace
+	OMP_NUM_THREADS=1 $(CARGO) test --release --locked $(if $(CRATE),-p $(CRATE),--workspace)
 
 test-real: libtorch real
-	OMP_NUM_THREADS=1 $(CARGO) test --release --locked --test real
+	OMP_NUM_THREADS=1 $(CARGO) test --release --locked --workspace --test real
 
 check: libtorch
 	$(CARGO) fmt --all -- --check
