@@ -12,7 +12,7 @@ use super::{
     ControlOutcome, Controls, Evaluation, SampleCost, SampleRecord,
     in_flight::{Arrival, InFlight, Settled},
 };
-use crate::problem::{Judge, Target};
+use crate::problem::{Judge, Target, Verdict};
 use cola_engine::{Backend, Completion, DecodePlan, EngineError, Outcome, Row};
 use cola_search::chain::Chain;
 use cola_search::{Ask, Feedback, Health, SearchConfig, SearchError, Strategy, StrategyFactory};
@@ -193,7 +193,7 @@ impl<J: Judge> Course<J> {
             };
             // Only what runs isolated confirms a chain that is known.
             match self.known.get(&chain).filter(|_| !isolated).cloned() {
-                Some(outcomes) => self.tell(chain, &outcomes),
+                Some(outcomes) => self.tell(chain, &outcomes, None),
                 None => {
                     self.outstanding = Some(InFlight::new(chain, self.rows.len(), isolated));
                     return Next::Submit;
@@ -243,8 +243,8 @@ impl<J: Judge> Course<J> {
             }
             return;
         }
-        self.known.insert(chain.clone(), outcomes.clone());
-        self.tell(chain, &outcomes);
+        self.tell(chain.clone(), &outcomes, Some(judged.verdict));
+        self.known.insert(chain, outcomes);
     }
 
     /// Gives the sample up; its record says why.
@@ -255,15 +255,18 @@ impl<J: Judge> Course<J> {
         self.phase = Phase::Over;
     }
 
-    /// Tells the running search what a chain came to.
-    fn tell(&mut self, chain: Chain, outcomes: &[Outcome]) {
+    /// Tells the running search what a chain came to. `gold`: the verdict on the right answer, where it is known already.
+    fn tell(&mut self, chain: Chain, outcomes: &[Outcome], gold: Option<Verdict>) {
         let target = match &self.phase {
             Phase::WrongTarget(control) => control.target,
             _ => Target::Gold,
         };
-        let verdict = match self.judge.judge(&self.rows, outcomes, target) {
-            Ok(judged) => judged.verdict,
-            Err(error) => return self.fail(error),
+        let verdict = match gold.filter(|_| target == Target::Gold) {
+            Some(verdict) => verdict,
+            None => match self.judge.judge(&self.rows, outcomes, target) {
+                Ok(judged) => judged.verdict,
+                Err(error) => return self.fail(error),
+            },
         };
         let feedback = Feedback {
             correct: verdict.correct,
