@@ -1,19 +1,19 @@
-//! Whether a fetched file is the one the hub announced.
+//! Checks a fetched file against the checksum that the hub announced.
 
 use std::{fs::File, io::Read, path::Path};
 
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 
-/// The name of the blob behind a file of a snapshot: the checksum the hub announced. None where
-/// files are copied instead of linked (Windows).
+/// The checksum that the hub announced, which is the name of the blob that a file of a snapshot links to.
+/// `None` if files are copied instead of linked (Windows).
 pub(super) fn announced(file: &Path) -> Option<String> {
     let blob = std::fs::read_link(file).ok()?;
     Some(blob.file_name()?.to_str()?.to_owned())
 }
 
-/// Whether the file has that checksum: SHA-256 of a large file, git's hash of a small one (or, of
-/// some mirrors, plain SHA-1). A name that is neither says nothing.
+/// Whether the file has the announced checksum: SHA-256 of a large file, git's hash of a small one (or, on
+/// some mirrors, plain SHA-1). A name of any other form is not checked.
 pub(super) fn agrees(file: &Path, announced: &str) -> std::io::Result<bool> {
     if !announced.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(true);
@@ -32,7 +32,7 @@ pub(super) fn agrees(file: &Path, announced: &str) -> std::io::Result<bool> {
     }
 }
 
-/// The file eaten by every hasher, in hexadecimal digits.
+/// The hash of the file by every hasher, in hexadecimal digits.
 fn digest<H: Digest, const N: usize>(
     file: &Path,
     mut hashers: [H; N],

@@ -1,4 +1,4 @@
-//! Datasets of the hub: the Parquet files of one split, fetched into the cache as models are.
+//! Datasets of the hub: fetches the Parquet files of one split into the cache, as for models.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,24 +13,23 @@ use super::{
     splits::{files_of_split, name},
 };
 
-/// The branch to which the hub itself converts datasets that are kept in other formats.
+/// The branch with the hub's own conversion to Parquet of datasets in other formats.
 const CONVERTED: &str = "refs/convert/parquet";
 
 /// A split that is in the cache.
 #[derive(Debug)]
 pub struct FetchedDataset {
-    /// Its Parquet files, in order.
+    /// The Parquet files of the split, in order.
     pub files: Vec<PathBuf>,
-    /// The commit they are of.
+    /// The commit of the files.
     pub commit: String,
 }
 
-/// Brings the files of a split into the cache that are not there yet.
+/// Fetches the files of a split that are not in the cache yet.
 ///
 /// # Errors
 ///
-/// No connection, no such repository, revision, subset or split, no access, or a file that did not
-/// come whole.
+/// No connection, no such repository, revision, subset or split, no access, or an incomplete file.
 pub fn fetch_dataset(
     dataset: &HubModel,
     subset: Option<&str>,
@@ -39,7 +38,7 @@ pub fn fetch_dataset(
 ) -> Result<FetchedDataset, FetchError> {
     let main = split_at(dataset, subset, split, watcher);
     let fetched = match main {
-        // Scripts, JSON or CSV on the main branch: the hub's own conversion has them as Parquet.
+        // The main branch has scripts, JSON or CSV: the hub's own conversion has the rows as Parquet.
         Err(HubFailure::NoSplit { .. }) if dataset.revision() == "main" => {
             let converted = HubModel::parse(&format!("{}@{CONVERTED}", dataset.repository()));
             let fetched = converted.map(|it| split_at(&it, subset, split, watcher));
@@ -50,12 +49,8 @@ pub fn fetch_dataset(
     fetched.map_err(|failure| FetchError::of(dataset, failure))
 }
 
-/// The files of a split in a directory: one that is laid out as a dataset of the hub, that `datasets.save_to_disk` wrote,
-/// or that holds files named by their splits, in any format of rows.
-///
-/// # Errors
-///
-/// A directory that cannot be read, no such subset or split, a damaged `state.json`.
+/// The files of a split in a local directory. The directory has the layout of a dataset of the hub, was
+/// written by `datasets.save_to_disk`, or has files named by their splits, in any supported format.
 pub fn dataset_files(
     directory: &Path,
     subset: Option<&str>,
@@ -65,7 +60,8 @@ pub fn dataset_files(
         return Ok(files);
     }
     let files = chosen(directory, subset, split, |_| true)?;
-    // Subsets that were saved beside each other are found by their names; what is in them, their state says.
+    // Subsets that were saved side by side are found by the names of their directories; the files of each
+    // are listed in its `state.json`.
     let home = files.first().and_then(|file| file.parent());
     match home.filter(|home| saved::is_dataset(home)) {
         Some(home) => saved::files_in(home),
@@ -94,7 +90,7 @@ impl Fetch<'_, RepoTypeDataset> {
         if matches!(self.hub, Hub::Online) {
             match self.repository.info().revision(revision).send() {
                 Ok(info) => {
-                    // It becomes part of a path.
+                    // The commit becomes part of a path, so it is checked.
                     let commit = info.sha.filter(|sha| is_commit(sha)).ok_or_else(|| {
                         self.failure(split, &HFError::malformed_response("it names no commit"))
                     })?;
@@ -113,7 +109,8 @@ impl Fetch<'_, RepoTypeDataset> {
         self.cached(subset, split)
     }
 
-    /// Fetches the files that are not in the cache.
+    /// Fetches the files of a split at a commit, unless they are in the cache. `names`: all files of the
+    /// commit.
     fn come(
         &mut self,
         commit: String,
@@ -138,7 +135,7 @@ impl Fetch<'_, RepoTypeDataset> {
         Ok(FetchedDataset { files, commit })
     }
 
-    /// What the cache has, when the hub is not asked or does not answer.
+    /// The split from the cache, if the hub is not used or does not answer.
     fn cached(&self, subset: Option<&str>, split: &str) -> Result<FetchedDataset, HubFailure> {
         let revision = self.model.revision();
         let known = std::fs::read_to_string(self.home().join("refs").join(revision));
@@ -180,12 +177,12 @@ impl Fetch<'_, RepoTypeDataset> {
     }
 }
 
-/// Whether a file of the hub is one to fetch.
+/// Whether a file of the hub is to be fetched.
 fn is_parquet(name: &str) -> bool {
     name.ends_with(".parquet")
 }
 
-/// The files of a split below a directory, among those whose names are `wanted`.
+/// The files of a split below a directory, among those for which `wanted` is true of the name.
 fn chosen(
     directory: &Path,
     subset: Option<&str>,
@@ -205,7 +202,7 @@ fn chosen(
             let Ok(own) = entry.file_name().into_string() else {
                 continue;
             };
-            // Links are what a snapshot is made of; a link to a directory is not followed.
+            // A snapshot consists of links to files; a link to a directory is not followed.
             match entry.file_type().map_err(unreadable)?.is_dir() {
                 true => left.push((entry.path(), format!("{above}{own}/"))),
                 false if wanted(&own) => names.push(format!("{above}{own}")),

@@ -1,4 +1,4 @@
-//! Why a model or a dataset of the hub could not be had, and what to do about it.
+//! Why a model or a dataset could not be fetched, and what the user can do about it.
 
 use std::{error::Error, path::PathBuf};
 
@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::HubModel;
 
-/// A model or a dataset could not be had.
+/// A model or a dataset could not be fetched.
 #[derive(Debug, Error)]
 #[error("{repository}: {failure}")]
 pub struct FetchError {
@@ -24,10 +24,10 @@ impl FetchError {
     }
 }
 
-/// What went wrong.
+/// The reason why a fetch failed.
 #[derive(Debug, Error)]
 pub enum HubFailure {
-    /// No connection, and not in the cache.
+    /// The hub cannot be reached, and the file is not in the cache.
     #[error(
         "no such directory, and {file} is not in the cache and the hub at {endpoint} cannot be reached ({reason}); \
          check the network or HF_ENDPOINT, or give a local directory (HF_HUB_OFFLINE=1 uses only the cache)"
@@ -35,15 +35,15 @@ pub enum HubFailure {
     Unreachable {
         /// The file that is missing.
         file: String,
-        /// Where it was looked for.
+        /// The address of the hub.
         endpoint: String,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
     /// Only the cache may be used, and it lacks the file.
     #[error(
-        "no such directory, and {file} is not in the cache at {}; HF_HUB_OFFLINE is set: unset it to fetch it, \
-         or give a local directory", cache.display()
+        "no such directory, and {file} is not in the cache at {}; HF_HUB_OFFLINE is set, so nothing is fetched: \
+         unset it, or give a local directory", cache.display()
     )]
     NotCached {
         /// The file that is missing.
@@ -51,7 +51,7 @@ pub enum HubFailure {
         /// The cache.
         cache: PathBuf,
     },
-    /// The hub does not know the repository, or does not tell this user.
+    /// The hub does not know the repository, or hides it from this user.
     #[error(
         "no such directory, and the hub at {endpoint} has no {kind} {repository} that you may see; check the name, or \
          set HF_TOKEN if it is private"
@@ -61,7 +61,7 @@ pub enum HubFailure {
         kind: &'static str,
         /// `org/name`.
         repository: String,
-        /// Where it was looked for.
+        /// The address of the hub.
         endpoint: String,
     },
     /// The repository has no such branch, tag or commit.
@@ -69,25 +69,25 @@ pub enum HubFailure {
     NoRevision {
         /// `org/name`.
         repository: String,
-        /// What it has not.
+        /// The revision that does not exist.
         revision: String,
-        /// Where it was looked for.
+        /// The address of the hub.
         endpoint: String,
     },
-    /// 401 or 403.
+    /// The hub refused access, with status 401 or 403.
     #[error(
         "{file}: the hub refuses access ({reason}); if it is gated, accept its licence on {page}, then set \
          HF_TOKEN to a token that may read it"
     )]
     Refused {
-        /// What was asked for.
+        /// The requested file.
         file: String,
-        /// The status and what the hub said.
+        /// The status and the hub's message.
         reason: String,
         /// The repository's page.
         page: String,
     },
-    /// The repository lacks a file that no model is without.
+    /// The repository lacks a file that every model needs.
     #[error("{file}: the repository has no such file; only models in Hugging Face layout are read")]
     NoFile {
         /// The file.
@@ -99,43 +99,44 @@ pub enum HubFailure {
          read{others}"
     )]
     NoWeights {
-        /// The weights it does hold, if any, as the end of a sentence.
+        /// Weights in another format, if there are any, as the end of a sentence.
         others: String,
     },
-    /// The dataset holds no files of this split that can be read.
-    #[error("no data files of {wanted}; there are {found}")]
+    /// The dataset has no readable files of this split.
+    #[error("no data files for {wanted}; found: {found}")]
     NoSplit {
-        /// The subset and the split that were asked for.
+        /// The requested subset and split.
         wanted: String,
-        /// Those it has.
+        /// The subsets and splits that the dataset has.
         found: String,
     },
-    /// A directory of `datasets.save_to_disk` that is damaged, or holds what is not read.
+    /// A directory written by `datasets.save_to_disk` that is damaged, or contains something that is not
+    /// supported.
     #[error("{}: {message}", file.display())]
     Saved {
-        /// The file of it that says so.
+        /// The file with the error.
         file: PathBuf,
-        /// What is wrong.
+        /// The error in the file.
         message: String,
     },
-    /// The index of the weights is not one, or names what must not be fetched.
+    /// The index of the weights is invalid, or names a file that must not be fetched.
     #[error("{0}; only safetensors files of the repository itself are fetched")]
     Index(String),
-    /// The connection ended in mid-file.
+    /// The connection ended in the middle of a file.
     #[error(
-        "{file}: the connection broke while it was fetched ({reason}); the part that came is not used: run the same \
+        "{file}: the connection broke during the download ({reason}); the incomplete file is not used; run the same \
          command again"
     )]
     Broken {
         /// The file.
         file: String,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
-    /// What came has another checksum than the hub announced.
+    /// The downloaded file has another checksum than the hub announced.
     #[error(
-        "{file}: what came is not what the hub announced (checksum {expected}); it was removed from the cache: run the \
-         same command again"
+        "{file}: the downloaded file does not have the checksum that the hub announced ({expected}); it was removed \
+         from the cache; run the same command again"
     )]
     Corrupt {
         /// The file.
@@ -146,16 +147,16 @@ pub enum HubFailure {
     /// The cache cannot be read or written.
     #[error("{file}: the cache at {} cannot be used: {source}; HF_HOME sets another place", cache.display())]
     Cache {
-        /// The file that was to be in it.
+        /// The file that should be in the cache.
         file: String,
         /// The cache.
         cache: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Another process fetches the same file.
     #[error(
-        "{file}: another process is fetching it; run the same command again when that has ended"
+        "{file}: another process is fetching this file; run the same command again when that process has ended"
     )]
     Busy {
         /// The file.
@@ -164,16 +165,16 @@ pub enum HubFailure {
     /// The hub failed in some other way.
     #[error("{file}: the hub at {endpoint} failed ({reason}); try again later")]
     Failed {
-        /// What was asked for.
+        /// The requested file.
         file: String,
-        /// Who was asked.
+        /// The address of the hub.
         endpoint: String,
-        /// What happened.
+        /// The message of the error.
         reason: String,
     },
 }
 
-/// Whether the hub gave no answer at all: what is in the cache may do instead.
+/// Whether the hub gave no answer at all, so that the cache may be used instead.
 pub(super) fn is_unreachable(error: &HFError) -> bool {
     match error {
         HFError::Request { source, .. } => !is_broken(source),
@@ -183,12 +184,12 @@ pub(super) fn is_unreachable(error: &HFError) -> bool {
     }
 }
 
-/// Whether an answer had begun.
+/// Whether the failure came after the answer had begun.
 pub(super) fn is_broken(error: &reqwest::Error) -> bool {
     error.is_body() || error.is_decode()
 }
 
-/// What happened, without the address: a signed one may be as good as a password.
+/// The message of an error, without the address: a signed address may be as secret as a password.
 pub(super) fn reason(error: &HFError) -> String {
     let text = match error {
         HFError::AuthRequired { context }
@@ -203,7 +204,7 @@ pub(super) fn reason(error: &HFError) -> String {
         HFError::MalformedResponse { what, .. } => what.clone(),
         other => other.to_string(),
     };
-    // It may come from anywhere: nothing in it may steer a terminal.
+    // The text may come from anywhere, so control characters, which a terminal would obey, are removed.
     let printable = text.chars().filter(|c| !c.is_control());
     printable.take(300).collect()
 }

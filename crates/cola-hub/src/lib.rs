@@ -1,10 +1,10 @@
-//! Models and datasets of the Hugging Face hub, fetched into the cache that Python's `huggingface_hub` shares.
+//! Fetches models and datasets of the Hugging Face hub into the cache of Python's `huggingface_hub`.
 //!
 //! ```text
 //! $HF_HOME/hub/models--org--name/
 //!   refs/main                     the commit a branch or tag was last seen at
 //!   snapshots/<commit>/<file>     links to blobs: the directory everything else reads
-//!   blobs/<checksum>              whole files only; one that is on its way ends in .incomplete
+//!   blobs/<checksum>              complete files only; a file being downloaded ends in .incomplete
 //!   .no_exist/<commit>/<file>     files the hub is known not to have
 //! ```
 //!
@@ -13,14 +13,15 @@
 //! | word | meaning |
 //! | --- | --- |
 //! | repository | a model or dataset, `org/name` ([`HubModel`]) |
-//! | revision | a branch, a tag or a commit of it |
+//! | revision | a branch, a tag or a commit of a repository |
 //! | snapshot | the directory of the cache that holds one commit |
 //! | split | the rows of a dataset for one purpose: train, validation, test |
 //!
-//! A branch or tag is asked for anew whenever the hub can be reached (one request); a commit never
-//! changes and is not. What the cache has of a commit is never asked for again. `hf-hub` makes the
-//! requests: it reads `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN` and the token file, and
-//! `reqwest` below it drops the token when a redirect leads to another host, port or scheme.
+//! The commit of a branch or tag is requested each time, if the hub can be reached (one request). A commit
+//! never changes, so a revision that is a commit needs no such request, and files of a commit that are in
+//! the cache are never requested again. `hf-hub` makes the requests: it reads `HF_HOME`, `HF_HUB_CACHE`,
+//! `HF_ENDPOINT`, `HF_TOKEN` and the token file, and `reqwest` below it drops the token when a redirect
+//! leads to another host, port or scheme.
 //!
 //! # Example
 //!
@@ -62,7 +63,7 @@ const CONFIG: &str = "config.json";
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
-/// Optional files of a model. Beside these only the configuration and the weights are fetched.
+/// Optional files of a model. Besides these, only the configuration and the weights are fetched.
 const OPTIONAL: [&str; 5] = [
     "generation_config.json",
     "tokenizer.json",
@@ -73,46 +74,47 @@ const OPTIONAL: [&str; 5] = [
 
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
-/// Give up on a host that does not answer, and on a transfer that stands still.
+/// Time after which a connection attempt, or a transfer without progress, is given up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Requests after the first, when the hub cannot be reached or is overloaded.
+/// Most repetitions of a request when the hub cannot be reached or is overloaded.
 const RETRIES: usize = 2;
 
-/// Hears how a fetch goes, on any thread.
+/// Receives the progress of a fetch, on any thread.
 pub trait FetchWatcher: Send + Sync {
-    /// `bytes` of the `total` bytes of a file have come.
+    /// `bytes` of the `total` bytes of a file have been received.
     fn received(&self, file: &str, bytes: u64, total: u64);
-    /// Something the user should know.
+    /// A message for the user.
     fn note(&self, text: &str);
 }
 
 /// A model that is in the cache.
 #[derive(Debug)]
 pub struct Fetched {
-    /// The snapshot, a directory in Hugging Face layout, or the GGUF file in it that was asked for.
+    /// The snapshot, a directory in Hugging Face layout, or the requested GGUF file in it.
     pub path: PathBuf,
-    /// The commit it is.
+    /// The commit of the snapshot.
     pub commit: String,
 }
 
-/// Which files make a model.
+/// The files that make up a model.
 pub enum Wanted<'a> {
     /// Configuration, tokenizer and safetensors weights, in one file or in the shards of an index.
     Directory {
-        /// The shards that the index in a directory names, or what is wrong with it.
+        /// Returns the shards that the index in a directory names, or what is wrong with the index.
         shards: &'a dyn Fn(&Path) -> Result<Vec<String>, String>,
     },
-    /// These, of which the first is what the model is opened by: a GGUF file with its other parts.
+    /// The given files. The first is the one the model is opened by: a GGUF file, followed by its other
+    /// parts.
     Files(&'a [String]),
 }
 
-/// Brings all files of a model into the cache that are not there yet.
+/// Fetches all files of a model that are not in the cache yet.
 ///
 /// # Errors
 ///
-/// No connection, no such repository, revision or file, no access, or a file that did not come whole.
+/// No connection, no such repository, revision or file, no access, or an incomplete file.
 pub fn fetch(
     model: &HubModel,
     wanted: &Wanted<'_>,
@@ -129,16 +131,16 @@ pub fn fetch(
     run().map_err(|failure| FetchError::of(model, failure))
 }
 
-/// Whether the hub answers.
+/// Whether the hub can be used.
 enum Hub {
     Online,
-    /// The user asked for the cache only.
+    /// The user allows only the cache.
     Disabled,
-    /// It was asked, and this happened.
+    /// A request failed, for this reason.
     Unreachable(String),
 }
 
-/// A repository of the hub, and how it is reached.
+/// A repository of the hub, and the connection to it.
 struct Fetch<'a, T: RepoType> {
     model: &'a HubModel,
     repository: HFRepositorySync<T>,
@@ -177,7 +179,7 @@ impl<'a, T: RepoType> Fetch<'a, T> {
         })
     }
 
-    /// A file of a commit, from the cache or else from the hub; nothing if there is none.
+    /// A file of a commit, from the cache or else from the hub; `None` if there is no such file.
     fn file(&mut self, commit: &str, file: &str) -> Result<Option<PathBuf>, HubFailure> {
         match self.request(commit, file, true) {
             Ok(path) => return Ok(Some(path)),
@@ -189,7 +191,9 @@ impl<'a, T: RepoType> Fetch<'a, T> {
         match self.request(commit, file, false) {
             Ok(path) => self.checked(path, file).map(Some),
             Err(HFError::EntryNotFound { .. }) => Ok(None),
-            // The hub answered for a branch a moment ago, so this failure is passing: an error, not a missing file.
+            // A revision that is a commit needs no earlier request, so this may be the first one to fail:
+            // use the cache alone. For a branch the hub answered a moment ago, so the failure is temporary:
+            // an error, not a missing file.
             Err(error) if is_unreachable(&error) && self.model.is_pinned() => {
                 self.hub = Hub::Unreachable(reason(&error));
                 Ok(None)
@@ -208,7 +212,8 @@ impl<'a, T: RepoType> Fetch<'a, T> {
             .send()
     }
 
-    /// Lets a file that has just come pass if it is the one the hub announced; removes it if not.
+    /// Checks a file that was just downloaded against the checksum that the hub announced; removes the file
+    /// if they differ.
     fn checked(&self, path: PathBuf, file: &str) -> Result<PathBuf, HubFailure> {
         let Some(expected) = checksum::announced(&path) else {
             return Ok(path);
@@ -230,7 +235,7 @@ impl<'a, T: RepoType> Fetch<'a, T> {
         })
     }
 
-    /// Notes in the cache which commit the revision is, now that all of it is there.
+    /// Records in the cache which commit the revision is, now that all files of the commit are there.
     fn remember(&self, directory: &Path, commit: &str) {
         if self.model.is_pinned() {
             return;
@@ -247,7 +252,8 @@ impl<'a, T: RepoType> Fetch<'a, T> {
             std::fs::create_dir_all(parent)?;
             std::fs::write(&path, commit)
         };
-        // A cache that only its administrator writes serves as well, but for use without network.
+        // A cache that this user cannot write can still be used; only the use of the revision without
+        // network fails.
         if let Err(error) = write() {
             tracing::debug!(%error, path = %path.display(), "not remembered");
         }
@@ -327,7 +333,7 @@ impl Fetch<'_, RepoTypeModel> {
         Ok(Fetched { path, commit })
     }
 
-    /// Files that hold configuration and tokenizer too.
+    /// Fetches files that contain configuration and tokenizer too.
     fn files(mut self, files: &[String]) -> Result<Fetched, HubFailure> {
         let Some((file, others)) = files.split_first() else {
             return Err(self.absent(SINGLE));
@@ -343,7 +349,8 @@ impl Fetch<'_, RepoTypeModel> {
         Ok(Fetched { path, commit })
     }
 
-    /// Notes for the next time that all is in the cache, or tells that the hub was not asked.
+    /// Records in the cache that all files are there or, if the hub could not be reached, notifies the
+    /// user.
     fn settle(&self, directory: &Path, commit: &str) {
         match &self.hub {
             Hub::Online => self.remember(directory, commit),
@@ -355,7 +362,8 @@ impl Fetch<'_, RepoTypeModel> {
         }
     }
 
-    /// The commit that the revision is: as the hub says, or as the cache remembers of `file`.
+    /// The commit of the revision: from the hub or, if the hub cannot be used, from the cache entry of
+    /// `file`.
     fn commit(&mut self, file: &str) -> Result<String, HubFailure> {
         let revision = self.model.revision();
         if self.model.is_pinned() {
@@ -364,13 +372,13 @@ impl Fetch<'_, RepoTypeModel> {
         if matches!(self.hub, Hub::Online) {
             match self.repository.info().revision(revision).send() {
                 Ok(info) => {
-                    // It becomes part of a path.
+                    // The commit becomes part of a path, so it is checked.
                     return info.sha.filter(|sha| is_commit(sha)).ok_or_else(|| {
                         let answer = HFError::malformed_response("it names no commit");
                         self.failure(CONFIG, &answer)
                     });
                 }
-                // An answer that is not the hub's may come from whoever guards the network.
+                // An answer that is not the hub's may come from a proxy or firewall of the network.
                 Err(error)
                     if is_unreachable(&error) || matches!(error, HFError::Request { .. }) =>
                 {
@@ -387,7 +395,7 @@ impl Fetch<'_, RepoTypeModel> {
         commit.map(str::to_owned).ok_or_else(|| self.absent(file))
     }
 
-    /// One file or its shards.
+    /// Fetches the weights: one file, or the shards of an index.
     fn weights(
         &mut self,
         commit: &str,
@@ -400,7 +408,7 @@ impl Fetch<'_, RepoTypeModel> {
         if self.file(commit, INDEX)?.is_none() {
             return Err(self.absent(SINGLE));
         }
-        // Every name is judged before any is asked for.
+        // All names are checked before the first is requested.
         let shards = shards(directory).map_err(HubFailure::Index)?;
         if let Some(other) = shards.iter().find(|file| !file.ends_with(".safetensors")) {
             return Err(HubFailure::Index(format!(
@@ -434,7 +442,7 @@ impl Fetch<'_, RepoTypeModel> {
                 endpoint: self.endpoint.clone(),
                 reason: reason.clone(),
             },
-            // A file that is not found may be of a commit or repository that is not.
+            // If the file is not found, the commit or the repository may not exist either.
             Hub::Online => match self
                 .repository
                 .info()
@@ -455,7 +463,7 @@ impl Fetch<'_, RepoTypeModel> {
     }
 }
 
-/// The hub's own word for an error.
+/// The hub's own code for an error.
 fn code(error: &HFError) -> Option<&str> {
     match error {
         HFError::AuthRequired { context } | HFError::Forbidden { context } => {
@@ -468,7 +476,7 @@ fn code(error: &HFError) -> Option<&str> {
     }
 }
 
-/// Names weights of other formats, so that the reader knows what the repository is.
+/// Names a file with weights in another format, to tell the user what the repository contains.
 fn other_weights(files: impl Iterator<Item = String>) -> String {
     let formats = [
         ".bin",
@@ -500,14 +508,14 @@ fn client(endpoint: &str) -> HFResult<HFClient> {
         .build()
 }
 
-/// An environment variable that is set to something.
+/// The value of an environment variable, unless it is empty.
 fn set(variable: &str) -> Option<String> {
     std::env::var(variable)
         .ok()
         .filter(|value| !value.is_empty())
 }
 
-/// As Python's `huggingface_hub` reads it.
+/// Whether the environment allows only the cache, by the rules of Python's `huggingface_hub`.
 fn is_offline() -> bool {
     let value = set("HF_HUB_OFFLINE").or_else(|| set("TRANSFORMERS_OFFLINE"));
     value.is_some_and(|value| {
@@ -516,7 +524,7 @@ fn is_offline() -> bool {
     })
 }
 
-/// Passes on what `hf-hub` tells.
+/// Passes the progress that `hf-hub` reports on to the watcher.
 struct Relay(Arc<dyn FetchWatcher>);
 
 impl ProgressHandler for Relay {

@@ -1,4 +1,5 @@
-//! What `--model` can name on the hub: `org/name`, `name`, either with `@revision` and for GGUF with `:FILE.gguf`.
+//! Names of models on the hub, as given with `--model`: `org/name` or `name`, optionally with `@revision`
+//! and, for GGUF, with `:FILE.gguf`.
 
 use std::fmt;
 
@@ -10,12 +11,12 @@ pub struct HubModel {
     revision: Option<String>,
 }
 
-/// What the hub allows of a repository's name.
+/// Longest name of a repository that the hub allows.
 const LONGEST_NAME: usize = 96;
 
 impl HubModel {
-    /// Reads `org/name@revision`. Nothing, if the text cannot be the name of a model on the hub: a
-    /// path, or what no repository or branch may be called.
+    /// Parses `org/name@revision`. `None` if the text cannot be the name of a model on the hub: if it is a
+    /// path, or not a valid name of a repository or revision.
     pub fn parse(text: &str) -> Option<Self> {
         let (repository, revision) = match text.split_once('@') {
             Some((repository, revision)) => (repository, Some(revision)),
@@ -39,8 +40,8 @@ impl HubModel {
         })
     }
 
-    /// Reads `org/name@revision:FILE.gguf`, where the file may be left out. As [`parse`](Self::parse), nothing also if
-    /// the file can be no path of a GGUF file in a repository.
+    /// Parses `org/name@revision:FILE.gguf`, where the file may be left out. `None` as for
+    /// [`parse`](Self::parse), and also if the file cannot be the path of a GGUF file in a repository.
     pub fn parse_with_file(text: &str) -> Option<(Self, Option<String>)> {
         let Some((model, file)) = text.split_once(':') else {
             return Some((Self::parse(text)?, None));
@@ -49,7 +50,7 @@ impl HubModel {
         Some((Self::parse(model).filter(|_| gguf)?, Some(file.to_owned())))
     }
 
-    /// `org`, or nothing for the hub's oldest models.
+    /// `org`, or an empty text for the hub's oldest models, which have none.
     pub fn organisation(&self) -> &str {
         self.organisation.as_deref().unwrap_or_default()
     }
@@ -67,7 +68,7 @@ impl HubModel {
         }
     }
 
-    /// Branch, tag or commit; `main` where none was given.
+    /// Branch, tag or commit; `main` if none was given.
     pub fn revision(&self) -> &str {
         self.revision.as_deref().unwrap_or("main")
     }
@@ -88,12 +89,12 @@ impl fmt::Display for HubModel {
     }
 }
 
-/// Whether the text is a whole commit hash.
+/// Whether the text is a complete commit hash.
 pub(super) fn is_commit(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The hub's own rule.
+/// Whether the hub allows this name, by its own rule.
 fn is_name(text: &str) -> bool {
     let within = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let at_an_end = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -106,7 +107,7 @@ fn is_name(text: &str) -> bool {
         && !text.ends_with(".git")
 }
 
-/// Part of the path of a file that stays where it is put.
+/// Whether a text can be a component of a file's path that does not lead out of the directory.
 fn is_part(text: &str) -> bool {
     !text.starts_with(['-', '.'])
         && !text.is_empty()
@@ -115,7 +116,7 @@ fn is_part(text: &str) -> bool {
             .all(|c| !c.is_control() && !matches!(c, '\\' | ':' | '?' | '#' | '%'))
 }
 
-/// Names of branches and tags, `refs/pr/1` among them, that are also a path below `refs/`.
+/// Whether a text can be the name of a branch or tag, such as `refs/pr/1`, and also a path below `refs/`.
 fn is_revision(text: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty()

@@ -1,13 +1,13 @@
-//! Directories that `datasets.save_to_disk` wrote: a dataset, or one a split.
+//! Directories written by `datasets.save_to_disk`: one dataset, or one for each split.
 //!
 //! ```text
 //! DIR/dataset_dict.json                    {"splits": ["train", "test"]}
-//! DIR/test/dataset_info.json               its features; its subset as `config_name`
-//! DIR/test/state.json                      the files of its rows, in order, and `_split`
+//! DIR/test/dataset_info.json               the dataset's features; its subset as `config_name`
+//! DIR/test/state.json                      the dataset's row files, in order, and `_split`
 //! DIR/test/data-00000-of-00001.arrow
 //! ```
 //!
-//! Copies of some splits only may lack `dataset_dict.json`.
+//! `dataset_dict.json` may be missing if only some splits were copied.
 
 use std::{
     fs::File,
@@ -26,7 +26,7 @@ const DICT: &str = "dataset_dict.json";
 const INFO: &str = "dataset_info.json";
 const STATE: &str = "state.json";
 
-/// More than this is no description of a dataset.
+/// Most bytes that are read of a description; none is that large.
 const LARGEST: u64 = 1 << 28;
 
 #[derive(Deserialize)]
@@ -54,16 +54,17 @@ struct DataFile {
     filename: String,
 }
 
-/// Whether a directory is one saved dataset.
+/// Whether a directory is a single saved dataset.
 pub(super) fn is_dataset(directory: &Path) -> bool {
     [STATE, INFO]
         .iter()
         .all(|name| directory.join(name).is_file())
 }
 
-/// The files of a split, in order; None of a directory that is not a saved one.
+/// The files of a split, in order; `None` if the directory is not a saved one.
 ///
-/// A saved directory is of one subset, so a subset is a directory inside, or else the one that the dataset says it is.
+/// A saved directory contains one subset. So `subset` is either the name of a directory inside, or has to
+/// agree with the subset that the dataset itself names.
 pub(super) fn files_of_split(
     directory: &Path,
     subset: Option<&str>,
@@ -84,7 +85,7 @@ pub(super) fn files_of_split(
     Ok(None)
 }
 
-/// The directory of a split; None where this is not a saved one.
+/// The directory of a split; `None` if `directory` is not a saved one.
 fn home_of_split(
     directory: &Path,
     subset: Option<&str>,
@@ -116,18 +117,21 @@ fn home_of_split(
         true => Ok(Some(home)),
         false => Err(broken(
             &home,
-            format!("no directory of a saved split: {STATE} and {INFO} belong in it"),
+            format!("not the directory of a saved split, which holds {STATE} and {INFO}"),
         )),
     }
 }
 
-/// The splits of a directory of splits.
+/// The splits in a directory with a dataset for each split; `None` for any other directory.
 fn splits_of(directory: &Path) -> Result<Option<Vec<String>>, HubFailure> {
     let file = directory.join(DICT);
     if file.is_file() {
         let Dict { splits } = read(&file)?;
         return match splits.iter().find(|split| !is_plain(split)) {
-            Some(split) => Err(broken(&file, format!("splits: `{split}` is no plain name"))),
+            Some(split) => Err(broken(
+                &file,
+                format!("splits: `{split}` is not a plain name"),
+            )),
             None => Ok(Some(splits)),
         };
     }
@@ -142,14 +146,15 @@ fn splits_of(directory: &Path) -> Result<Option<Vec<String>>, HubFailure> {
     Ok((!names.is_empty()).then_some(names))
 }
 
-/// The split that is meant: of this name, or that says so in other words.
+/// The entry of `splits` for `split`: with the same name, or with another word for it, such as `dev` for
+/// `validation`.
 fn chosen<'a>(splits: &'a [String], split: &str) -> Option<&'a String> {
     let mut other = splits.iter().filter(|own| split_in(own) == Some(split));
     let same = splits.iter().find(|own| *own == split);
     same.or_else(|| other.next())
 }
 
-/// Refuses a dataset that says it is another subset.
+/// Refuses a dataset that names another subset as its own.
 fn check_subset(home: &Path, subset: Option<&str>) -> Result<(), HubFailure> {
     let file = home.join(INFO);
     let (Some(subset), true) = (subset, file.is_file()) else {
@@ -160,7 +165,7 @@ fn check_subset(home: &Path, subset: Option<&str>) -> Result<(), HubFailure> {
         Some(own) if own != subset && own != "default" => Err(broken(
             &file,
             format!(
-                "config_name: this is the subset {own}, not {subset}; option `subset` {own} takes it"
+                "config_name: this is the subset {own}, not {subset}; use option `subset` {own} to read it"
             ),
         )),
         _ => Ok(()),
@@ -174,7 +179,8 @@ pub(super) fn files_in(home: &Path) -> Result<Vec<PathBuf>, HubFailure> {
     if state.indices.is_some_and(|indices| !indices.is_empty()) {
         return Err(broken(
             &file,
-            "_indices_data_files: rows chosen by a file of indices are not read; save it again after flatten_indices()",
+            "_indices_data_files: a file of indices that chooses rows is not supported; call flatten_indices() and \
+             save the dataset again",
         ));
     }
     if state.data_files.is_empty() {
@@ -183,9 +189,9 @@ pub(super) fn files_in(home: &Path) -> Result<Vec<PathBuf>, HubFailure> {
     let path = |DataFile { filename }| {
         let path = home.join(&filename);
         let wrong = match (is_plain(&filename), filename.ends_with(".arrow")) {
-            (false, _) => "is no plain file name",
-            (true, false) => "is no .arrow file",
-            (true, true) if !path.is_file() => "is not there",
+            (false, _) => "is not a plain file name",
+            (true, false) => "is not an .arrow file",
+            (true, true) if !path.is_file() => "does not exist",
             (true, true) => return Ok(path),
         };
         Err(broken(&file, format!("_data_files: `{filename}` {wrong}")))
@@ -193,7 +199,7 @@ pub(super) fn files_in(home: &Path) -> Result<Vec<PathBuf>, HubFailure> {
     state.data_files.into_iter().map(path).collect()
 }
 
-/// Whether a name is one of a file in the same directory.
+/// Whether a name is that of a file in the same directory, with no other path components.
 fn is_plain(name: &str) -> bool {
     let mut components = Path::new(name).components();
     let plain = matches!(components.next(), Some(Component::Normal(own)) if own == name);
@@ -234,7 +240,7 @@ mod tests {
         fs::write(path, text).unwrap();
     }
 
-    /// A saved dataset of two files, the second of which comes first.
+    /// Writes a saved dataset of two files, `b.arrow` before `a.arrow`.
     fn save(home: &TempDir, at: &str, state: &str, config: &str) {
         write(
             home,
@@ -283,7 +289,7 @@ mod tests {
         assert!(of(&home, None, "validation").is_ok());
         assert_eq!(
             of(&home, None, "test").unwrap_err(),
-            "no data files of test; there are validation"
+            "no data files for test; found: validation"
         );
         save(
             &home,
@@ -308,21 +314,21 @@ mod tests {
             of(&home, None, "validation").unwrap(),
             ["dev/b.arrow", "dev/a.arrow"]
         );
-        let all = "no data files of test; there are dev, other, train";
+        let all = "no data files for test; found: dev, other, train";
         assert_eq!(of(&home, None, "test").unwrap_err(), all);
         write(&home, DICT, r#"{"splits": ["train", "dev", "gone"]}"#);
-        let listed = "no data files of other; there are train, dev, gone";
+        let listed = "no data files for other; found: train, dev, gone";
         assert_eq!(of(&home, None, "other").unwrap_err(), listed);
         assert!(
             of(&home, None, "gone")
                 .unwrap_err()
-                .starts_with("DIR/gone: no directory of a saved split")
+                .starts_with("DIR/gone: not the directory of a saved split")
         );
         write(&home, DICT, r#"{"splits": ["../train"]}"#);
         let error = of(&home, None, "train").unwrap_err();
         assert_eq!(
             error,
-            "DIR/dataset_dict.json: splits: `../train` is no plain name"
+            "DIR/dataset_dict.json: splits: `../train` is not a plain name"
         );
     }
 
@@ -337,7 +343,7 @@ mod tests {
         let other = of(&home, Some("easy"), "test").unwrap_err();
         assert_eq!(
             other,
-            "DIR/test/dataset_info.json: config_name: this is the subset hard, not easy; option `subset` hard takes it"
+            "DIR/test/dataset_info.json: config_name: this is the subset hard, not easy; use option `subset` hard to read it"
         );
         save(&home, "easy/test/", FILES, "\"whatever\"");
         assert_eq!(
@@ -357,31 +363,31 @@ mod tests {
         for (state, error) in [
             (
                 file("../a.arrow"),
-                "_data_files: `../a.arrow` is no plain file name",
+                "_data_files: `../a.arrow` is not a plain file name",
             ),
             (
                 file("/a.arrow"),
-                "_data_files: `/a.arrow` is no plain file name",
+                "_data_files: `/a.arrow` is not a plain file name",
             ),
             (
                 file("x/a.arrow"),
-                "_data_files: `x/a.arrow` is no plain file name",
+                "_data_files: `x/a.arrow` is not a plain file name",
             ),
             (
                 file("x\\\\a.arrow"),
-                "_data_files: `x\\a.arrow` is no plain file name",
+                "_data_files: `x\\a.arrow` is not a plain file name",
             ),
-            (file(""), "_data_files: `` is no plain file name"),
-            (file(".."), "_data_files: `..` is no plain file name"),
+            (file(""), "_data_files: `` is not a plain file name"),
+            (file(".."), "_data_files: `..` is not a plain file name"),
             (
                 file("state.json"),
-                "_data_files: `state.json` is no .arrow file",
+                "_data_files: `state.json` is not an .arrow file",
             ),
-            (file("c.arrow"), "_data_files: `c.arrow` is not there"),
+            (file("c.arrow"), "_data_files: `c.arrow` does not exist"),
             ("\"_data_files\": []".to_owned(), "_data_files: none"),
             (
                 format!(r#"{FILES}, "_indices_data_files": [{{"filename": "indices.arrow"}}]"#),
-                "_indices_data_files: rows chosen by a file of indices are not read; save it again after flatten_indices()",
+                "_indices_data_files: a file of indices that chooses rows is not supported; call flatten_indices() and save the dataset again",
             ),
             (
                 String::new(),

@@ -1,17 +1,18 @@
-//! Which files of a dataset are a subset's split, by their names.
+//! Finds the files of a dataset that belong to a subset and split, by their names.
 //!
 //! ```text
 //! ARC-Easy/test-00000-of-00001.parquet   subset ARC-Easy, split test
 //! data/train-00000-of-00002.parquet      no subset, split train, the first of two
 //! test.parquet                           no subset, split test
-//! main/test/0000.parquet                 subset main, split test: how the hub lays out its own conversions
-//! test/data-00000-of-00001.arrow         no subset, split test: how the datasets library saves to disk
-//! my-test.jsonl.gz                       no subset, split test, where no file is just called so
+//! main/test/0000.parquet                 subset main, split test: the layout of the hub's own conversions
+//! test/data-00000-of-00001.arrow         no subset, split test: the layout of the datasets library on disk
+//! my-test.jsonl.gz                       no subset, split test, if no file is named exactly so
 //! ```
 
 use std::collections::BTreeSet;
 
-/// What rows come in, Parquet first: where a split has such files, others of the same name are copies.
+/// Extensions of files with rows, in order of preference. If a split has files in several formats, only
+/// those of the first format are read; the others are taken for copies.
 const EXTENSIONS: [&str; 7] = ["parquet", "arrow", "jsonl", "ndjson", "json", "csv", "tsv"];
 
 /// Words that name a split, as the datasets library reads them.
@@ -24,18 +25,18 @@ const WORDS: [(&str, &[&str]); 3] = [
 /// A file of a dataset.
 struct Part<'a> {
     file: &'a str,
-    /// Place of its format in [`EXTENSIONS`].
+    /// Index of the file's format in [`EXTENSIONS`].
     format: usize,
-    /// None where the dataset has a single one.
+    /// `None` if the dataset has a single subset.
     subset: Option<String>,
     split: &'a str,
-    /// How many files the split has, where the name says so.
+    /// Number of files of the split, if the file's name says so.
     of: Option<usize>,
 }
 
-/// The files of a split, in order. The error lists what there is.
+/// The files of a split, in order. The error lists the subsets and splits that there are.
 ///
-/// Without a subset the dataset must have the split in one subset only.
+/// Without `subset`, the split must be in one subset only.
 pub(super) fn files_of_split<'a>(
     files: &'a [String],
     subset: Option<&str>,
@@ -56,7 +57,7 @@ pub(super) fn files_of_split<'a>(
     let format = chosen.iter().map(|part| part.format).min();
     chosen.retain(|part| Some(part.format) == format);
     let subsets: BTreeSet<_> = chosen.iter().map(|part| &part.subset).collect();
-    // Files without a subset are the default one.
+    // Files without a subset are those of the default one.
     if subsets.len() > 1 && subsets.contains(&None) {
         chosen.retain(|part| part.subset.is_none());
     } else if subsets.len() > 1 {
@@ -72,7 +73,7 @@ pub(super) fn files_of_split<'a>(
         .and_then(|part| part.of)
     {
         return Err(format!(
-            "{} of the {of} that its files say there are",
+            "only {} of the {of} files that the names of the files announce",
             chosen.len()
         ));
     }
@@ -80,7 +81,7 @@ pub(super) fn files_of_split<'a>(
     Ok(chosen.into_iter().map(|part| part.file).collect())
 }
 
-/// What there is, in words.
+/// Lists the subsets and splits that there are.
 fn listed(parts: &[Part]) -> String {
     const MOST: usize = 20;
     let named: BTreeSet<String> = parts
@@ -99,7 +100,7 @@ fn listed(parts: &[Part]) -> String {
     }
 }
 
-/// `subset/split`.
+/// The name of a split in messages: `subset/split`.
 pub(super) fn name(subset: Option<&str>, split: &str) -> String {
     match subset {
         Some(subset) => format!("{subset}/{split}"),
@@ -107,7 +108,7 @@ pub(super) fn name(subset: Option<&str>, split: &str) -> String {
     }
 }
 
-/// The split that a word of a file's name says.
+/// The split that a word in a file's name stands for.
 pub(super) fn split_in(name: &str) -> Option<&'static str> {
     let says = |words: &[&str]| {
         let mut own = name.split(|c: char| !c.is_ascii_alphanumeric());
@@ -119,7 +120,7 @@ pub(super) fn split_in(name: &str) -> Option<&'static str> {
         .map(|(split, _)| *split)
 }
 
-/// A file's name without its extension, and what that says.
+/// A file's name without its extension, and the index of the extension in [`EXTENSIONS`].
 fn named(file: &str) -> Option<(&str, usize)> {
     let packed = [".gz", ".zst"]
         .iter()

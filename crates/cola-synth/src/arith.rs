@@ -36,13 +36,13 @@ pub(super) fn draw(level: u32, random: &mut impl Rng) -> Item {
     Item::new(Kind::Arith, level, question, Solution::Text { answer })
 }
 
-/// The side an item falls on, from its question.
+/// The split of an item, from its question.
 pub(super) fn split(item: &Item) -> Split {
     Split::of(&item.question, TEST_SHARE)
 }
 
-/// Reads the question as a newcomer would, turns a real dial mark by mark, and compares. The error
-/// says what is wrong.
+/// Solves the question without the arithmetic of [`draw`], by rotating an array of marks, and compares the
+/// answer. The error says what is wrong.
 pub(super) fn check(level: u32, question: &str, answer: &str) -> Result<(), String> {
     let words: Vec<&str> = question
         .strip_suffix('.')
@@ -56,7 +56,7 @@ pub(super) fn check(level: u32, question: &str, answer: &str) -> Result<(), Stri
     dial.rotate_left(number(start, 0..=MARKS - 1)? as usize);
     let (turns, rest) = turns.as_chunks::<2>();
     if !rest.is_empty() || turns.len() != level as usize {
-        return Err(format!("level {level} wants {level} turns"));
+        return Err(format!("level {level} needs {level} turns"));
     }
     for [direction, turn] in turns {
         let turn = number(turn, 1..=LARGEST)? as usize;

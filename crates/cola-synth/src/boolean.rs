@@ -1,14 +1,14 @@
 //! `boolean`: is a nested formula of `and`, `or` and `not` true or false?
 //!
-//! `not (True and False) or False` is `True`. Level n has n + 2 binary operators. True and false are
-//! asked for in turn.
+//! `not (True and False) or False` is `True`. Level n has n + 2 binary operators. The answers alternate
+//! between true and false.
 
 use rand::{Rng, RngExt};
 
 use super::split::Split;
 use super::{Item, Kind, Solution};
 
-/// Binary operators beyond the level.
+/// Binary operators in a formula beyond its level.
 const OPERATORS: u32 = 2;
 /// One item in this many is a test item.
 const TEST_SHARE: u64 = 8;
@@ -29,7 +29,7 @@ fn word(value: bool) -> &'static str {
 fn binary(operators: u32, value: bool, random: &mut impl Rng) -> String {
     let left = random.random_range(0..operators);
     let and = random.random();
-    // Both sides must be true of a true `and`, both false of a false `or`; else one decides.
+    // A true `and` needs two true sides and a false `or` two false ones; otherwise one side decides.
     let (a, b) = if value == and {
         (value, value)
     } else {
@@ -40,7 +40,7 @@ fn binary(operators: u32, value: bool, random: &mut impl Rng) -> String {
     format!("{a} {} {b}", if and { "and" } else { "or" })
 }
 
-/// A formula as a side of an operator: negated half of the time.
+/// A formula as one side of an operator: negated half of the time.
 fn operand(operators: u32, value: bool, random: &mut impl Rng) -> String {
     let negated = random.random();
     let value = value != negated;
@@ -55,13 +55,13 @@ fn operand(operators: u32, value: bool, random: &mut impl Rng) -> String {
     }
 }
 
-/// The side an item falls on, from its formula.
+/// The split of an item, from its formula.
 pub(super) fn split(item: &Item) -> Split {
     Split::of(&item.question, TEST_SHARE)
 }
 
-/// Every formula over constants and its value: what a reader who knows no recursion rewrites, until
-/// one word is left.
+/// Every formula of constants with one operator, and its value. Replacing these until one word is left
+/// solves any formula without recursion.
 const REWRITES: [(&str, &str); 12] = [
     ("(True)", "True"),
     ("(False)", "False"),
@@ -77,14 +77,15 @@ const REWRITES: [(&str, &str); 12] = [
     ("(False or False)", "False"),
 ];
 
-/// Rewrites the formula until it is one word, and compares. The error says what is wrong.
+/// Rewrites the formula until it is one word, and compares this with the answer. The error says what is
+/// wrong.
 pub(super) fn check(level: u32, question: &str, answer: &str) -> Result<(), String> {
     let words = question.split([' ', '(', ')']);
     let operators = words.filter(|word| matches!(*word, "and" | "or")).count();
     if operators != (level + OPERATORS) as usize {
         let wanted = level + OPERATORS;
         return Err(format!(
-            "level {level} wants {wanted} operators, not {operators}"
+            "level {level} needs {wanted} operators, not {operators}"
         ));
     }
     let mut text = format!("({question})");
@@ -100,7 +101,7 @@ pub(super) fn check(level: u32, question: &str, answer: &str) -> Result<(), Stri
     match text.as_str() {
         "True" | "False" if text == answer => Ok(()),
         "True" | "False" => Err(format!("the answer is {text}, not {answer}")),
-        _ => Err(format!("it is no formula: {text:?} is left of it")),
+        _ => Err(format!("it is not a formula: {text:?} is left over")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `commonsense`: multiple choice over the small closed world of [`super::world`].
 //!
-//! Level 1 asks one stored fact: what a robin is, or where a bird is found. Level 2 asks what
-//! follows from two: where a robin is found. Wrong options are what the same relation says of other
+//! A question of level 1 needs one stored fact: what a robin is, or where a bird is found. One of level 2
+//! needs two: where a robin is found. The wrong options are the values of the same relation for other
 //! categories.
 
 use std::collections::HashSet;
@@ -15,16 +15,16 @@ use super::split::Split;
 use super::world::{Category, MEMBERS, WORLD};
 use super::{Choices, Item, Kind};
 
-/// One (subject, relation) pair in this many is held out, whatever the options.
+/// One (subject, relation) pair in this many is for testing, whatever the options.
 const TEST_SHARE: u64 = 4;
 
-/// Subject, relation, value, and how many stored facts it takes to know it.
+/// Subject, relation, value, and the number of stored facts that the fact follows from.
 type Fact = (&'static str, Relation, &'static str, u32);
 
 /// Everything that is true in the closed world.
 static CONCLUSIONS: LazyLock<HashSet<Fact>> = LazyLock::new(conclusions);
 
-/// What can be asked of a subject.
+/// The relation between a subject and a value that a question is about.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Relation {
     Kind,
@@ -51,7 +51,7 @@ impl Relation {
         }
     }
 
-    /// The words before and after the subject.
+    /// The words of the question before and after the subject.
     fn frame(self) -> (&'static str, &'static str) {
         match self {
             Relation::Kind => ("What is ", "?"),
@@ -75,7 +75,7 @@ fn article(word: &str) -> &'static str {
     }
 }
 
-/// Draws one item of `level`, with the right option at place `gold`.
+/// Draws one item of `level`, with the right option at index `gold`.
 pub(super) fn draw(level: u32, gold: usize, random: &mut impl Rng) -> Item {
     let mut categories: Vec<usize> = (0..WORLD.len()).collect();
     let (chosen, _) = categories.partial_shuffle(random, OPTIONS);
@@ -100,13 +100,13 @@ pub(super) fn draw(level: u32, gold: usize, random: &mut impl Rng) -> Item {
     )
 }
 
-/// The side an item falls on, from the question alone, which is the (subject, relation) pair in words.
+/// The split of an item, from its question, which contains the subject and the relation, but no options.
 pub(super) fn split(item: &Item) -> Split {
     Split::of(&item.question, TEST_SHARE)
 }
 
-/// Answers the question by drawing every conclusion the table's facts allow, and demands that
-/// exactly one option is right and is the key. The error says what is wrong.
+/// Answers the question from all conclusions that the table's facts allow, and checks that exactly one
+/// option is right and is the key. The error says what is wrong.
 pub(super) fn check(
     level: u32,
     question: &str,
@@ -114,7 +114,7 @@ pub(super) fn check(
     key: &str,
 ) -> Result<(), String> {
     let key = choice::place(choices, key)?;
-    let (subject, relation) = parse(question).ok_or("the question is in no known form")?;
+    let (subject, relation) = parse(question).ok_or("the question does not have a known form")?;
     let says = |option: &str| {
         CONCLUSIONS
             .iter()
@@ -141,7 +141,7 @@ fn parse(question: &str) -> Option<(&str, Relation)> {
     })
 }
 
-/// Draws every conclusion the table allows.
+/// The stored facts of the table, and all facts that follow from two of them.
 fn conclusions() -> HashSet<Fact> {
     let mut known = HashSet::new();
     for category in &WORLD {

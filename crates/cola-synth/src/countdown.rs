@@ -1,8 +1,8 @@
 //! `countdown`: which of four expressions over the given numbers reaches the target?
 //!
-//! Every option uses each number once, stays whole and above zero on the way as the game demands,
-//! and is drawn alike; the wrong ones are the nearest misses of a dozen. The level is the number of
-//! operations less one.
+//! Every option uses each number once, and all its intermediate values are positive integers, as the game
+//! demands. All options are drawn in the same way; the wrong ones are those with the values nearest to the
+//! target, out of a dozen. The level is the number of operations minus one.
 
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
@@ -11,13 +11,13 @@ use super::fraction::{self, Evaluated};
 use super::split::Split;
 use super::{Choices, Item, Kind, choice};
 
-/// Numbers beyond the level.
+/// Numbers of a question beyond its level.
 const NUMBERS: usize = 2;
 /// The largest number.
 const LARGEST: i64 = 25;
-/// The largest target, and the largest value on the way to one.
+/// The largest target, and the largest intermediate value of an expression.
 const LARGEST_TARGET: i64 = 999;
-/// Expressions that the options are chosen from.
+/// Number of expressions drawn, from which the options are chosen.
 const DRAWN: usize = 12;
 /// One question in this many is a test question, whatever its options.
 const TEST_SHARE: u64 = 8;
@@ -29,7 +29,7 @@ struct Expression {
     value: i64,
 }
 
-/// Draws one item of `level`, with the right option at place `gold`.
+/// Draws one item of `level`, with the right option at index `gold`.
 pub(super) fn draw(level: u32, gold: usize, random: &mut impl Rng) -> Item {
     loop {
         let mut numbers: Vec<i64> = (1..=LARGEST).collect();
@@ -44,7 +44,8 @@ pub(super) fn draw(level: u32, gold: usize, random: &mut impl Rng) -> Item {
     }
 }
 
-/// A target and four expressions, of which the one at `gold` reaches it.
+/// A target and four expressions, of which the one at index `gold` reaches the target. `None` if too few
+/// expressions with different values were drawn.
 fn options(numbers: &[i64], gold: usize, random: &mut impl Rng) -> Option<(i64, Vec<String>)> {
     let mut drawn: Vec<Expression> = Vec::new();
     for _ in 0..DRAWN {
@@ -66,8 +67,8 @@ fn options(numbers: &[i64], gold: usize, random: &mut impl Rng) -> Option<(i64, 
     Some((right.value, texts))
 }
 
-/// An expression over all the numbers: two terms become one until a single one is left. None where
-/// no operation is allowed.
+/// Draws an expression over all the numbers, by joining two random terms until one term is left. `None` if
+/// no operation is allowed for two terms.
 fn expression(numbers: &[i64], random: &mut impl Rng) -> Option<Expression> {
     let mut terms: Vec<Expression> = numbers
         .iter()
@@ -93,7 +94,7 @@ fn expression(numbers: &[i64], random: &mut impl Rng) -> Option<Expression> {
     terms.pop()
 }
 
-/// The value, if it is whole and within 1 to [`LARGEST_TARGET`].
+/// The value of an operation, if it is an integer from 1 to [`LARGEST_TARGET`].
 fn apply(operation: char, a: i64, b: i64) -> Option<i64> {
     let value = match operation {
         '+' => a + b,
@@ -105,13 +106,13 @@ fn apply(operation: char, a: i64, b: i64) -> Option<i64> {
     (1..=LARGEST_TARGET).contains(&value).then_some(value)
 }
 
-/// The side an item falls on, from its target and numbers.
+/// The split of an item, from its target and numbers.
 pub(super) fn split(item: &Item) -> Split {
     Split::of(&item.question, TEST_SHARE)
 }
 
-/// Evaluates every option in exact fractions and demands that the key's, and no other, reaches the
-/// target with each number once. The error says what is wrong.
+/// Evaluates every option in exact fractions. Checks that every option uses each number once, and that the
+/// key, and no other option, reaches the target. The error says what is wrong.
 pub(super) fn check(
     level: u32,
     question: &str,
@@ -122,10 +123,10 @@ pub(super) fn check(
     let (target, numbers) = question
         .strip_prefix("Reach ")
         .and_then(|rest| rest.strip_suffix('.')?.split_once(" with "))
-        .ok_or("the question is in no known form")?;
+        .ok_or("the question does not have a known form")?;
     let whole = |text: &str| {
         text.parse::<i64>()
-            .map_err(|_| format!("{text:?} is no number"))
+            .map_err(|_| format!("{text:?} is not a number"))
     };
     let target = whole(target)?;
     let mut numbers = numbers
@@ -136,7 +137,7 @@ pub(super) fn check(
     if numbers.len() != level as usize + NUMBERS {
         let wanted = level as usize + NUMBERS;
         return Err(format!(
-            "level {level} wants {wanted} numbers, not {}",
+            "level {level} needs {wanted} numbers, not {}",
             numbers.len()
         ));
     }

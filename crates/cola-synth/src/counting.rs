@@ -1,7 +1,8 @@
-//! `counting`: how often something stands in a list of words or in a string of letters.
+//! `counting`: how often does a word occur in a list, or a letter in a string?
 //!
-//! `Words: fig pear fig. How many times does fig occur?` has the answer `2`. A list or a string has 8 places a level
-//! and 4 more. The digits are the answer in turn, so neither length nor form tells it.
+//! `Words: fig pear fig. How many times does fig occur?` has the answer `2`. A list or a string has 8
+//! entries per level and 4 more. The answers cycle through the digits, so neither length nor form of a
+//! question tells its answer.
 
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
@@ -9,22 +10,23 @@ use rand::{Rng, RngExt};
 use super::split::Split;
 use super::{Item, Kind, Solution};
 
-/// Places of an item, beyond those of its level.
+/// Entries of an item beyond those of its level.
 const FEWEST: usize = 4;
-/// Places a level adds.
+/// Entries that each level adds.
 const A_LEVEL: usize = 8;
 /// One item in this many is a test item.
 const TEST_SHARE: u64 = 8;
 
-/// What stands in lists.
+/// Words in lists.
 const WORDS: [&str; 16] = [
     "apple", "bread", "chair", "cloud", "fig", "horse", "lamp", "moon", "nail", "pear", "river",
     "rope", "sand", "stone", "tree", "wheel",
 ];
-/// What stands in strings.
+/// Letters in strings.
 const LETTERS: [&str; 12] = ["a", "b", "c", "d", "e", "g", "k", "m", "n", "r", "s", "t"];
 
-/// The words before the places, between them, and before what is counted.
+/// A form of question: the text before the entries, between them and before the counted thing, and the
+/// things that may be entries.
 struct Form {
     begins: &'static str,
     between: &'static str,
@@ -61,7 +63,7 @@ pub(super) fn draw(level: u32, turn: usize, random: &mut impl Rng) -> Item {
         (things[0], things.split_off(1))
     };
     let mut list = vec![asked; answer];
-    // A few others only, so that each comes about as often as what is counted.
+    // There are few other things, so that each occurs about as often as the counted one.
     let kinds = random.random_range(2..=5);
     while list.len() < places(level) {
         list.push(others[random.random_range(0..kinds)]);
@@ -74,14 +76,13 @@ pub(super) fn draw(level: u32, turn: usize, random: &mut impl Rng) -> Item {
     Item::new(Kind::Counting, level, question, Solution::Text { answer })
 }
 
-/// The side an item falls on, from the list without what is asked of it.
+/// The split of an item, from its list alone, whatever is counted.
 pub(super) fn split(item: &Item) -> Split {
     let list = item.question.split(". ").next();
     Split::of(list.unwrap_or_default(), TEST_SHARE)
 }
 
-/// Sorts what stands in the item and measures the run of what is asked for. The error says what is
-/// wrong.
+/// Sorts the entries and measures the run of the counted thing. The error says what is wrong.
 pub(super) fn check(level: u32, question: &str, answer: &str) -> Result<(), String> {
     let read = |form: &'static Form| {
         let (list, asked) = question.strip_prefix(form.begins)?.split_once(form.asks)?;
@@ -90,14 +91,14 @@ pub(super) fn check(level: u32, question: &str, answer: &str) -> Result<(), Stri
     let (form, list, asked) = FORMS
         .iter()
         .find_map(read)
-        .ok_or("the question is in no known form")?;
+        .ok_or("the question does not have a known form")?;
     let mut things: Vec<&str> = match form.between {
         "" => list.split("").filter(|letter| !letter.is_empty()).collect(),
         between => list.split(between).collect(),
     };
     if things.len() != places(level) {
         let (wanted, found) = (places(level), things.len());
-        return Err(format!("level {level} wants {wanted} places, not {found}"));
+        return Err(format!("level {level} needs {wanted} places, not {found}"));
     }
     if let Some(other) = things
         .iter()

@@ -1,52 +1,53 @@
-//! Why no items came, or why an item is not one.
+//! Why items could not be generated, or why an item is wrong.
 
 use thiserror::Error;
 
 use super::{Kind, Split};
 
-/// Why no items came, or why an item is not one.
+/// Why items could not be generated, or why an item is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SynthError {
     /// A kind that does not exist.
-    #[error("unknown kind {text:?}; the kinds are {}", Kind::ALL.map(Kind::name).join(", "))]
+    #[error("option `kind` {text:?} is unknown; known: {}", Kind::ALL.map(Kind::name).join(", "))]
     UnknownKind {
-        /// What was asked for.
+        /// The name that was given.
         text: String,
     },
     /// A split that does not exist.
-    #[error("unknown split {text:?}; the splits are train and test")]
+    #[error("option `split` {text:?} is unknown; known: train, test")]
     UnknownSplit {
-        /// What was asked for.
+        /// The name that was given.
         text: String,
     },
     /// A level the kind does not have.
-    #[error("{kind} has levels {} to {}, not {level}", kind.levels().start(), kind.levels().end())]
+    #[error("option `level` {level}: {kind} has levels {} to {}", kind.levels().start(), kind.levels().end())]
     Level {
         /// The family of questions.
         kind: Kind,
-        /// The level asked for.
+        /// The requested level.
         level: u32,
     },
-    /// More items were asked for than there are.
+    /// More items were requested than there are.
     #[error(
-        "{count} distinct {split} items of {kind} level {level} were asked for; only {found} could be found"
+        "option `count` {count}: only {found} distinct {split} questions of {kind} level {level} could be found; \
+         give a smaller number"
     )]
     Exhausted {
         /// The family of questions.
         kind: Kind,
         /// The difficulty.
         level: u32,
-        /// The side of the train/test line.
+        /// The requested split.
         split: Split,
-        /// How many were asked for.
+        /// Number of items requested.
         count: usize,
-        /// How many there are, as far as a long search found.
+        /// Number of different items that a long search found.
         found: usize,
     },
-    /// An item that is not what it claims to be.
+    /// An item with a wrong answer, id, level, question or options.
     #[error("item {id}: {reason}")]
     Wrong {
-        /// The id the item carries.
+        /// The id of the item.
         id: String,
         /// What is wrong with it.
         reason: String,

@@ -1,5 +1,5 @@
-//! Exact value of an arithmetic expression as people write it: `*` and `/` before `+` and `-`,
-//! parentheses, whole numbers.
+//! Exact value of an arithmetic expression in usual notation: `*` and `/` before `+` and `-`, parentheses,
+//! integers.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -7,26 +7,26 @@ use std::str::Chars;
 /// Numerator and denominator in lowest terms; the denominator is above zero.
 pub(super) type Fraction = (i64, i64);
 
-/// What an expression is worth and which numbers it uses, in their order.
+/// Value of an expression, and its numbers from left to right.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Evaluated {
     pub value: Fraction,
     pub used: Vec<i64>,
 }
 
-/// Operators yet to be applied, and the values they wait for.
+/// Operators that have not been applied yet, and their operands.
 #[derive(Default)]
 struct Stacks {
     values: Vec<Fraction>,
     operators: Vec<char>,
 }
 
-/// Evaluates by two stacks. The error says what is wrong.
+/// Evaluates an expression with a stack of values and one of operators. The error says what is wrong.
 pub(super) fn evaluate(text: &str) -> Result<Evaluated, String> {
     let mut stacks = Stacks::default();
     let mut used = Vec::new();
     let mut characters = text.chars().peekable();
-    // Whether a value comes next, or what joins values.
+    // Whether the next token has to begin a value, or else continue after one.
     let mut wants_value = true;
     while let Some(&next) = characters.peek() {
         match next {
@@ -41,7 +41,10 @@ pub(super) fn evaluate(text: &str) -> Result<Evaluated, String> {
             '(' if wants_value => stacks.operators.push('('),
             ')' if !wants_value => {
                 stacks.apply_while(|waiting| waiting != '(')?;
-                stacks.operators.pop().ok_or("a parenthesis too many")?;
+                stacks
+                    .operators
+                    .pop()
+                    .ok_or("there is one parenthesis too many")?;
             }
             '+' | '-' | '*' | '/' if !wants_value => {
                 stacks.apply_while(|waiting| rank(waiting) >= rank(next))?;
@@ -55,11 +58,11 @@ pub(super) fn evaluate(text: &str) -> Result<Evaluated, String> {
     stacks.apply_while(|_| true)?;
     match stacks.values[..] {
         [value] if !wants_value => Ok(Evaluated { value, used }),
-        _ => Err("it breaks off".to_owned()),
+        _ => Err("it ends too early".to_owned()),
     }
 }
 
-/// How tightly an operator binds; an open parenthesis holds everything back.
+/// Precedence of an operator. An open parenthesis has the lowest, so that the operators before it wait.
 fn rank(operator: char) -> u8 {
     match operator {
         '*' | '/' => 2,
@@ -81,7 +84,7 @@ fn number(characters: &mut Peekable<Chars<'_>>) -> Result<i64, String> {
 }
 
 impl Stacks {
-    /// Applies the operators on top of the stack as long as `wanted` says so.
+    /// Applies operators from the top of the stack, as long as `wanted` returns true for them.
     fn apply_while(&mut self, wanted: impl Fn(char) -> bool) -> Result<(), String> {
         while let Some(operator) = self.operators.pop_if(|top| wanted(*top)) {
             let (Some(b), Some(a)) = (self.values.pop(), self.values.pop()) else {
@@ -110,7 +113,7 @@ fn apply(operator: char, a: Fraction, b: Fraction) -> Result<Fraction, String> {
         '/' => (times(a.0, b.1)?, times(a.1, b.0)?),
         _ => return Err("a parenthesis is not closed".to_owned()),
     };
-    // The one number without a positive counterpart.
+    // `i64::MIN` is the one number without a positive counterpart.
     if above == i64::MIN || below == i64::MIN {
         return Err(too_large());
     }

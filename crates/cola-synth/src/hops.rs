@@ -1,7 +1,7 @@
-//! `hops`: follow as many links as the level says through facts that stand in the question.
+//! `hops`: follow `level` links through the facts that the question lists.
 //!
-//! `Ada calls Max. Max calls Eve. ... Start at Ada and follow 2 calls.` leads to Eve. The links form
-//! one ring, so every name stands twice and none is told apart by how often it comes.
+//! `Ada calls Max. Max calls Eve. ... Start at Ada and follow 2 calls.` leads to Eve. The links form one
+//! ring, so every name occurs twice in the facts and none stands out by its frequency.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use rand::{Rng, RngExt};
 use super::split::Split;
 use super::{Choices, Item, Kind, choice};
 
-/// Names on the ring beyond the level: as many wrong options, or more, and the start.
+/// Names on the ring beyond the level: enough for the start and the wrong options.
 const BEYOND: usize = 5;
 /// One question in this many is a test question, whatever its options.
 const TEST_SHARE: u64 = 8;
@@ -21,7 +21,7 @@ const NAMES: [&str; 24] = [
     "Nora", "Omar", "Pia", "Quinn", "Rose", "Sam", "Tess", "Uma", "Vera", "Will", "Zoe",
 ];
 
-/// Draws one item of `level`, with the right option at place `gold`.
+/// Draws one item of `level`, with the right option at index `gold`.
 pub(super) fn draw(level: u32, gold: usize, random: &mut impl Rng) -> Item {
     let count = level as usize + BEYOND;
     let mut ring = NAMES.to_vec();
@@ -39,7 +39,8 @@ pub(super) fn draw(level: u32, gold: usize, random: &mut impl Rng) -> Item {
         facts.join(" "),
         ring[0]
     );
-    // Wrong options are names of the ring: those passed on the way, and those further on.
+    // Wrong options are other names on the ring, except the start: names that are passed, and names further
+    // on.
     let right = ring.remove(level as usize);
     let (wrong, _) = ring[1..].partial_shuffle(random, choice::OPTIONS - 1);
     let mut options: Vec<String> = wrong.iter().map(|name| (*name).to_owned()).collect();
@@ -47,13 +48,13 @@ pub(super) fn draw(level: u32, gold: usize, random: &mut impl Rng) -> Item {
     Item::new(Kind::Hops, level, question, choice::solution(options, gold))
 }
 
-/// The side an item falls on, from its question.
+/// The split of an item, from its question.
 pub(super) fn split(item: &Item) -> Split {
     Split::of(&item.question, TEST_SHARE)
 }
 
-/// Walks from every option backwards and demands that the key's, and no other, ends at the start.
-/// The error says what is wrong.
+/// Follows the links backwards from every option, and checks that the start is reached from the key and
+/// from no other option. The error says what is wrong.
 pub(super) fn check(
     level: u32,
     question: &str,

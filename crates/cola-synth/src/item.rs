@@ -1,4 +1,4 @@
-//! What a generated question is made of: one row of the JSONL file.
+//! A generated question with its answer: one row of the JSONL file.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -13,21 +13,19 @@ use super::{Split, SynthError, arith, boolean, commonsense, countdown, counting,
 pub enum Kind {
     /// Chained turns of a dial, answered with a number; the level is the number of turns.
     Arith,
-    /// Multiple choice over a small world of facts; the level is the number of facts an answer
-    /// takes.
+    /// Multiple choice over a small world of facts; the level is the number of facts that an answer needs.
     Commonsense,
-    /// Which of four expressions reaches a number; the level is the number of operations less one.
+    /// Which of four expressions reaches a number; the level is the number of operations minus one.
     Countdown,
-    /// Nested formulas of `and`, `or` and `not`; the level is the number of binary operators less
-    /// two.
+    /// Nested formulas of `and`, `or` and `not`; the level is the number of binary operators minus two.
     Boolean,
     /// Nested lists of digits under MAX, MIN, MED and SM (sum modulo 10), answered with a digit; the
     /// level is the depth of nesting.
     ListOps,
-    /// Look-ups one after the other in facts that the question lists; the level is their number.
+    /// Consecutive look-ups in facts that the question lists; the level is the number of look-ups.
     Hops,
-    /// How often a word stands in a list, or a letter in a string, answered with a digit; a level
-    /// adds eight places.
+    /// How often a word occurs in a list, or a letter in a string, answered with a digit; each level adds
+    /// eight entries.
     Counting,
 }
 
@@ -56,7 +54,7 @@ impl Kind {
         }
     }
 
-    /// The levels that exist.
+    /// The levels of this kind.
     pub fn levels(self) -> RangeInclusive<u32> {
         match self {
             Kind::Arith | Kind::Boolean | Kind::ListOps | Kind::Hops => 1..=8,
@@ -86,16 +84,16 @@ impl FromStr for Kind {
     }
 }
 
-/// The options of a multiple-choice item, as the hub's ARC files lay them out.
+/// The options of a multiple-choice item, in the format of the hub's ARC files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choices {
-    /// The options as they are scored.
+    /// The texts of the options.
     pub text: Vec<String>,
-    /// Their letters, `A` first.
+    /// The letters of the options, from `A`.
     pub label: Vec<String>,
 }
 
-/// What the right answer is; its fields stand in the row beside the question.
+/// The right answer. In a row of the file its fields are next to the question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Solution {
@@ -108,7 +106,7 @@ pub enum Solution {
     Choice {
         /// The options.
         choices: Choices,
-        /// The label of the right one.
+        /// The label of the right option.
         #[serde(rename = "answerKey")]
         answer_key: String,
     },
@@ -123,9 +121,9 @@ pub struct Item {
     pub kind: Kind,
     /// The difficulty, see [`Kind`].
     pub level: u32,
-    /// What is asked, in words.
+    /// The text of the question.
     pub question: String,
-    /// The right answer, and the options where there are some.
+    /// The right answer, and the options of a multiple-choice item.
     #[serde(flatten)]
     pub solution: Solution,
 }
@@ -144,7 +142,7 @@ impl Item {
         item
     }
 
-    /// What the reader of the item sees: the question and, listed, its options.
+    /// The text of an item: the question and the list of its options.
     pub(super) fn content(&self) -> String {
         match &self.solution {
             Solution::Text { .. } => self.question.clone(),
@@ -154,7 +152,7 @@ impl Item {
         }
     }
 
-    /// What makes two items the same: the question and its options in whatever order.
+    /// Two items with the same key count as the same: the question and its sorted options.
     pub(super) fn sameness(&self) -> String {
         match &self.solution {
             Solution::Text { .. } => self.question.clone(),
@@ -166,13 +164,13 @@ impl Item {
         }
     }
 
-    /// The id an item of this content carries.
+    /// The id for the content of this item.
     pub(super) fn content_id(&self) -> String {
         let hash = blake3::hash(self.content().as_bytes()).to_hex();
         format!("{}-{}-{}", self.kind, self.level, &hash[..12])
     }
 
-    /// The side of the train/test line this item falls on, always the same.
+    /// The split of this item, which depends on its content only.
     pub fn split(&self) -> Split {
         match self.kind {
             Kind::Arith => arith::split(self),

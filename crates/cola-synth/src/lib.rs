@@ -1,17 +1,17 @@
-//! Seeded, solver-checked datasets with a difficulty dial, for `cola synth` and for training the
-//! bundled model.
+//! Generates seeded, solver-checked datasets of adjustable difficulty, for `cola synth` and for training
+//! the bundled model.
 //!
-//! An item's id and its side of the train/test split are functions of its content. Every generated
-//! item has been answered again by a solver that works from its text alone.
+//! An item's id and its side of the train/test split are functions of its content. Every generated item has
+//! been solved again by a solver that works from its text alone.
 //!
 //! # Words
 //!
 //! | word | meaning |
 //! | --- | --- |
 //! | kind | a family of questions ([`Kind`]): arithmetic on a dial, facts of a small world, formulas, ... |
-//! | level | how hard: the number of turns, facts or operators a question takes |
+//! | level | the difficulty: the number of turns, facts or operators in a question |
 //! | item | a question with its answer ([`Item`]) |
-//! | split | the side of the train/test line an item falls on ([`Split`]) |
+//! | split | whether an item is for training or for testing ([`Split`]) |
 //!
 //! ```text
 //! (kind, level, seed) ── draw ──▶ item ── solver, from its text ──▶ the same answer? ──▶ kept
@@ -53,17 +53,18 @@ pub use error::SynthError;
 pub use item::{Choices, Item, Kind, Solution};
 pub use split::Split;
 
-/// Draws in a row without a new item after which the items count as exhausted. At this patience an
-/// item that exists among 10,000 is overlooked once in 10^8 times.
+/// Number of consecutive draws without a new item after which the items count as exhausted. An item that
+/// one draw in 10,000 yields is then overlooked less than once in 10^8 times.
 const PATIENCE: usize = 200_000;
 
-/// `count` items of one kind, level and split, all checked, of which no two are the same but for the
-/// order of their options. The same arguments give the same items, and a larger count only adds to the end. Right options take the places A, B, C, D in
-/// turn; so do digits, and true and false.
+/// Generates `count` checked items of one kind, level and split. No two of them have the same question and
+/// the same options, in any order. The same arguments give the same items, and a larger count only appends
+/// items. The right answers cycle through the options A to D, through the digits, or through true and
+/// false, except in [`Kind::Arith`].
 ///
 /// # Errors
-/// [`SynthError::Level`] for a level the kind does not have, [`SynthError::Exhausted`] when there
-/// are too few items.
+/// [`SynthError::Level`] for a level the kind does not have, [`SynthError::Exhausted`] if there are too few
+/// items.
 pub fn generate(
     kind: Kind,
     level: u32,
@@ -99,7 +100,8 @@ pub fn generate(
     Ok(items)
 }
 
-/// One item, the `turn`-th from 0: what is answered in turn, goes by it.
+/// Draws one item, where `turn` counts the items from 0. Kinds whose answers cycle derive the answer from
+/// `turn`.
 fn draw(kind: Kind, level: u32, turn: usize, random: &mut ChaCha8Rng) -> Item {
     let gold = turn % choice::OPTIONS;
     match kind {
@@ -113,12 +115,11 @@ fn draw(kind: Kind, level: u32, turn: usize, random: &mut ChaCha8Rng) -> Item {
     }
 }
 
-/// Answers an item from its text alone and compares with what it claims; also its id, level and
-/// options.
+/// Solves an item from its text alone and compares the result with the answer that the item claims. Also
+/// checks its id, level and options.
 ///
 /// # Errors
-/// [`SynthError::Wrong`] with what is wrong, [`SynthError::Level`] for a level the kind does not
-/// have.
+/// [`SynthError::Wrong`] with what is wrong, [`SynthError::Level`] for a level the kind does not have.
 pub fn check(item: &Item) -> Result<(), SynthError> {
     check_level(item.kind, item.level)?;
     let (kind, level, question) = (item.kind, item.level, item.question.as_str());

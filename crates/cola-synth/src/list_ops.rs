@@ -1,7 +1,7 @@
 //! `list-ops`: nested lists of digits, each list under an operation.
 //!
-//! `[MAX 4 [SM 9 3] 1]` is 4: `SM` is the last digit of the sum. `MED` is the middle value, of an odd
-//! number of values always. The level is the depth of nesting. The digits are the answer in turn.
+//! `[MAX 4 [SM 9 3] 1]` is 4: `SM` is the last digit of the sum. `MED` is the median, always of an odd
+//! number of values. The level is the depth of nesting. The answers cycle through the digits.
 
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
@@ -50,7 +50,7 @@ impl Operation {
 
 /// Draws one item of `level` whose answer is the last digit of `turn`.
 pub(super) fn draw(level: u32, turn: usize, random: &mut impl Rng) -> Item {
-    // Half of the operations lead to any digit about as often, so this ends soon.
+    // `SM` and `MED` lead to every digit with similar frequency, so this ends soon.
     let (question, answer) = loop {
         let (text, value) = list(level, random);
         if value as usize == turn % 10 {
@@ -71,7 +71,7 @@ fn list(depth: u32, random: &mut impl Rng) -> (String, u32) {
     let mut text = format!("[{}", operation.name());
     let mut values = Vec::new();
     for place in 0..count {
-        // One place holds the rest of the depth, another now and then a short list.
+        // One entry has the remaining depth; now and then another entry is a list of digits.
         let (inner, value) = if depth > 1 && place == deepest {
             list(depth - 1, random)
         } else if depth > 1 && random.random_ratio(1, 8) {
@@ -88,7 +88,7 @@ fn list(depth: u32, random: &mut impl Rng) -> (String, u32) {
     (text, operation.of(values))
 }
 
-/// The side an item falls on, from its text.
+/// The split of an item, from its question.
 pub(super) fn split(item: &Item) -> Split {
     Split::of(&item.question, TEST_SHARE)
 }
@@ -110,7 +110,7 @@ pub(super) fn check(level: u32, question: &str, answer: &str) -> Result<(), Stri
         return Err(format!("it is {deepest} lists deep, not {level}"));
     }
     let mut text = question.to_owned();
-    // The list that opens last holds no other.
+    // The list that opens last contains no other list.
     while let Some(start) = text.rfind('[') {
         let length = text[start..].find(']').ok_or("a list does not end")?;
         let value = value(&text[start + 1..start + length])?;
@@ -122,7 +122,7 @@ pub(super) fn check(level: u32, question: &str, answer: &str) -> Result<(), Stri
     }
 }
 
-/// The value of a list of digits, found by counting how many there are of each.
+/// The value of a list of digits, computed from the number of times each digit occurs.
 fn value(list: &str) -> Result<usize, String> {
     let mut words = list.split(' ');
     let operation = words.next().unwrap_or_default();

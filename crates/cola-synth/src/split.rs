@@ -1,25 +1,26 @@
-//! Which side of the train/test line an item falls on, as a function of what it says.
+//! The split into training and test items, as a function of their content.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The two halves of the items. They are disjoint by construction: the side is a function of the
+/// The two parts of the items. They are disjoint by construction: an item's part is a function of its
 /// content, never of the seed or of the order of drawing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
-    /// What a model may be trained on.
+    /// Items that a model may be trained on.
     Train,
-    /// What it is judged by.
+    /// Items that a model is evaluated on.
     Test,
 }
 
 impl Split {
-    /// The side of `content`, which is test for one content in `one_in`.
+    /// The split of `content`. One content in `one_in` is a test content.
     pub(super) fn of(content: &str, one_in: u64) -> Self {
         let hash = blake3::hash(content.as_bytes());
-        // The front of the hash is the item's id; the split reads its end.
+        // The item's id is the start of a hash; the split is computed from the end, so the two are
+        // independent.
         let tail = hash.as_bytes()[24..]
             .iter()
             .fold(0, |value, byte| value << 8 | u64::from(*byte));

@@ -1,4 +1,4 @@
-//! Facts about the generators as a whole.
+//! Tests of all generators together.
 
 use std::collections::{HashMap, HashSet};
 
@@ -156,7 +156,8 @@ fn answers_that_come_in_turn_are_equally_frequent_at_every_level() {
     }
 }
 
-/// How often a guess is right that reads only `hint` off an item.
+/// Highest share of right options among all options with the same `hint`, over hints that at least 1,000
+/// options have. It is near 1/4 if a guess from the hint alone is no better than chance.
 fn guessed<H: std::hash::Hash + Eq>(items: &[Item], hint: impl Fn(&Item, &str) -> H) -> f64 {
     let mut right: HashMap<H, usize> = HashMap::new();
     let mut all: HashMap<H, usize> = HashMap::new();
@@ -266,9 +267,7 @@ fn asking_for_more_than_there_is_says_how_many_there_are() {
     };
     assert_eq!(train + test, 4000, "100 starts, 20 turns, 2 directions");
     assert!(
-        error
-            .to_string()
-            .contains(&format!("only {test} could be found")),
+        error.to_string().contains(&format!("only {test} distinct")),
         "{error}"
     );
 }
@@ -276,11 +275,23 @@ fn asking_for_more_than_there_is_says_how_many_there_are() {
 #[test]
 fn a_level_outside_the_range_is_refused_by_name() {
     for (kind, level, message) in [
-        (Kind::Arith, 0, "arith has levels 1 to 8, not 0"),
-        (Kind::Arith, 9, "arith has levels 1 to 8, not 9"),
-        (Kind::Commonsense, 3, "commonsense has levels 1 to 2, not 3"),
-        (Kind::Countdown, 5, "countdown has levels 1 to 4, not 5"),
-        (Kind::ListOps, 9, "list-ops has levels 1 to 8, not 9"),
+        (Kind::Arith, 0, "option `level` 0: arith has levels 1 to 8"),
+        (Kind::Arith, 9, "option `level` 9: arith has levels 1 to 8"),
+        (
+            Kind::Commonsense,
+            3,
+            "option `level` 3: commonsense has levels 1 to 2",
+        ),
+        (
+            Kind::Countdown,
+            5,
+            "option `level` 5: countdown has levels 1 to 4",
+        ),
+        (
+            Kind::ListOps,
+            9,
+            "option `level` 9: list-ops has levels 1 to 8",
+        ),
     ] {
         assert_eq!(
             generate(kind, level, 1, 0, Split::Train)
@@ -309,7 +320,7 @@ fn names_of_kinds_and_splits_round_trip_and_others_are_refused() {
             .parse::<Split>()
             .unwrap_err()
             .to_string()
-            .contains("train and test")
+            .contains("train, test")
     );
 }
 

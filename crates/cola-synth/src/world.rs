@@ -1,17 +1,17 @@
 //! The facts of the `commonsense` world: sixteen categories of things, eight members each.
 //!
-//! The world is closed: what the table does not say is false. A value stands in one row of its
-//! column only, so that a property names its category and a question has exactly one right option.
+//! The world is closed: a fact that is not in the table is false. Every value occurs in one row only, so
+//! that a property identifies its category and a question has exactly one right option.
 
 /// One row of the table.
 pub(super) struct Category {
-    /// What its members are.
+    /// Name of the category.
     pub name: &'static str,
-    /// Where they are found.
+    /// Place where its members are found.
     pub place: &'static str,
-    /// What they have.
+    /// Part that its members have.
     pub part: &'static str,
-    /// What they can do.
+    /// Act that its members can do.
     pub act: &'static str,
     /// The things of this category.
     pub members: [&'static str; MEMBERS],
@@ -36,7 +36,7 @@ const fn category(
     }
 }
 
-/// The whole world.
+/// All categories of the world.
 #[rustfmt::skip]
 pub(super) const WORLD: [Category; 16] = [
     category("bird", "nest", "feathers", "fly", ["robin", "sparrow", "eagle", "owl", "crow", "finch", "swan", "hawk"]),

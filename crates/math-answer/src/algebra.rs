@@ -1,8 +1,10 @@
-//! Exact arithmetic on quotients of sums of powers of atoms.
+//! Exact arithmetic on quotients of sums of products of atoms with rational exponents.
 //!
-//! An atom is what is not computed further: a prime under a root, pi, e, i, a variable, a sum under a root, a function of
-//! something. Powers of primes keep exponents in (0, 1), so a sum of roots of whole numbers has one form only, and a
-//! difference of equal ones is zero. Of the other atoms only true relations are used: a zero difference is always a proof.
+//! An atom is a part of an expression without a simpler exact form: a prime under a root, pi, e, i, a
+//! variable, a sum under a root, a call of a function. Powers of primes keep exponents in (0, 1), so a sum
+//! of roots of integers has one form only, and the difference of two equal sums is zero. For the other
+//! atoms only identities that always hold are used: a zero difference always proves equality, but equal
+//! values may have a nonzero difference.
 
 use std::collections::HashMap;
 
@@ -25,9 +27,9 @@ pub(super) enum Atom {
     Symbol(String),
     /// A sum, or product of variables, under a root. Its exponents are in (0, 1).
     Sum(Poly),
-    /// The first to the power of the second.
+    /// `base^exponent` of an atom and a monomial, such as `2^x`.
     Power(AtomId, Monomial),
-    /// The same, where neither is simple.
+    /// `base^exponent` of any two values, for which no rule of [`Algebra::power`] applies.
     OpaquePower(Box<Value>, Box<Value>),
     Call(Function, Vec<Value>),
 }
@@ -43,7 +45,7 @@ impl Atom {
         }
     }
 
-    /// The atoms it is made of. They come before it in the table.
+    /// The atoms inside this one. They come before it in the algebra's table.
     pub(super) fn inner(&self) -> Vec<AtomId> {
         match self {
             Atom::Sum(poly) => poly.atoms().collect(),
@@ -60,7 +62,7 @@ impl Atom {
     }
 }
 
-/// A quotient; what is below is never zero.
+/// A quotient of two polynomials; the denominator (`below`) is never zero.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Value {
     pub(super) above: Poly,
@@ -98,7 +100,7 @@ impl Value {
         self.above.atoms().chain(self.below.atoms())
     }
 
-    /// The numerator, where nothing is below.
+    /// The numerator, if the denominator is one.
     pub(super) fn as_poly(&self) -> Option<&Poly> {
         (self.below == Poly::one()).then_some(&self.above)
     }
@@ -120,12 +122,12 @@ impl From<Poly> for Value {
     }
 }
 
-/// The atoms of one pair of answers, and the work left for it.
+/// Table of all atoms in one pair of answers, and the work budget for the pair.
 #[derive(Debug)]
 pub(super) struct Algebra {
     atoms: Vec<Atom>,
     places: HashMap<Atom, AtomId>,
-    /// Terms in all atoms together.
+    /// Sum of the sizes of all atoms.
     size: usize,
     pub(super) budget: Budget,
 }
@@ -141,7 +143,7 @@ impl Algebra {
     }
 
     pub(super) fn place(&mut self, atom: Atom) -> Result<AtomId, Unsure> {
-        // Hashing and comparing an atom reads all of it.
+        // The lookup hashes and compares the whole atom, so it costs the atom's size.
         let size = atom.size();
         self.budget.spend(size)?;
         if let Some(known) = self.places.get(&atom) {
@@ -162,7 +164,7 @@ impl Algebra {
         &self.atoms
     }
 
-    /// What it costs to read all atoms.
+    /// Work units for visiting all atoms once.
     pub(super) fn size(&self) -> usize {
         self.size
     }
@@ -187,7 +189,7 @@ impl Algebra {
         self.quotient(above, below)
     }
 
-    /// As [`add`](Self::add), in the place of the first where there is nothing below.
+    /// Like [`add`](Self::add), but extends `sum` in place if both denominators are one.
     pub(super) fn add_to(&mut self, sum: Value, term: &Value) -> Result<Value, Unsure> {
         let one = Poly::one();
         if sum.below != one || term.below != one {
@@ -220,7 +222,8 @@ impl Algebra {
         self.quotient(value.below.clone(), value.above.clone())
     }
 
-    /// A quotient with one term below brought above, else with the first coefficient below made one.
+    /// Normal form of a quotient. A denominator of one term without roots of sums is multiplied into the
+    /// numerator; any other denominator is scaled so that its first coefficient is one.
     pub(super) fn quotient(&mut self, above: Poly, below: Poly) -> Result<Value, Unsure> {
         if below.is_zero() {
             return Err(Unsure::NoValue);
@@ -279,7 +282,8 @@ impl Algebra {
         self.reduced(product)
     }
 
-    /// Roots of primes below their degree, powers of i below two, roots of sums expanded where they are whole powers.
+    /// Normalizes the exponents in every term: whole powers of a prime move into the coefficient, i^2
+    /// becomes -1, and whole powers of a sum are multiplied out.
     fn reduced(&mut self, poly: Poly) -> Result<Poly, Unsure> {
         if !poly.0.keys().any(|monomial| self.is_reducible(monomial)) {
             return Ok(poly);
@@ -354,7 +358,7 @@ impl Algebra {
         Ok(poly)
     }
 
-    /// A rational number to a whole power, if that is of a size to compute.
+    /// A rational number to a whole power; refused if the result would have more than [`MAX_BITS`] bits.
     pub(super) fn rational_power(
         &mut self,
         base: &BigRational,

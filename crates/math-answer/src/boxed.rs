@@ -1,10 +1,11 @@
-//! `\boxed{...}`, the way math answers are marked; `\fbox{...}` is the same.
+//! Finds `\boxed{...}`, the usual mark of a math answer; `\fbox{...}` counts as well.
 
 /// The content of the first complete `\boxed{...}` in `text`.
 ///
-/// Models go on after their answer and echo the prompt's own box, so later boxes do not count. *First* is the box whose
-/// closing brace comes first: text that is added later never changes the answer, so that decoding may stop as soon as
-/// there is one. Braces nest; `\{` and `\}` are characters of the answer, not braces.
+/// Models often continue after their answer and may repeat the box of the prompt, so later boxes are
+/// ignored. *First* is the box whose closing brace comes first: text appended later never changes the
+/// result, so decoding may stop as soon as a box is complete. Braces nest; `\{` and `\}` are characters of
+/// the answer, not braces.
 pub fn first_boxed(text: &str) -> Option<&str> {
     let mut first = None;
     each_boxed(text, |content| {
@@ -14,8 +15,9 @@ pub fn first_boxed(text: &str) -> Option<&str> {
     first
 }
 
-/// The content of the complete `\boxed{...}` in `text` whose closing brace comes last: where the solutions of MATH have
-/// their answer. Where there is none, what follows the last `\boxed ` to the next `$`, as some solutions have it.
+/// The content of the complete `\boxed{...}` in `text` whose closing brace comes last, which is the answer
+/// in the solutions of MATH. Without such a box, the text between the last `\boxed ` and the next `$`, a
+/// form that some solutions use.
 pub fn last_boxed(text: &str) -> Option<&str> {
     let mut last = None;
     each_boxed(text, |content| {
@@ -30,11 +32,12 @@ pub fn last_boxed(text: &str) -> Option<&str> {
     })
 }
 
-/// Calls `found` with the content of every complete box, by closing brace, until it says false.
+/// Calls `found` with the content of every complete box, in the order of their closing braces, until
+/// `found` returns false.
 fn each_boxed<'t>(text: &'t str, mut found: impl FnMut(&'t str) -> bool) {
     const COMMANDS: [&[u8]; 2] = [b"boxed", b"fbox"];
     let bytes = text.as_bytes();
-    // For every open brace: where the content of the box it opened begins, or None for a brace of another kind.
+    // For every open brace: the offset of the box's content, or `None` if the brace does not open a box.
     let mut open: Vec<Option<usize>> = Vec::new();
     let mut at = 0;
     while at < bytes.len() {

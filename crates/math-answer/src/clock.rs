@@ -1,15 +1,16 @@
-//! Times of day, `3:30` or `3:30 p.m.`: a gold answer of that form is no ratio, but where it may be one in lowest terms.
+//! Times of day: `3:30`, `3:30 p.m.`. A gold answer of this form is compared as a time, unless it may also
+//! be a ratio in lowest terms, such as `4:13`.
 
 use num_integer::gcd;
 
-/// Minutes after midnight or noon, and which of the two where it is said.
+/// Hours and minutes as written, in minutes, and whether it is `pm` (`None` if the text does not say).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Time {
     minutes: u32,
     afternoon: Option<bool>,
 }
 
-/// Reads a text that is a time and nothing else.
+/// Parses a text that is a time and nothing else.
 pub(super) fn time(text: &str) -> Option<Time> {
     const COMMANDS: [&str; 4] = ["\\text", "\\mathrm", "\\textrm", "\\mbox"];
     let mut bare = text.to_lowercase();
@@ -37,17 +38,17 @@ pub(super) fn time(text: &str) -> Option<Time> {
 }
 
 impl Time {
-    /// It may be a ratio in lowest terms: `4:13`, unlike `3:30`, `4:05` and `4:13 p.m.`
+    /// Whether the text may also be a ratio in lowest terms: `4:13`, unlike `3:30`, `4:05` and `4:13 p.m.`
     pub(super) fn may_be_ratio(self) -> bool {
         !self.is_certain() && gcd(self.minutes / 60, self.minutes % 60) == 1
     }
 
-    /// It is no ratio: `4:05`, `3:30 p.m.`
+    /// Whether the text cannot be a ratio: `4:05`, `3:30 p.m.`
     pub(super) fn is_certain(self) -> bool {
         self.afternoon.is_some() || self.minutes % 60 < 10
     }
 
-    /// The same, where either may leave out the half of the day.
+    /// Whether two times are equal. The half of the day is compared only if both name it.
     pub(super) fn is(self, other: Time) -> bool {
         let half = self.afternoon.is_none() || other.afternoon.is_none();
         self.minutes == other.minutes && (half || self.afternoon == other.afternoon)

@@ -1,4 +1,4 @@
-//! Whether two trees say the same.
+//! Comparison of two syntax trees.
 
 use num_traits::Signed;
 
@@ -12,7 +12,8 @@ use super::syntax::{Node, Relation, SetOperation};
 use super::words::same_words;
 
 impl Algebra {
-    /// Not symmetric: see [`math_equal`](super::math_equal) for what an answer may leave out.
+    /// Whether an answer is the same as the gold answer. Not symmetric:
+    /// [`math_verdict`](super::math_verdict) says what an answer may leave out.
     pub(super) fn same(&mut self, answer: &Node, gold: &Node) -> Result<bool, Unsure> {
         self.budget.spend(1)?;
         if answer == gold {
@@ -116,7 +117,7 @@ impl Algebra {
         Ok(true)
     }
 
-    /// Proportional, term by term.
+    /// Whether two ratios of three or more terms are proportional.
     fn same_ratio(&mut self, answer: &[Node], gold: &[Node]) -> Result<bool, Unsure> {
         let ([first, rest @ ..], [gold_first, gold_rest @ ..]) = (answer, gold) else {
             return Ok(false);
@@ -146,7 +147,8 @@ impl Algebra {
         self.agree(answer, gold)
     }
 
-    /// Both are relations: the same one, with sides moved, swapped or multiplied.
+    /// Compares two relations. They are the same even if terms were moved across, sides swapped, or both
+    /// sides multiplied by a number.
     fn same_relation(&mut self, answer: &Node, gold: &Node) -> Result<bool, Unsure> {
         let (
             Node::Relation { sides, relations },
@@ -190,7 +192,8 @@ impl Algebra {
     }
 }
 
-/// Whether one is the other times a rational number, which is positive for the sides of an inequality.
+/// Whether one value is the other times a rational number. `positive`: only a positive number counts, as in
+/// an inequality, which a negative one would turn around.
 fn proportional(left: &Value, right: &Value, positive: bool) -> bool {
     let (Some(left), Some(right)) = (left.as_poly(), right.as_poly()) else {
         return false;
@@ -200,7 +203,7 @@ fn proportional(left: &Value, right: &Value, positive: bool) -> bool {
         return false;
     };
     let factor = a / b;
-    // Zero on both sides is no equation at all.
+    // Without variables, as in `1 = 2`, there is no equation to compare.
     let constant = left.as_rational().is_some();
     let turned = positive && factor.is_negative();
     !(constant || turned) && *left == right.scaled(&factor)
@@ -210,8 +213,8 @@ pub(super) fn is_relation(node: &Node) -> bool {
     matches!(node, Node::Relation { .. })
 }
 
-/// Whether two answers hold the same capitals in another order. As products they are equal; as rankings or digits of
-/// another base they are not.
+/// Whether two products have the same capital letters in another order. They are equal as products, but not
+/// as rankings or as digits of another base.
 fn reordered_letters(left: &[Node], right: &[Node]) -> bool {
     let letters = |nodes: &[Node]| -> Option<Vec<String>> {
         let letter = |node: &Node| match node {

@@ -1,4 +1,4 @@
-//! Whether two math answers are the same: the verdict.
+//! The verdict on two math answers.
 
 use std::fmt;
 
@@ -9,19 +9,19 @@ use super::parse::parse;
 use super::token::{Token, tokens};
 use super::words::{same_words, words};
 
-/// What comparing two answers found.
+/// Result of comparing two answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MathVerdict {
-    /// They are the same.
+    /// The answers are the same.
     Equal,
-    /// Both are understood, and they are not known to be the same.
+    /// Both answers were understood, and were not found to be the same.
     Different,
-    /// Not compared to the end, and counted as not equal.
+    /// The comparison gave up. Counts as not equal.
     Unsure(Unsure),
 }
 
 impl MathVerdict {
-    /// Whether an answer with this verdict is right.
+    /// Whether the answer counts as correct: only if the verdict is [`Equal`](MathVerdict::Equal).
     pub fn is_equal(&self) -> bool {
         *self == MathVerdict::Equal
     }
@@ -37,20 +37,20 @@ impl fmt::Display for MathVerdict {
     }
 }
 
-/// Whether an answer says the same as the gold answer; see [`math_verdict`].
+/// Whether an answer is the same as the gold answer; see [`math_verdict`].
 pub fn math_equal(answer: &str, gold: &str) -> bool {
     math_verdict(answer, gold).is_equal()
 }
 
-/// Compares an answer with the gold answer, exactly: as numbers, expressions, sets, intervals, vectors, matrices, relations
-/// or words.
+/// Compares an answer with the gold answer, exactly: as numbers, expressions, sets, intervals, vectors,
+/// matrices, relations or words.
 ///
-/// What one side leaves out is understood where it can only be one thing: `x = 5` is 5, and a number with a unit is that
-/// number where the other has none, as is one with what it counts (`18 red apples`). Percent: `50%` is `0.5`; a gold answer of
-/// `50%` also takes `50`, since the question then asked for percent. An answer in percent where the gold answer has none is a
-/// hundredth. Decimals are exact: 0.33 is not a third.
+/// A name or unit that only one side has is ignored if it leaves one reading: `x = 5` is 5, and
+/// `18 red apples` is 18. `50%` is `0.5`; a gold answer of `50%` also accepts `50`, since the question then
+/// asked for percent, but a gold answer of `50` does not accept `50%`. Decimals are exact: 0.33 is not a
+/// third.
 ///
-/// The verdict is a function of the two texts alone. Its work is bounded, whatever they are.
+/// The verdict depends on the two texts alone. The work is bounded for any two texts.
 pub fn math_verdict(answer: &str, gold: &str) -> MathVerdict {
     match compared(answer, gold) {
         Ok(true) => MathVerdict::Equal,
@@ -76,7 +76,7 @@ fn compared(answer: &str, gold: &str) -> Result<bool, Unsure> {
         }
     }
     let (answer, gold) = (tokens(answer)?, tokens(gold)?);
-    // An answer that cannot be parsed, or has no value, still equals the same text.
+    // An answer that cannot be parsed or has no value still equals an answer with the same tokens.
     if !answer.is_empty() && folded(&answer) == folded(&gold) {
         return Ok(true);
     }
@@ -90,7 +90,7 @@ fn compared(answer: &str, gold: &str) -> Result<bool, Unsure> {
     Algebra::new().same(&answer, &gold)
 }
 
-/// Without the difference of a word in a text command and outside.
+/// The tokens with words and letters turned into text, so that `yes` and `\text{yes}` are equal.
 fn folded(tokens: &[Token]) -> Vec<Token> {
     let fold = |token: &Token| match token {
         Token::Word(word) => Token::Text(word.clone()),

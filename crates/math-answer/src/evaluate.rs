@@ -1,7 +1,8 @@
-//! Equality where the exact form does not decide: values at random points.
+//! Numerical comparison at random points, for values whose exact forms differ but which may still be equal.
 //!
-//! Only where a difference that is there would be seen: constants, and functions without corners. Every term has to be of a
-//! size that the comparison resolves, else the point does not count.
+//! Used only if a difference would show at a random point: for constants, and for functions without corners
+//! or steps. Every term has to be large enough that double precision shows a difference in it; otherwise
+//! the point does not count.
 
 use num_complex::Complex64;
 use num_rational::BigRational;
@@ -12,33 +13,35 @@ use super::limits::Unsure;
 use super::poly::{AtomId, Exponent, Poly};
 use super::syntax::Function;
 
-/// Points at which both have to agree.
+/// Usable points at which two values with variables have to agree.
 const POINTS: usize = 10;
-/// Points tried to find those.
+/// Points tried to find [`POINTS`] usable ones.
 const ATTEMPTS: usize = 30;
-/// Relative difference of equal values.
+/// Largest relative difference between values that count as equal.
 const TOLERANCE: f64 = 1e-11;
-/// Bits of the largest denominator of a coefficient, about a million.
+/// Most bits in the denominator of a coefficient (about one million). A larger one suggests a rounded
+/// decimal.
 const FINEST: u64 = 20;
-/// A term below this part of the sum could differ unseen.
+/// Smallest size of a term, relative to the largest. A difference in a smaller term could go unnoticed.
 const SMALLEST_TERM: f64 = 1e-6;
-/// Coefficients and values past this are not trusted.
+/// Largest coefficient or value that is used; its reciprocal is the smallest.
 const LARGEST: f64 = 1e6;
 
-/// What atoms a value is made of, those inside of functions included.
+/// Kinds of atoms in a value, including atoms inside functions.
 #[derive(Default)]
 struct Kinds {
     variables: bool,
     /// Functions that are not algebraic.
     transcendental: bool,
-    /// Corners or steps where the variables are, which random points may miss.
+    /// Roots, absolute values or steps of expressions with variables: values may differ only in a region
+    /// that random points miss.
     corners: bool,
-    /// Roots of sums, functions: not all relations between them are known to the exact form.
+    /// Roots of sums, functions: equal values with such atoms can have different exact forms.
     opaque: bool,
 }
 
 impl Algebra {
-    /// Whether values of different exact form are equal all the same. An error where that cannot be told.
+    /// Whether two values with different exact forms are equal. An error if that cannot be decided.
     pub(super) fn agree(&mut self, left: &Value, right: &Value) -> Result<bool, Unsure> {
         let mut kinds = Kinds::default();
         for value in [left, right] {
@@ -52,7 +55,7 @@ impl Algebra {
                 "a root or step of a variable".to_owned(),
             ));
         }
-        // Digits that many are a rounding of a value that no fraction is.
+        // A coefficient with that many digits is likely the rounding of an irrational value.
         if [left, right].into_iter().any(is_fine) {
             return Err(Unsure::Ambiguous("a rounded value".to_owned()));
         }
@@ -72,7 +75,7 @@ impl Algebra {
             }
             agreeing += 1;
             if agreeing == points {
-                // A rational number that close to a sine may be a rounding of it.
+                // A rational number this close to a transcendental constant may be a rounding of it.
                 let rounded = !kinds.variables
                     && kinds.transcendental
                     && (left.as_rational().is_some() || right.as_rational().is_some());
@@ -85,7 +88,7 @@ impl Algebra {
         Err(Unsure::TooLarge)
     }
 
-    /// The sign of a real constant that is far enough from zero.
+    /// The sign of a real constant; `None` for other values, and for constants close to zero.
     pub(super) fn sign_of_constant(&mut self, value: &Value) -> Option<f64> {
         let mut kinds = Kinds::default();
         self.kinds(value, &mut kinds);
@@ -137,7 +140,7 @@ impl Algebra {
         }
     }
 
-    /// For every atom whether a variable is anywhere inside.
+    /// For each atom, whether a variable occurs anywhere inside.
     fn with_variables(&self) -> Vec<bool> {
         let mut varies: Vec<bool> = Vec::with_capacity(self.atoms().len());
         for atom in self.atoms() {
@@ -148,7 +151,7 @@ impl Algebra {
     }
 }
 
-/// One choice of the variables, and the values of the atoms there.
+/// One random value for each variable, and the values of the atoms computed from them.
 struct Point<'a> {
     algebra: &'a Algebra,
     attempt: usize,
@@ -164,7 +167,7 @@ impl<'a> Point<'a> {
         }
     }
 
-    /// None where it is undefined, too large, or has a term too small to be seen.
+    /// The value at this point. `None` if it is undefined or too large, or has a term too small to compare.
     fn value(&mut self, value: &Value) -> Option<Complex64> {
         let above = self.poly(&value.above)?;
         let below = self.poly(&value.below)?;
@@ -187,7 +190,7 @@ impl<'a> Point<'a> {
         if poly.terms() == 0 {
             return Some(sum);
         }
-        // Terms that cancel leave digits that mean nothing.
+        // When terms nearly cancel, the digits left are rounding errors.
         let seen = smallest >= SMALLEST_TERM * largest && sum.norm() >= SMALLEST_TERM * largest;
         seen.then_some(sum)
     }
@@ -244,7 +247,8 @@ impl<'a> Point<'a> {
                     Function::ArcCos => argument.acos(),
                     Function::ArcTan => argument.atan(),
                     Function::Ln => argument.ln(),
-                    // Ten or e: a base that is neither, so that nothing holds for one alone.
+                    // The base may be ten or e. The computation uses neither, so that an identity for only
+                    // one of them does not pass.
                     Function::Log => argument.ln() / 1.618,
                     _ => return None,
                 }
@@ -273,7 +277,8 @@ fn number(value: &BigRational) -> Option<f64> {
         .then_some(number)
 }
 
-/// A pseudo-random number of either sign, from 0.1 to about 5: a function of place and attempt.
+/// Pseudo-random value of a variable, of either sign and of size 0.1 to 5. Depends only on the atom's id
+/// and the attempt.
 fn coordinate(id: AtomId, attempt: usize) -> f64 {
     let mut state = (u64::from(id) << 32 | attempt as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
     // SplitMix64 (Steele, Lea and Flood, 2014).

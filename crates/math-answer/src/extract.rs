@@ -1,11 +1,11 @@
-//! Finding the answer in a text that marks it in one of the usual ways.
+//! Finds the answer in a text that marks it in one of the usual ways.
 
 use super::first_boxed;
 
-/// The answer of a text: the first complete `\boxed{}`, else what follows the first `####`, else what follows the first
-/// "answer is", else the last number. None where there is none of them.
+/// The answer in a text: the first complete `\boxed{}`, else the line after the first `####`, else the text
+/// after the first "answer is", else the last number. `None` if the text has none of these.
 ///
-/// The marks are looked for from the start, since models go on after their answer and make up another question.
+/// The first mark counts, since models often continue after their answer with an invented question.
 pub fn extract_answer(text: &str) -> Option<&str> {
     first_boxed(text)
         .map(str::trim)
@@ -22,8 +22,8 @@ pub fn after_hashes(text: &str) -> Option<&str> {
     (!line.is_empty()).then_some(line)
 }
 
-/// What follows the first "answer is", to the end of the sentence or to where it gives a reason; after a colon also on the
-/// next line.
+/// The text after the first "answer is", up to the end of the sentence or to a reason (` because `,
+/// ` since `, `, not `). After a colon the answer may be on the next line.
 pub fn after_answer_is(text: &str) -> Option<&str> {
     const MARK: &[u8] = b"answer is";
     const REASONS: [&str; 4] = [" because ", " since ", ", not ", ", because "];
@@ -61,7 +61,8 @@ pub fn after_answer_is(text: &str) -> Option<&str> {
     answer.contains(char::is_alphanumeric).then_some(answer)
 }
 
-/// The last number: digits with sign, money, thousands, a decimal point, one `/`, a percent sign.
+/// The last number in a text: digits with their sign, dollar sign, thousands separators, decimal point,
+/// `/`, exponent and percent sign.
 pub fn last_number(text: &str) -> Option<&str> {
     let bytes = text.as_bytes();
     let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
@@ -79,7 +80,7 @@ pub fn last_number(text: &str) -> Option<&str> {
         let unsigned = before
             .strip_suffix('-')
             .or_else(|| before.strip_suffix('\u{2212}'));
-        // In `7-3` the sign is a difference.
+        // In `7-3` the minus sign is a subtraction.
         let signed = unsigned.filter(|rest| !rest.ends_with(|c: char| c.is_ascii_alphanumeric()));
         if let Some(rest) = before.strip_suffix('$').or(signed) {
             start = rest.len();

@@ -1,4 +1,5 @@
-//! What is known of functions exactly: angles that are multiples of pi/12, logarithms of products, signs, factorials.
+//! Exact values of functions: trigonometric functions of multiples of pi/12 and their inverses, logarithms
+//! of products, absolute values, factorials and binomials.
 
 use num_bigint::BigInt;
 use num_integer::Integer;
@@ -23,7 +24,7 @@ impl Algebra {
             let shift = if function == Function::Cos { 6 } else { 0 };
             return self.sine_of_twelfths(twelfths + shift);
         }
-        // sin(-x) = -sin x, cos(-x) = cos x: one spelling of the angle.
+        // sin(-x) = -sin x and cos(-x) = cos x: only one of x and -x becomes an atom.
         if angle.above.leads_negative() {
             let value = self.opaque(function, &angle.negated())?;
             return Ok(if function == Function::Sin {
@@ -35,7 +36,7 @@ impl Algebra {
         self.opaque(function, angle)
     }
 
-    /// How many twelfths of pi an angle is, below a full turn.
+    /// The angle in units of pi/12, reduced to 0..24; `None` if the angle is not a multiple of pi/12.
     pub(super) fn twelfths_of_pi(&mut self, angle: &Value) -> Result<Option<i64>, Unsure> {
         let pi = self.variable(Atom::Pi)?;
         let turns = self.divide(angle, &pi)?;
@@ -49,7 +50,7 @@ impl Algebra {
         if twelfths >= 12 {
             return Ok(self.sine_of_twelfths(twelfths - 12)?.negated());
         }
-        // a sqrt(p) + b sqrt(q), over 4: pi/12 has (sqrt 6 - sqrt 2) / 4.
+        // Each sine is (a sqrt(p) + b sqrt(q)) / 4; for pi/12 that is (sqrt 6 - sqrt 2) / 4.
         let [(a, p), (b, q)] = match twelfths.min(12 - twelfths) {
             0 => [(0, 1), (0, 1)],
             1 => [(1, 6), (-1, 2)],
@@ -68,7 +69,8 @@ impl Algebra {
         Ok(sum)
     }
 
-    /// Values of the table backwards; others are atoms.
+    /// Arc sine, arc cosine or arc tangent: looks the argument up among the values at multiples of pi/12.
+    /// Any other argument gives an atom.
     pub(super) fn arc(&mut self, function: Function, argument: &Value) -> Result<Value, Unsure> {
         if argument
             .above
@@ -98,7 +100,7 @@ impl Algebra {
         self.opaque(function, argument)
     }
 
-    /// By powers of e.
+    /// Hyperbolic functions as quotients of powers of e.
     pub(super) fn hyperbolic(
         &mut self,
         function: Function,
@@ -115,7 +117,7 @@ impl Algebra {
         }
     }
 
-    /// The sum of the logarithms of the factors, where all of them are positive.
+    /// Expands the logarithm of a product of positive factors into a sum. Any other argument gives an atom.
     pub(super) fn logarithm(
         &mut self,
         function: Function,
@@ -149,7 +151,7 @@ impl Algebra {
             let factor = BigRational::new((*power.numer()).into(), (*power.denom()).into());
             match self.atom(id).clone() {
                 Atom::E if function == Function::Ln => sum.add_term(Monomial::one(), factor),
-                // ln e^m = m.
+                // log b^m = m log b.
                 Atom::Power(base, exponent) => {
                     let base =
                         Poly::term(Monomial::power(base, Exponent::one()), BigRational::one());
@@ -196,7 +198,7 @@ impl Algebra {
         }
     }
 
-    /// Real and imaginary part of a complex number without variables.
+    /// Real and imaginary part of a complex number without variables; `None` for any other value.
     fn parts(&mut self, value: &Value) -> Result<Option<(Value, Value)>, Unsure> {
         let i = self.place(Atom::I)?;
         let Some(poly) = value.as_poly() else {

@@ -1,18 +1,18 @@
-//! Reads the answer out of a worked solution, and decides, exactly, whether two math answers are the same.
+//! Reads the answer out of a worked solution, and decides exactly whether two math answers are the same.
 //!
-//! Made for grading what a language model wrote against a benchmark's gold answer: GSM8K, MATH, AIME and their like. Any
-//! two strings may come in; time, memory and depth are bounded by counted work, so a pair has the same
-//! verdict on every machine.
+//! Made for grading the output of a language model against the gold answer of a benchmark such as GSM8K,
+//! MATH or AIME. Any two strings may be passed in. Time, memory and recursion depth are bounded, and the
+//! work is counted, not timed, so a pair has the same verdict on every machine.
 //!
 //! # Words
 //!
 //! | word | meaning |
 //! | --- | --- |
-//! | text | all that a model wrote, or a worked solution |
-//! | answer | the part of a text that is compared: a number, an expression, a set, an interval, a vector, words |
+//! | text | the whole output of a model, or a worked solution |
+//! | answer | the part of a text that is compared: number, expression, set, interval, vector or words |
 //! | gold | the answer that the benchmark gives |
 //! | box | `\\boxed{...}`, which marks an answer in LaTeX |
-//! | unsure | the verdict on a pair that could not be compared to the end; it counts as not equal ([`Unsure`]) |
+//! | unsure | the verdict if the comparison gave up; it counts as not equal ([`Unsure`]) |
 //!
 //! # From text to verdict
 //!
@@ -64,6 +64,7 @@ mod signs;
 mod syntax;
 mod token;
 mod token_number;
+mod unit;
 mod units;
 mod words;
 

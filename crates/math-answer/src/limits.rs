@@ -1,55 +1,55 @@
-//! What bounds the work on one pair of answers, and the reasons for giving up.
+//! Limits on the work for one pair of answers, and the reasons for giving up.
 //!
 //! Work is counted, not timed: the same pair has the same verdict on every machine.
 
 use num_rational::BigRational;
 use thiserror::Error;
 
-/// Longer answers are compared as text alone.
+/// Longest answer that is parsed. Longer answers are equal only if their texts are the same.
 pub(super) const MAX_BYTES: usize = 2_000;
-/// Brackets, powers and arguments inside each other.
+/// Deepest nesting of brackets, powers and arguments.
 pub(super) const MAX_DEPTH: usize = 40;
-/// Size of a number's numerator or denominator.
+/// Most bits in the numerator or denominator of a number.
 pub(super) const MAX_BITS: u64 = 4_096;
-/// Units of work for a pair; a product of two small terms is one.
+/// Units of work for a pair; multiplying two small terms takes a few.
 const MAX_WORK: usize = 8_000;
 
 /// Why two answers could not be compared. They then count as not equal.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Unsure {
-    /// There is nothing to compare.
+    /// An answer is empty.
     #[error("an answer is empty")]
     Empty,
-    /// More text than an answer has.
+    /// An answer has more bytes than are compared.
     #[error("an answer is longer than {MAX_BYTES} bytes")]
     TooLong,
-    /// More nesting than an answer has.
+    /// An answer is nested deeper than the parser goes.
     #[error("an answer is nested deeper than {MAX_DEPTH}")]
     TooDeep,
-    /// A number or an exponent past what is computed.
+    /// A number or an exponent is too large to compute.
     #[error("a number is too large to compute")]
     TooLarge,
     /// The comparison would take too long.
     #[error("comparing the answers would take too long")]
     TooMuchWork,
-    /// A word, command or character that is not understood where it stands.
+    /// A word, command or character that the parser does not understand at its place.
     #[error("`{0}` is not understood")]
     NotUnderstood(String),
     /// The text ends in the middle of an expression.
     #[error("an answer ends too early")]
     EndsEarly,
-    /// A spelling that two readers would read differently.
+    /// A notation with two possible readings.
     #[error("`{0}` can be read in two ways")]
     Ambiguous(String),
-    /// A division by zero, or the like.
+    /// A division by zero or a similar undefined operation.
     #[error("an expression has no value")]
     NoValue,
     /// A set, a text or a unit inside an expression.
-    #[error("an expression holds something that is no number")]
+    #[error("an expression holds something that is not a number")]
     NotArithmetic,
 }
 
-/// The work that is left.
+/// The work left for a pair of answers.
 #[derive(Debug)]
 pub(super) struct Budget {
     left: usize,
@@ -73,13 +73,14 @@ impl Budget {
         }
     }
 
-    /// Pays for a number; one past the limit is refused.
+    /// Spends the work units of a number; refuses a number of more than [`MAX_BITS`] bits.
     pub(super) fn admit(&mut self, number: &BigRational) -> Result<(), Unsure> {
         let bits = number.numer().bits().max(number.denom().bits());
         if bits > MAX_BITS {
             return Err(Unsure::TooLarge);
         }
-        // Greatest common divisors are quadratic: a small number is one unit, one of 4,096 bits is a thousand.
+        // Greatest common divisors take quadratic time: a small number costs one unit, one of 4,096 bits
+        // about a thousand.
         self.spend(1 + (bits * bits / 16_384) as usize)
     }
 }

@@ -1,4 +1,4 @@
-//! Whether lists and sets say the same: their entries, whatever their order.
+//! Equality of lists and sets: the same entries, in any order.
 
 use super::algebra::Algebra;
 use super::compare::is_relation;
@@ -7,14 +7,15 @@ use super::relation;
 use super::signs::{entries, one_choice};
 use super::syntax::{Joined, Node};
 
-/// Most entries of a set or list: they are compared pair by pair.
+/// Most entries of a set or list that is compared; comparing in any order takes quadratic time.
 const MAX_ENTRIES: usize = 30;
 
 impl Algebra {
-    /// At least one is a list or a set: the same entries, whatever their order.
+    /// Compares two nodes by their entries, in any order. At least one of them is a list or a set; any
+    /// other node counts as a list of one entry.
     pub(super) fn same_list(&mut self, answer: &Node, gold: &Node) -> Result<bool, Unsure> {
         if let (Node::List(a, entries), Node::List(g, _)) = (answer, gold) {
-            // "a and b" differs from "a or b", except in a list of values.
+            // `a and b` differs from `a or b`, unless the entries are the solutions for one name.
             let joined = [a, g];
             let opposed = joined.contains(&&Joined::And) && joined.contains(&&Joined::Or);
             if opposed && !(one_name(entries) && are_solutions(entries)) {
@@ -32,7 +33,7 @@ impl Algebra {
             }
         }
         let (a, g) = (entries(answer)?, entries(gold)?);
-        // The values of several names are no list of values.
+        // `x = 1, y = 2` differs from `1, 2`: names may be left out only if there is one name.
         let named = |entries: &[Node]| entries.iter().any(|entry| relation::name(entry).is_some());
         if named(&a) != named(&g) && !(one_name(&a) && one_name(&g)) {
             return Ok(false);
@@ -40,7 +41,8 @@ impl Algebra {
         self.same_entries(&a, &g, set)
     }
 
-    /// Every entry of one is in the other, whatever the order; outside of sets as often.
+    /// Compares entries in any order. In a list every entry is matched once, so repeated entries count; in
+    /// a set they do not.
     pub(super) fn same_entries(
         &mut self,
         answer: &[Node],
@@ -58,7 +60,8 @@ impl Algebra {
             let mut found = false;
             for (place, gold) in gold.iter().enumerate() {
                 let free = set || !(found || met[place]);
-                // A set is no member of a set because its only member is.
+                // Without this check `{{1}}` would equal `{1}`, because a set of one entry equals the bare
+                // entry.
                 let alike = matches!(entry, Node::Set(_)) == matches!(gold, Node::Set(_));
                 if free && alike && self.same(entry, gold)? {
                     (met[place], found) = (true, true);
@@ -72,7 +75,8 @@ impl Algebra {
     }
 }
 
-/// Whether entries are numbers, or equations: what "and" and "or" say of them is that all are solutions.
+/// Whether no entry is a name. Between numbers and equations, `and` and `or` mean the same: all of them are
+/// solutions.
 fn are_solutions(entries: &[Node]) -> bool {
     let name = |node: &Node| {
         matches!(node, Node::Text(_))
@@ -82,7 +86,8 @@ fn are_solutions(entries: &[Node]) -> bool {
     !entries.iter().any(name)
 }
 
-/// Whether the entries are values of at most one thing.
+/// Whether all equations among the entries have the same name on the left (`x = 1 or x = 2`), and no entry
+/// is any other relation.
 fn one_name(entries: &[Node]) -> bool {
     let mut names = entries.iter().filter_map(relation::name);
     let equations = entries

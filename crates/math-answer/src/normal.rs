@@ -1,4 +1,4 @@
-//! Trees to exact values.
+//! Exact values of syntax trees.
 
 use super::algebra::{Algebra, Atom, Value};
 use super::limits::Unsure;
@@ -6,9 +6,9 @@ use super::poly::Exponent;
 use super::syntax::{Function, Node, Sign};
 
 impl Algebra {
-    /// The value of an expression; sets, texts and units have none.
+    /// The exact value of an expression. Sets, texts and units other than degrees have none.
     ///
-    /// `upper`: which sign `\pm` stands for.
+    /// `upper`: whether the upper signs of `\pm` and `\mp` are used.
     pub(super) fn value(&mut self, node: &Node, upper: bool) -> Result<Value, Unsure> {
         self.budget.spend(1)?;
         if computes_with_infinity(node) {
@@ -140,7 +140,7 @@ impl Algebra {
         }
     }
 
-    /// A call that is an atom.
+    /// A function call as an atom.
     pub(super) fn opaque(&mut self, function: Function, argument: &Value) -> Result<Value, Unsure> {
         self.variable(Atom::Call(function, vec![argument.clone()]))
     }
@@ -159,7 +159,8 @@ impl Algebra {
     }
 }
 
-/// Whether an infinity is a part of a node: `\infty - \infty` has no value, `-\infty` is read as a name.
+/// Whether an expression computes with infinity: `\infty - \infty` has no value. A bare `-\infty` is
+/// allowed, as a symbol.
 fn computes_with_infinity(node: &Node) -> bool {
     match node {
         Node::Sum(terms) if terms.len() == 1 => false,

@@ -11,19 +11,19 @@ use super::token::tokens;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Number {
     value: BigRational,
-    /// Written with a percent sign; the value is then that of the digits before it (`50%` is 50).
+    /// Whether the number has a percent sign. The value is then the number before the sign: 50 for `50%`.
     pub percent: bool,
 }
 
 impl Number {
-    /// Equal in value, whatever the unit.
+    /// Whether the values are equal; percent signs are ignored.
     pub fn same_value(&self, other: &Number) -> bool {
         self.value == other.value
     }
 }
 
-/// Reads an answer that has a rational value in any spelling that [`math_equal`](super::math_equal) knows, a unit of
-/// measure after it included. None of anything else.
+/// Parses an answer with a rational value, in any notation that [`math_equal`](super::math_equal)
+/// understands, with or without a unit of measure. Returns `None` for any other answer.
 pub fn parse_number(text: &str) -> Option<Number> {
     let tree = parse(&tokens(text).ok()?).ok()?;
     let (tree, percent) = match &tree {

@@ -1,14 +1,15 @@
-//! Tokens to a tree: lists, relations, sets, sums. [`parse_factor`](super::parse_factor) has what is inside a term.
+//! Parser for lists, relations, sets and sums. [`parse_factor`](super::parse_factor) parses the terms of a
+//! sum.
 
 use super::limits::{MAX_DEPTH, Unsure};
 use super::syntax::{Joined, Node, Relation, SetOperation, Sign};
 use super::token::Token;
 use super::words::{joins, words};
 
-/// Sides of a chain of relations.
+/// Most sides in a chain of relations.
 const MAX_SIDES: usize = 12;
 
-/// The tree of an answer.
+/// Parses the tokens of an answer.
 pub(super) fn parse(tokens: &[Token]) -> Result<Node, Unsure> {
     if tokens.is_empty() {
         return Err(Unsure::Empty);
@@ -16,7 +17,7 @@ pub(super) fn parse(tokens: &[Token]) -> Result<Node, Unsure> {
     if let Some(letter) = option(tokens) {
         return Ok(Node::Symbol(letter.to_string()));
     }
-    // What is computed, without its name.
+    // An equation without its left side: `= 5`.
     let tokens = match tokens {
         [Token::Sign('='), rest @ ..] if !rest.is_empty() => rest,
         tokens => tokens,
@@ -34,7 +35,7 @@ pub(super) fn parse(tokens: &[Token]) -> Result<Node, Unsure> {
     }
 }
 
-/// The letter of `B)` and `Option B`.
+/// The letter of a multiple-choice option: `B)`, `Option B`.
 fn option(tokens: &[Token]) -> Option<char> {
     let (word, rest) = match tokens {
         [Token::Word(word), rest @ ..] => (Some(word.to_lowercase()), rest),
@@ -55,7 +56,7 @@ pub(super) struct Parser<'t> {
     tokens: &'t [Token],
     at: usize,
     pub(super) depth: usize,
-    /// Open `|`.
+    /// Number of open `|`.
     pub(super) bars: usize,
 }
 
@@ -108,7 +109,7 @@ impl<'t> Parser<'t> {
         }))
     }
 
-    /// Runs a reader one level deeper.
+    /// Runs a parsing function one nesting level deeper.
     pub(super) fn deeper<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, Unsure>,
@@ -122,7 +123,7 @@ impl<'t> Parser<'t> {
         read
     }
 
-    /// One entry, or several without brackets.
+    /// Parses one entry, or a list without brackets.
     pub(super) fn list(&mut self) -> Result<Node, Unsure> {
         let (joined, mut items) = self.items()?;
         if items.len() > 1 {
@@ -131,7 +132,7 @@ impl<'t> Parser<'t> {
         items.pop().ok_or(Unsure::Empty)
     }
 
-    /// Entries between `,`, `;`, `or` and `and`.
+    /// Parses entries separated by `,`, `;`, `or` and `and`.
     pub(super) fn items(&mut self) -> Result<(Joined, Vec<Node>), Unsure> {
         let mut items = Vec::new();
         let mut joined = Joined::Comma;
@@ -156,7 +157,8 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Words up to a sign or the end: an entry, or the name of what is computed.
+    /// Parses words up to a separator, a closing bracket, `=` or the end: an entry of words, or the left
+    /// side of `Area = 20`.
     fn words(&mut self) -> Option<Node> {
         let wordy = |token: &Token| {
             matches!(token, Token::Word(_) | Token::Text(_) | Token::Letter(_)) && !joins(token)
@@ -218,7 +220,7 @@ impl<'t> Parser<'t> {
             _ => return None,
         };
         self.at += 1;
-        // `<=` and `>=`, as typed.
+        // `<=` and `>=`, typed as two characters.
         Some(match relation {
             Relation::Less if self.take_sign('=') => Relation::LessOrEqual,
             Relation::Greater if self.take_sign('=') => Relation::GreaterOrEqual,
@@ -226,7 +228,8 @@ impl<'t> Parser<'t> {
         })
     }
 
-    /// Sets with `\cup`, `\cap` or `\setminus` between them, all the same: a mixture has no one reading.
+    /// Parses sets joined by `\cup`, `\cap` or `\setminus`. All operators have to be the same, since a
+    /// mixture is ambiguous.
     fn sets(&mut self) -> Result<Node, Unsure> {
         let first = self.sum()?;
         let Some(operation) = self.set_operation() else {
@@ -270,7 +273,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The sign before a term; of the first one it may be absent, and several multiply.
+    /// Parses the sign before a term, which the first term may leave out. Consecutive signs are multiplied.
     fn sign(&mut self, first: bool) -> Option<Sign> {
         let mut sign = None;
         loop {
@@ -285,7 +288,7 @@ impl<'t> Parser<'t> {
                 (None, next) | (Some(Sign::Plus), next) => next,
                 (Some(Sign::Minus), Sign::Minus) => Sign::Plus,
                 (Some(known), Sign::Plus) => known,
-                // `--` twice over and `-\pm` are no one's spelling.
+                // No one writes the other combinations, such as `-\pm`.
                 _ => return None,
             });
             self.at += 1;
@@ -294,7 +297,8 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// The sign goes to the number: `-10 mph` is a measure.
+/// Applies a sign to the number inside a measured quantity or a percentage: `-10 mph` stays a measured
+/// quantity.
 fn signed(sign: Sign, term: Node) -> Node {
     match term {
         term if sign == Sign::Plus => term,

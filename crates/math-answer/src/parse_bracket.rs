@@ -1,13 +1,13 @@
-//! Tokens to a tree: brackets, commands with arguments, matrices.
+//! Parser for brackets, commands with arguments, and matrices.
 
 use super::limits::Unsure;
 use super::parse::Parser;
-use super::parse_symbol::is_symbol;
-use super::syntax::{Function, Node};
+use super::syntax::{Function, Node, is_symbol};
 use super::token::Token;
 
 impl Parser<'_> {
-    /// `(` or `[` is read. One entry in brackets of a kind is a group; several are a pair, a vector or an interval.
+    /// Parses a bracket after its `(` or `[`. One entry in matching brackets is a group; several are a
+    /// pair, a vector or an interval.
     pub(super) fn bracketed(&mut self, open: char) -> Result<Node, Unsure> {
         let bars = std::mem::take(&mut self.bars);
         let (_, mut items) = self.deeper(Self::items)?;
@@ -30,7 +30,7 @@ impl Parser<'_> {
         }
     }
 
-    /// `{` is read: a group of LaTeX, or a set typed without backslashes.
+    /// Parses a group after its `{`. A set typed without backslashes is read as a list.
     pub(super) fn braced(&mut self) -> Result<Node, Unsure> {
         let bars = std::mem::take(&mut self.bars);
         let mut node = self.deeper(Self::list)?;
@@ -48,7 +48,7 @@ impl Parser<'_> {
         }
     }
 
-    /// The opening bar is read.
+    /// Parses an absolute value after its opening bar. `closes` consumes the closing bar.
     pub(super) fn absolute(
         &mut self,
         closes: impl FnOnce(&mut Self) -> bool,
@@ -62,7 +62,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A command of a name that is read.
+    /// Parses a LaTeX command whose name was just read.
     pub(super) fn command(&mut self, name: &str) -> Result<Node, Unsure> {
         if let Some(function) = Function::named(name) {
             return self.call(function);
@@ -81,7 +81,7 @@ impl Parser<'_> {
                 if self.take_command("}") {
                     return Ok(Node::Set(Vec::new()));
                 }
-                // `\{x \mid x < 2\}` says what its condition says.
+                // `\{x \mid x < 2\}` is read as its condition alone.
                 let builds = self.builds_set();
                 let (joined, mut items) = self.deeper(Self::items)?;
                 if !self.take_command("}") {
@@ -120,7 +120,8 @@ impl Parser<'_> {
         }
     }
 
-    /// Reads the variable of a set and the sign after it, where these come next.
+    /// Consumes the `x \mid` or `x \in \mathbb{R} \mid` at the start of a set. Returns whether it was
+    /// there.
     fn builds_set(&mut self) -> bool {
         let such_that = |token: Option<&Token>| match token {
             Some(Token::Command(name)) => name == "mid",
@@ -139,7 +140,7 @@ impl Parser<'_> {
         builds || real
     }
 
-    /// Passes over `{...}` that holds no mathematics.
+    /// Skips an argument `{...}` that is not part of the expression.
     fn argument_text(&mut self) -> Result<(), Unsure> {
         if !self.take_sign('{') {
             return self.unexpected();
@@ -176,7 +177,8 @@ impl Parser<'_> {
         Ok(Node::Root(degree, Box::new(self.argument()?)))
     }
 
-    /// `\begin{pmatrix} a & b \\ c & d \end{pmatrix}`, of any kind of matrix but determinants.
+    /// Parses `\begin{pmatrix} a & b \\ c & d \end{pmatrix}` and other kinds of matrices, but no
+    /// determinants.
     fn matrix(&mut self) -> Result<Node, Unsure> {
         let kind = self.environment()?;
         match kind.as_str() {
@@ -191,7 +193,7 @@ impl Parser<'_> {
                 let entry = self.deeper(Self::sum)?;
                 entries.push(entry);
             } else if self.take_command("\\") {
-                // `\\[4pt]` is only space.
+                // `\\[4pt]` only adds space.
                 if self.is_sign('[') {
                     while !self.take_sign(']') {
                         self.take()?;

@@ -1,4 +1,4 @@
-//! Tokens to a tree: functions with their bases, powers and arguments.
+//! Parser for function calls with their bases, powers and arguments.
 
 use super::limits::Unsure;
 use super::parse::Parser;
@@ -6,7 +6,7 @@ use super::syntax::{Function, Node};
 use super::token::Token;
 
 impl Parser<'_> {
-    /// A function's name is read; its base, power and argument follow.
+    /// Parses the base, power and argument of a function whose name was just read.
     pub(super) fn call(&mut self, function: Function) -> Result<Node, Unsure> {
         let base = match self.take_sign('_') {
             true if function == Function::Log => Some(self.deeper(Self::atom)?),
@@ -19,7 +19,7 @@ impl Parser<'_> {
         };
         let bracketed = self.is_sign('(') || self.is_sign('{');
         let argument = self.deeper(Self::function_argument)?;
-        // `\cos 2\pi/3` may be of a third, or a third of it.
+        // `\cos 2\pi/3` can be read as cos(2 pi / 3) and as cos(2 pi) / 3.
         if self.is_sign('/') && !bracketed && !self.function_at(1) {
             return Err(Unsure::Ambiguous("/".to_owned()));
         }
@@ -40,7 +40,8 @@ impl Parser<'_> {
         }
     }
 
-    /// In brackets, or the factors up to the next function or sign: `\sin 2x \cos x` is a product of two calls.
+    /// Parses an argument: in brackets, or else the factors up to the next function or sign.
+    /// `\sin 2x \cos x` is a product of two calls.
     fn function_argument(&mut self) -> Result<Node, Unsure> {
         if self.is_sign('(') {
             return self.atom();

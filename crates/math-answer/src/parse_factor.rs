@@ -1,5 +1,5 @@
-//! Tokens to a tree: what is inside a term of a sum. [`parse_symbol`](super::parse_symbol) has names,
-//! [`parse_fraction`](super::parse_fraction) fractions.
+//! Parser for the factors of a term, with their signs, exponents and units. Names are parsed in
+//! [`parse_symbol`](super::parse_symbol), fractions in [`parse_fraction`](super::parse_fraction).
 
 use num_rational::BigRational;
 use num_traits::One;
@@ -7,17 +7,18 @@ use num_traits::One;
 use super::limits::Unsure;
 use super::parse::Parser;
 use super::parse_fraction::quotient;
-use super::parse_symbol::{FUNCTIONS, is_symbol};
-use super::syntax::{Function, Node};
+use super::parse_symbol::FUNCTIONS;
+use super::syntax::{Function, Node, is_symbol};
 use super::token::Token;
-use super::units::{self, Count, Unit};
+use super::unit::Unit;
+use super::units::{self, Count};
 use super::words::joins;
 
 impl Parser<'_> {
-    /// Factors, side by side or with signs, and a unit after them.
+    /// Parses a term: factors side by side or joined by `\cdot`, `/` or `:`, with an optional unit.
     pub(super) fn product(&mut self) -> Result<Node, Unsure> {
         let money = self.money();
-        // A sign may stand between money and number.
+        // The minus sign may follow the currency: `$-5`.
         let negative = money.is_some() && self.take_sign('-');
         let mut product = match self.mixed_number() {
             Some(number) => self.postfixed(number)?,
@@ -51,7 +52,7 @@ impl Parser<'_> {
             } else if let Some(factor) = self.multiplier() {
                 product = times(product, Node::integer(factor));
             } else if self.starts_factor() {
-                // `1/2x` is a half of x to some and one over 2x to others.
+                // `1/2x` can be read as (1/2)x and as 1/(2x).
                 if slashed {
                     return Err(Unsure::Ambiguous("/".to_owned()));
                 }
@@ -93,7 +94,7 @@ impl Parser<'_> {
         Some(unit)
     }
 
-    /// The unit of a product, or what it counts.
+    /// The unit after a product, or the noun that the product counts, with its number of tokens.
     fn unit(&self, product: &Node, money: Option<&Unit>) -> Option<(usize, Unit)> {
         if matches!(self.peek(), Some(Token::Word(_) | Token::Text(_))) {
             if let Some(per) = money.and_then(|money| units::read_after(money, self.rest())) {
@@ -127,7 +128,8 @@ impl Parser<'_> {
         Some(factor)
     }
 
-    /// Whether a factor may begin here without a sign before it. A number may not: `x 2` and `1 2` are no products.
+    /// Whether the next token can begin a factor without a multiplication sign. A number cannot: `x 2` and
+    /// `1 2` are not products.
     pub(super) fn starts_factor(&self) -> bool {
         match self.peek() {
             Some(token @ (Token::Letter(_) | Token::Word(_) | Token::Text(_))) => !joins(token),
@@ -144,7 +146,7 @@ impl Parser<'_> {
         }
     }
 
-    /// After `\cdot` and `/` a sign may stand.
+    /// Parses a factor after `\cdot`, `/` or `:`, where a sign is allowed.
     fn signed_power(&mut self) -> Result<Node, Unsure> {
         if self.take_sign('-') {
             return Ok(self.deeper(Self::power)?.negated());
@@ -153,7 +155,7 @@ impl Parser<'_> {
         self.deeper(Self::power)
     }
 
-    /// An atom with what follows it: `^`, `!`, `%`, degrees.
+    /// Parses an atom with its postfix operators: `^`, `!`, `%`, degrees.
     pub(super) fn power(&mut self) -> Result<Node, Unsure> {
         let node = self.atom()?;
         self.postfixed(node)
@@ -174,7 +176,7 @@ impl Parser<'_> {
                 let exponent = self.exponent()?;
                 node = Node::Power(Box::new(node), Box::new(exponent));
             } else if self.take_command("circ") {
-                // `f \circ g` is no angle.
+                // `f \circ g` is a composition of functions, not an angle.
                 if self.starts_factor() && self.scale_name().is_none() {
                     return Err(Unsure::NotUnderstood("\\circ".to_owned()));
                 }
@@ -192,7 +194,8 @@ impl Parser<'_> {
         }
     }
 
-    /// What the degrees just read are of: an angle, but for `^\circ C`.
+    /// Unit of a degree sign that was just read: Celsius or Fahrenheit if `C` or `F` follows, else an
+    /// angle.
     fn scale(&mut self) -> Unit {
         match self.scale_name() {
             Some(name) => {
@@ -216,7 +219,8 @@ impl Parser<'_> {
         }
     }
 
-    /// `^\circ` and `^{\circ}`, also with the letter.
+    /// Consumes `^\circ` or `^{\circ}`, where the circle may also be the letter `o`. Returns whether it was
+    /// there.
     pub(super) fn degrees(&mut self) -> bool {
         let circle = |ahead: usize| match self.peek_at(ahead) {
             Some(Token::Command(name) | Token::Text(name)) => name == "circ" || name == "o",
@@ -235,7 +239,7 @@ impl Parser<'_> {
         true
     }
 
-    /// What is raised, right to left: `2^{3^2}` and `2^3^2` are the same.
+    /// Parses an exponent. It associates to the right: `2^3^2` is `2^{3^2}`.
     pub(super) fn exponent(&mut self) -> Result<Node, Unsure> {
         if self.take_command("squared") {
             return Ok(Node::integer(2));
@@ -281,7 +285,7 @@ impl Parser<'_> {
     }
 
     fn number(&mut self, value: &BigRational) -> Result<Node, Unsure> {
-        // A number in another base, or a component: never mixed up with the number.
+        // `12_5` is a number in another base or a component. As a symbol it never equals the number 12.
         if self.is_sign('_') {
             return self.symbol(value.to_string());
         }

@@ -1,4 +1,4 @@
-//! Tokens to a tree: fractions, mixed numbers, and the arguments of commands.
+//! Parser for fractions, mixed numbers, and the arguments of commands.
 
 use num_rational::BigRational;
 use num_traits::{One, ToPrimitive};
@@ -44,8 +44,9 @@ impl Parser<'_> {
         Some(Node::Number(number))
     }
 
-    /// Argument of a LaTeX command: `{...}` or one token. TeX would take only the first digit of an unbraced number, so a
-    /// number above 9 is ambiguous and refused; `\frac12` is handled before, in `two_arguments`.
+    /// Parses the argument of a LaTeX command: `{...}` or one token. TeX would take only the first digit of
+    /// an unbraced number, so a number above 9 is ambiguous and refused; `\frac12` is handled before, in
+    /// `two_arguments`.
     pub(super) fn argument(&mut self) -> Result<Node, Unsure> {
         if let Some(Token::Number { value, .. }) = self.peek()
             && *value > BigRational::from_integer(9.into())
@@ -63,7 +64,7 @@ impl Parser<'_> {
         Ok(Node::Quotient(Box::new(above), Box::new(below)))
     }
 
-    /// Of `\frac12` the digits are one each.
+    /// Parses the two arguments of `\frac` or `\binom`. In `\frac12` each digit is an argument.
     pub(super) fn two_arguments(&mut self) -> Result<(Node, Node), Unsure> {
         if let Some(Token::Number { value, whole: true }) = self.peek()
             && let Some((above, below)) = two_digits(value)
@@ -75,7 +76,7 @@ impl Parser<'_> {
     }
 }
 
-/// `1/2%` is half of a percent.
+/// Quotient of two nodes. `1/2%` is half of a percent.
 pub(super) fn quotient(above: Node, below: Node) -> Result<Node, Unsure> {
     match (above, below) {
         (Node::Number(above), Node::Percent(below)) => match *below {
@@ -88,7 +89,7 @@ pub(super) fn quotient(above: Node, below: Node) -> Result<Node, Unsure> {
     }
 }
 
-/// `d`, `dy`.
+/// Whether a node is a differential: `d`, `dy`.
 fn derives(node: &Node) -> bool {
     let d = |node: &Node| matches!(node, Node::Symbol(name) if name == "d");
     match node {
@@ -97,7 +98,7 @@ fn derives(node: &Node) -> bool {
     }
 }
 
-/// `\frac12`: 12 is two arguments.
+/// Splits a number of two digits into two arguments: the 12 of `\frac12` is 1 and 2.
 fn two_digits(value: &BigRational) -> Option<(BigRational, BigRational)> {
     let number = value
         .denom()

@@ -1,4 +1,4 @@
-//! Tokens to a tree: letters, runs of letters, constants, `f(x)`.
+//! Parser for letters, runs of letters, constants, and `f(x)`.
 
 use super::limits::Unsure;
 use super::parse::Parser;
@@ -6,52 +6,12 @@ use super::syntax::{Function, Node};
 use super::token::Token;
 use super::words::MAX_RUN;
 
-/// Commands that are letters or constants.
-const SYMBOLS: [&str; 38] = [
-    "pi",
-    "infty",
-    "alpha",
-    "beta",
-    "gamma",
-    "delta",
-    "epsilon",
-    "varepsilon",
-    "zeta",
-    "eta",
-    "theta",
-    "vartheta",
-    "iota",
-    "kappa",
-    "lambda",
-    "mu",
-    "nu",
-    "xi",
-    "rho",
-    "sigma",
-    "tau",
-    "upsilon",
-    "phi",
-    "varphi",
-    "chi",
-    "psi",
-    "omega",
-    "Gamma",
-    "Delta",
-    "Theta",
-    "Lambda",
-    "Xi",
-    "Pi",
-    "Sigma",
-    "Phi",
-    "Psi",
-    "Omega",
-    "emptyset",
-];
-/// Letters that before a bracket are functions.
+/// Letters that are functions if a bracket follows.
 pub(super) const FUNCTIONS: [char; 5] = ['f', 'g', 'h', 'F', 'G'];
 
 impl Parser<'_> {
-    /// A letter that is a function where a bracket follows: `f(x+1)` is then one name.
+    /// Parses what follows a letter for a function. If a bracket follows, the whole of `f(x+1)` is one
+    /// symbol.
     pub(super) fn function(&mut self, letter: char) -> Result<Node, Unsure> {
         let Node::Symbol(mut name) = self.symbol(letter.to_string())? else {
             return self.unexpected();
@@ -75,7 +35,7 @@ impl Parser<'_> {
         Ok(Node::Symbol(name))
     }
 
-    /// A letter or constant with its index and primes.
+    /// Parses the index and primes after a letter or constant.
     pub(super) fn symbol(&mut self, name: String) -> Result<Node, Unsure> {
         let mut name = name;
         if self.take_sign('_') {
@@ -128,7 +88,7 @@ impl Parser<'_> {
     }
 }
 
-/// The digits of a base: `two`, `(2)`.
+/// An index in digits, if it is a base: `two` and `(2)` are `2`.
 fn base(index: &str) -> &str {
     match index.trim_matches(['(', ')']) {
         "two" => "2",
@@ -144,9 +104,4 @@ fn base(index: &str) -> &str {
         "sixteen" => "16",
         index => index,
     }
-}
-
-/// Whether a command stands for itself.
-pub(super) fn is_symbol(name: &str) -> bool {
-    SYMBOLS.contains(&name)
 }

@@ -7,9 +7,10 @@ use num_traits::{One, Signed, Zero};
 
 use super::limits::Unsure;
 
-/// The place of an atom in [`Algebra`](super::algebra::Algebra)'s table.
+/// Index of an atom in the table of [`Algebra`](super::algebra::Algebra).
 pub(super) type AtomId = u32;
-/// An exponent; within [`MAX_EXPONENT`], so that sums and products of two fit.
+/// An exponent. Its numerator and denominator are at most [`MAX_EXPONENT`], so sums and products of two do
+/// not overflow.
 pub(super) type Exponent = Ratio<i64>;
 
 const MAX_EXPONENT: i64 = 100_000;
@@ -65,7 +66,7 @@ impl Monomial {
         }
     }
 
-    /// Every exponent times `by`.
+    /// The monomial to the power of `by`: multiplies every exponent.
     pub(super) fn raised(&self, by: Exponent) -> Result<Monomial, Unsure> {
         checked(by)?;
         let raise = |(atom, exponent): &(AtomId, Exponent)| Ok((*atom, checked(exponent * by)?));
@@ -134,7 +135,7 @@ impl Poly {
         }
     }
 
-    /// The only term.
+    /// The term of a polynomial with exactly one term.
     pub(super) fn single(&self) -> Option<(&Monomial, &BigRational)> {
         self.0.first_key_value().filter(|_| self.0.len() == 1)
     }
@@ -151,7 +152,8 @@ impl Poly {
         )
     }
 
-    /// The greatest positive rational number that leaves whole coefficients without a common divisor.
+    /// The positive rational number that the coefficients have to be divided by to become integers without
+    /// a common divisor.
     pub(super) fn content(&self) -> BigRational {
         use num_integer::Integer;
         let mut above = num_bigint::BigInt::zero();
@@ -166,7 +168,7 @@ impl Poly {
         }
     }
 
-    /// Of the last term in the order of terms.
+    /// Whether the last term, in the order of monomials, has a negative coefficient.
     pub(super) fn leads_negative(&self) -> bool {
         self.0
             .last_key_value()

@@ -1,4 +1,4 @@
-//! Powers and roots in [`Algebra`]: exact, or an atom.
+//! Powers and roots in [`Algebra`]: the exact value if a rule applies, else an atom.
 
 use num_bigint::BigInt;
 use num_integer::Integer;
@@ -10,7 +10,7 @@ use super::limits::Unsure;
 use super::poly::{AtomId, Exponent, Monomial, Poly, checked};
 use super::syntax::Function;
 
-/// Divisors tried; a cofactor below their square is prime.
+/// Trial division stops at this divisor; a remaining factor below its square is prime.
 const MAX_DIVISOR: u32 = 1_000;
 
 impl Algebra {
@@ -18,7 +18,7 @@ impl Algebra {
         if let Some(exponent) = exponent.as_rational() {
             let part = |part: &BigInt| part.to_i64().ok_or(Unsure::TooLarge);
             let exponent = match (base.as_rational(), exponent.is_integer()) {
-                // 1, 0 and -1 to any power are small.
+                // Not limited by `checked`: large powers of 1, 0 and -1 are small.
                 (Some(base), true) if !exponent.is_zero() => {
                     let power = part(exponent.numer())?;
                     return Ok(Value::rational(self.rational_power(&base, power)?));
@@ -45,7 +45,7 @@ impl Algebra {
         }
     }
 
-    /// `e^{i\theta} = \cos\theta + i\sin\theta`, for angles of which both are known.
+    /// `e^{i\theta} = \cos\theta + i\sin\theta`, if the angle is a multiple of pi/12.
     fn on_the_unit_circle(
         &mut self,
         base: &Value,
@@ -89,7 +89,7 @@ impl Algebra {
         Ok(result)
     }
 
-    /// A power that is not whole.
+    /// A power whose exponent is not an integer.
     pub(super) fn root(&mut self, base: &Value, exponent: Exponent) -> Result<Value, Unsure> {
         if base.is_zero() {
             return match exponent.is_positive() {
@@ -140,7 +140,8 @@ impl Algebra {
             .filter(|(id, _)| !self.is_positive(*id))
             .count();
         for (id, power) in &monomial.0 {
-            // The root of x^1 is x^(1/2); an odd root may go into any power of one real variable; the root of x^2 is not x.
+            // With one real variable x, sqrt(x) is x^(1/2), and odd roots of whole powers of x are exact;
+            // sqrt(x^2) is not x.
             let simple = matches!(self.atom(*id), Atom::Symbol(_))
                 && variables == 1
                 && ((power.is_one() && !negative) || (odd && power.is_integer()));
@@ -157,7 +158,7 @@ impl Algebra {
             return Ok(outside);
         }
         if negative && !odd {
-            // The sign stays inside: the root of -xy is not i times that of xy.
+            // The sign stays under the root: sqrt(-xy) and i sqrt(xy) differ for some x and y.
             outside = self.root(&Value::rational(coefficient.abs()), exponent)?;
             if monomial.0.len() != inside.len() {
                 return Err(Unsure::NoValue);
@@ -174,7 +175,8 @@ impl Algebra {
         self.multiply(&outside, &Value::from(inside))
     }
 
-    /// Real for odd roots; of a negative number the square root is a multiple of i.
+    /// Root of a rational number. Of a negative number, odd roots are real, square roots are multiples of
+    /// i, and other even roots have no value.
     fn root_of_rational(
         &mut self,
         value: &BigRational,
@@ -211,7 +213,8 @@ impl Algebra {
         Ok(Value::from(self.multiply_polys(&poly, &Poly::one())?))
     }
 
-    /// Primes with their powers, and what is left of large numbers as it is.
+    /// Prime factors with their exponents. A factor too large for trial division is returned without being
+    /// split.
     pub(super) fn factors(&mut self, number: &BigInt) -> Result<Vec<(BigInt, i64)>, Unsure> {
         let mut rest = number.clone();
         let mut factors = Vec::new();
@@ -230,7 +233,7 @@ impl Algebra {
             divisor += 1;
         }
         if !rest.is_one() {
-            // A square of a large prime, as of 10007^2.
+            // The remaining factor may be the square of a large prime, such as 10007^2.
             let root = rest.sqrt();
             match &root * &root == rest {
                 true => factors.push((root, 2)),
@@ -240,7 +243,8 @@ impl Algebra {
         Ok(factors)
     }
 
-    /// An exponent with variables: `2^{x+1}` is 2 times `2^x`. None where the base is not simple.
+    /// Expands a power whose exponent is a sum: `2^{x+1}` becomes 2 times `2^x`. `None` unless the base is
+    /// a product of positive factors or a single atom.
     fn symbolic_power(&mut self, base: &Value, exponent: &Value) -> Result<Option<Value>, Unsure> {
         let (Some(base), Some(exponent)) = (base.as_poly(), exponent.as_poly()) else {
             return Ok(None);
@@ -298,7 +302,7 @@ impl Algebra {
         Ok(Some(product))
     }
 
-    /// e to a logarithm is what is inside of it.
+    /// The argument x of `e^{\ln x}`, which is the value of that power.
     fn undone_logarithm(&self, base: AtomId, exponent: &Monomial) -> Option<Value> {
         match (self.atom(base), exponent.0.as_slice()) {
             (Atom::E, [(call, power)]) if power.is_one() => match self.atom(*call) {

@@ -1,12 +1,14 @@
-//! Whether quantities are the same: numbers and expressions, with percent and units.
+//! Equality of quantities: numbers and expressions, with a percent sign or a unit.
 
 use super::algebra::Algebra;
 use super::limits::Unsure;
 use super::syntax::Node;
-use super::units::Unit;
+use super::unit::Unit;
 
 impl Algebra {
-    /// What one side leaves out, the other may have.
+    /// Compares two quantities. A unit on one side only is ignored, and an angle in degrees also equals the
+    /// bare number of radians. A percentage is a hundredth of its number, but a gold answer of `50%` also
+    /// equals a bare `50`.
     pub(super) fn same_quantity(&mut self, answer: &Node, gold: &Node) -> Result<bool, Unsure> {
         let (a, g) = (Quantity::of(answer), Quantity::of(gold));
         match (a.unit, g.unit) {
@@ -15,7 +17,7 @@ impl Algebra {
             {
                 return Ok(false);
             }
-            // Hundredths are of no unit.
+            // A percentage never equals a measured quantity.
             (Some(_), _) | (_, Some(_)) if a.percent != g.percent => return Ok(false),
             _ => {}
         }
@@ -30,7 +32,7 @@ impl Algebra {
             let (radians, gold_radians) = (self.value(answer, true)?, self.value(gold, true)?);
             return self.same_value(&radians, &gold_radians);
         }
-        // Where the gold answer is in percent, a bare number may be too.
+        // A gold answer in percent: a bare number may be meant in percent as well.
         if g.percent && self.same_value(&number, &gold_number)? {
             return Ok(true);
         }
@@ -39,7 +41,7 @@ impl Algebra {
     }
 }
 
-/// A number, with its unit and percent sign taken off.
+/// A node split into its number and its percent sign or unit.
 struct Quantity<'n> {
     number: &'n Node,
     percent: bool,
@@ -62,13 +64,15 @@ impl<'n> Quantity<'n> {
     }
 }
 
-/// `20^\circ` and `20^\circ C`, but not Celsius and Fahrenheit.
+/// Whether one unit is a bare degree sign and the other is Celsius or Fahrenheit: `20^\circ` equals
+/// `20^\circ C`.
 fn both_degrees(left: &Unit, right: &Unit) -> bool {
     let scale = |unit: &Unit| unit.is("celsius") || unit.is("fahrenheit");
     (left.is("degree") && scale(right)) || (scale(left) && right.is("degree"))
 }
 
-/// `5 pounds` may be money or a weight, but `£5` is no `5 lbs`.
+/// Whether one unit is the word "pound" and the other is sterling or the unit of weight. `5 pounds` may be
+/// either, but `£5` differs from `5 lbs`.
 fn both_pounds(left: &Unit, right: &Unit) -> bool {
     let kind = |unit: &Unit| unit.is("pound-sterling") || unit.is("pound-weight");
     (left.is("pound") && kind(right)) || (kind(left) && right.is("pound"))

@@ -1,19 +1,21 @@
-//! Sets of real numbers however they are written: `x < 1 or x > 2`, `(-\infty, 1) \cup (2, \infty)`, `x \ne 3`.
+//! Sets of real numbers in any notation: `x < 1 or x > 2`, `(-\infty, 1) \cup (2, \infty)`, `x \ne 3`.
 
 use super::relation::{ascending, interval, is_variable};
 use super::syntax::{Function, Joined, Node, Relation, SetOperation};
 
-/// Intervals whose union a node is, and the variable that it is about where it names one.
+/// A set of real numbers as a union of intervals, with its variable if the notation names one.
 #[derive(Debug, Clone)]
 pub(super) struct RealSet {
     pub(super) variable: Option<String>,
-    /// Each in brackets, with two ends.
+    /// Each is a [`Node::Ordered`] of two ends.
     pub(super) intervals: Vec<Node>,
-    /// It was written in intervals.
+    /// Whether the set was written as intervals or a union of intervals, not as relations, `\mathbb{R}` or
+    /// a complement.
     pub(super) plain: bool,
 }
 
-/// Reads a node as a union of intervals; None where it is none, or one that takes solving.
+/// Reads a node as a union of intervals. `None` if the node is not a set of real numbers, or if its ends
+/// can only be found by solving an equation.
 pub(super) fn real_set(node: &Node) -> Option<RealSet> {
     match node {
         Node::Ordered { items, .. } if items.len() == 2 => Some(RealSet {
@@ -23,7 +25,12 @@ pub(super) fn real_set(node: &Node) -> Option<RealSet> {
         }),
         Node::Symbol(name) if name == "ℝ" => Some(RealSet {
             variable: None,
-            intervals: vec![between('(', infinity().negated(), infinity(), ')')],
+            intervals: vec![between(
+                '(',
+                Node::infinity().negated(),
+                Node::infinity(),
+                ')',
+            )],
             plain: false,
         }),
         Node::Sets(SetOperation::Union, parts) => union(parts),
@@ -82,8 +89,13 @@ fn of_relation(sides: &[Node], relations: &[Relation]) -> Option<RealSet> {
             [end, Node::Call(Function::Absolute, inside)],
         ) if inside.iter().all(is_variable) && matches!(end, Node::Number(_)) => {
             let (open, close) = brackets(relations[0]);
-            let low = between('(', infinity().negated(), end.clone().negated(), close);
-            let high = between(open, end.clone(), infinity(), ')');
+            let low = between(
+                '(',
+                Node::infinity().negated(),
+                end.clone().negated(),
+                close,
+            );
+            let high = between(open, end.clone(), Node::infinity(), ')');
             about(inside.first()?, vec![low, high])
         }
         _ => {
@@ -112,7 +124,7 @@ fn union(parts: &[Node]) -> Option<RealSet> {
     Some(all)
 }
 
-/// What is above one end and below another.
+/// Intersection of two half-lines that overlap in an interval: `x > 1 and x < 2`.
 fn both(parts: &[Node]) -> Option<RealSet> {
     let [first, second] = parts else {
         return None;
@@ -146,16 +158,16 @@ fn half(interval: &Node) -> Option<Half<'_>> {
         return None;
     };
     match items.as_slice() {
-        [low, high] if *high == infinity() => Some(Half::Above(*open, low)),
-        [low, high] if *low == infinity().negated() => Some(Half::Below(high, *close)),
+        [low, high] if *high == Node::infinity() => Some(Half::Above(*open, low)),
+        [low, high] if *low == Node::infinity().negated() => Some(Half::Below(high, *close)),
         _ => None,
     }
 }
 
 fn all_but(point: &Node) -> Vec<Node> {
     vec![
-        between('(', infinity().negated(), point.clone(), ')'),
-        between('(', point.clone(), infinity(), ')'),
+        between('(', Node::infinity().negated(), point.clone(), ')'),
+        between('(', point.clone(), Node::infinity(), ')'),
     ]
 }
 
@@ -172,10 +184,6 @@ fn between(open: char, low: Node, high: Node, close: char) -> Node {
         items: vec![low, high],
         close,
     }
-}
-
-pub(super) fn infinity() -> Node {
-    Node::Symbol("infty".to_owned())
 }
 
 fn is_relation(node: &Node) -> bool {

@@ -2,14 +2,13 @@
 
 use super::algebra::Algebra;
 use super::limits::Unsure;
-use super::real_set::infinity;
 use super::syntax::{Node, Relation};
 
-/// Points that a line, a triangle or a quadrilateral is named by.
+/// Most points in the name of a line, a triangle or a quadrilateral.
 const MAX_POINTS: usize = 4;
 
-/// What a relation gives for the one thing it is about, where the other answer is no relation: `x = 5` gives 5,
-/// `x \in S` gives S, `1 < x` gives an interval. None where it says more than that.
+/// The value of a relation, for comparison with an answer that is not a relation: `x = 5` has the value 5,
+/// `x \in S` has S, `1 < x` has an interval. `None` if one value cannot express the relation.
 pub(super) fn named_value(algebra: &mut Algebra, node: &Node) -> Result<Option<Node>, Unsure> {
     let Node::Relation { sides, relations } = node else {
         return Ok(None);
@@ -28,7 +27,7 @@ pub(super) fn named_value(algebra: &mut Algebra, node: &Node) -> Result<Option<N
         if sides.len() == 2 && is_name(last) && !is_name(first) {
             return Ok(Some(first.clone()));
         }
-        // `x = 6/4 = 3/2`, or `2 + 3 = 5`: all that follows the name is one value.
+        // `x = 6/4 = 3/2`, or `2 + 3 = 5`: all sides after the name have to be equal.
         let values = if is_name(first) { rest } else { sides };
         for value in values {
             if !algebra.same(value, last)? {
@@ -56,12 +55,12 @@ pub(super) fn interval(relations: &[Relation], sides: &[Node]) -> Option<Node> {
         }),
         ([high], [name, to]) if is_variable(name) && !is_variable(to) => Some(Node::Ordered {
             open: '(',
-            items: vec![infinity().negated(), to.clone()],
+            items: vec![Node::infinity().negated(), to.clone()],
             close: bracket(high, false)?,
         }),
         ([low], [from, name]) if is_variable(name) && !is_variable(from) => Some(Node::Ordered {
             open: bracket(low, true)?,
-            items: vec![from.clone(), infinity()],
+            items: vec![from.clone(), Node::infinity()],
             close: ')',
         }),
         _ => None,
@@ -72,7 +71,7 @@ pub(super) fn is_variable(node: &Node) -> bool {
     matches!(node, Node::Symbol(name) if !matches!(name.as_str(), "infty" | "pi" | "e" | "ℝ"))
 }
 
-/// Whether an equation that begins with this only says what is computed: `x`, `f(x)`, `P(3)`, `AB`, `(x, y)`, `Area`.
+/// Whether a left side of an equation only names the value: `x`, `f(x)`, `P(3)`, `AB`, `(x, y)`, `Area`.
 pub(super) fn is_name(node: &Node) -> bool {
     match node {
         Node::Symbol(name) => !matches!(name.as_str(), "pi" | "e" | "i" | "infty" | "ℝ"),
@@ -94,7 +93,7 @@ pub(super) fn is_name(node: &Node) -> bool {
     }
 }
 
-/// The name that an equation begins with.
+/// The left side of an equation, if it is a [name](is_name).
 pub(super) fn name(node: &Node) -> Option<&Node> {
     let Node::Relation { sides, relations } = node else {
         return None;
@@ -105,8 +104,8 @@ pub(super) fn name(node: &Node) -> Option<&Node> {
     sides.first().filter(|name| equations && is_name(name))
 }
 
-/// What `x = 1, y = 2` says of a point: the values by the names of their variables. None where a name comes twice or is no
-/// variable.
+/// The coordinates of a point that is given as `x = 1, y = 2`, in the usual order of their names. `None` if
+/// a name occurs twice or is not that of a coordinate.
 pub(super) fn point(algebra: &mut Algebra, entries: &[Node]) -> Result<Option<Vec<Node>>, Unsure> {
     let mut values = Vec::with_capacity(entries.len());
     for entry in entries {
@@ -124,7 +123,8 @@ pub(super) fn point(algebra: &mut Algebra, entries: &[Node]) -> Result<Option<Ve
     Ok((known && distinct).then(|| values.into_iter().map(|(_, value)| value).collect()))
 }
 
-/// Where a coordinate stands: letters by the alphabet, before polar and spherical ones in their order. None of others.
+/// Rank of a coordinate in the usual order: letters by the alphabet, then rho, theta, phi. `None` for other
+/// names.
 fn place(name: &str) -> Option<usize> {
     let greek = ["rho", "theta", "phi"];
     let mut letters = name.chars();
@@ -137,7 +137,7 @@ fn place(name: &str) -> Option<usize> {
     }
 }
 
-/// Whether a point names its coordinates in the order that is meant without names.
+/// Whether coordinates are named in their usual order, so that `(x, y) = (1, 2)` is the point `(1, 2)`.
 fn in_usual_order(items: &[Node]) -> bool {
     let places = items.iter().map(|item| match item {
         Node::Symbol(name) => place(name),
@@ -147,7 +147,7 @@ fn in_usual_order(items: &[Node]) -> bool {
     places.iter().all(Option::is_some) && places.is_sorted()
 }
 
-/// With `<` and `<=` only, where the relations all point the same way; an equation has its sides in any order.
+/// Reverses a chain of `>` and `>=` to one of `<` and `<=`. Any other chain is returned unchanged.
 pub(super) fn ascending(relations: &[Relation], sides: &[Node]) -> (Vec<Relation>, Vec<Node>) {
     let flipped = |relation: &Relation| match relation {
         Relation::Greater => Some(Relation::Less),

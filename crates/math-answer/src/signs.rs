@@ -1,9 +1,10 @@
-//! `\pm` and `\mp`: the answers that an answer with a choice of sign stands for.
+//! `\pm` and `\mp`: replaces an answer with a choice of sign by the two answers with each sign.
 
 use super::limits::Unsure;
 use super::syntax::{Node, Sign};
 
-/// What a list says: its entries, each choice of sign an entry of its own.
+/// Entries of a list or set; any other node is its own single entry. An entry with a `\pm` becomes two
+/// entries.
 pub(super) fn entries(node: &Node) -> Result<Vec<Node>, Unsure> {
     let nodes = match node {
         Node::Set(nodes) | Node::List(_, nodes) => nodes.as_slice(),
@@ -21,7 +22,8 @@ pub(super) fn entries(node: &Node) -> Result<Vec<Node>, Unsure> {
     Ok(entries)
 }
 
-/// Refuses several entries with a choice of sign each: whether their signs are chosen together is not said.
+/// Refuses a list in which more than one entry has a `\pm`: the text does not say whether their signs
+/// agree.
 pub(super) fn one_choice(entries: &[Node]) -> Result<(), Unsure> {
     match entries.iter().filter(|entry| has_choice(entry)).count() {
         0 | 1 => Ok(()),
@@ -33,7 +35,8 @@ pub(super) fn has_choice(node: &Node) -> bool {
     choices(node) > 0
 }
 
-/// How many signs are chosen apart: `\mp` goes with a `\pm`, and two of either are two choices.
+/// Number of independent choices of sign in a node. A `\pm` and a `\mp` are one choice; two `\pm` or two
+/// `\mp` are two.
 fn choices(node: &Node) -> usize {
     let mut signs = [0, 0];
     count_choices(node, &mut signs);
@@ -63,7 +66,7 @@ fn count_choices(node: &Node, signs: &mut [usize; 2]) {
     }
 }
 
-/// The upper or the lower signs of all `\pm` and `\mp` inside.
+/// Copy of a node in which every `\pm` and `\mp` is replaced by its upper or its lower sign.
 fn chosen(node: &Node, upper: bool) -> Node {
     let all = |nodes: &[Node]| nodes.iter().map(|node| chosen(node, upper)).collect();
     let one = |node: &Node| Box::new(chosen(node, upper));

@@ -1,49 +1,91 @@
-//! What an answer says, as a tree.
+//! Syntax tree of an answer.
 
 use num_rational::BigRational;
 
-use super::units::Unit;
+use super::unit::Unit;
+
+/// LaTeX commands that are letters or constants.
+const SYMBOLS: [&str; 38] = [
+    "pi",
+    "infty",
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "varepsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "vartheta",
+    "iota",
+    "kappa",
+    "lambda",
+    "mu",
+    "nu",
+    "xi",
+    "rho",
+    "sigma",
+    "tau",
+    "upsilon",
+    "phi",
+    "varphi",
+    "chi",
+    "psi",
+    "omega",
+    "Gamma",
+    "Delta",
+    "Theta",
+    "Lambda",
+    "Xi",
+    "Pi",
+    "Sigma",
+    "Phi",
+    "Psi",
+    "Omega",
+    "emptyset",
+];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Node {
     Number(BigRational),
     /// A variable or constant: `x`, `x_{1}`, `alpha`, `pi`, `infty`.
     Symbol(String),
-    /// Words that are no mathematics.
+    /// Words, such as `no solution`.
     Text(String),
     Sum(Vec<(Sign, Node)>),
     Product(Vec<Node>),
     Quotient(Box<Node>, Box<Node>),
     Power(Box<Node>, Box<Node>),
-    /// The root of a degree, which is a whole number of at least two.
+    /// Degree, an integer of at least two, and radicand.
     Root(u32, Box<Node>),
     Call(Function, Vec<Node>),
-    /// Hundredths.
+    /// A number before a percent sign. The value of the node is a hundredth of it.
     Percent(Box<Node>),
     Measured(Box<Node>, Unit),
-    /// In brackets, of which each side may include its end: a pair, a vector, an interval.
+    /// Entries in brackets: a pair, a vector, an interval. The brackets may differ, as in `(1, 2]`.
     Ordered {
         open: char,
         items: Vec<Node>,
         close: char,
     },
-    /// In braces.
+    /// Entries in `\{ \}`.
     Set(Vec<Node>),
-    /// Without brackets.
+    /// Entries without brackets.
     List(Joined, Vec<Node>),
-    /// Of three numbers or more: `1:2:3`. One of two is a quotient.
+    /// A ratio of three or more numbers, `1:2:3`. A ratio of two numbers is a quotient.
     Ratio(Vec<Node>),
     Matrix(Vec<Vec<Node>>),
-    /// `a < b <= c`: one relation fewer than sides.
+    /// A chain such as `a < b <= c`, with one relation fewer than sides.
     Relation {
         sides: Vec<Node>,
         relations: Vec<Relation>,
     },
-    /// Sets with one operation between them.
+    /// Sets joined by the same operation.
     Sets(SetOperation, Vec<Node>),
 }
 
-/// What stands between the entries of a list.
+/// Separator between the entries of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Joined {
     Comma,
@@ -92,11 +134,11 @@ pub(super) enum Function {
     Cosh,
     Tanh,
     Exp,
-    /// Base e.
+    /// Logarithm to the base e.
     Ln,
-    /// Of a base that is not written: ten or e.
+    /// Logarithm without a written base, which may be ten or e.
     Log,
-    /// Base, argument.
+    /// Logarithm with a written base. Arguments: base, argument.
     LogBase,
     Absolute,
     Floor,
@@ -142,7 +184,16 @@ impl Node {
         Node::Number(BigRational::from_integer(value.into()))
     }
 
+    pub(super) fn infinity() -> Node {
+        Node::Symbol("infty".to_owned())
+    }
+
     pub(super) fn negated(self) -> Node {
         Node::Sum(vec![(Sign::Minus, self)])
     }
+}
+
+/// Whether a LaTeX command is a letter or a constant.
+pub(super) fn is_symbol(name: &str) -> bool {
+    SYMBOLS.contains(&name)
 }

@@ -6,7 +6,7 @@ use super::limits::{MAX_BYTES, Unsure};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Token {
-    /// `whole`: written without a point or exponent, so that it may begin a mixed number.
+    /// `whole`: written without a decimal point or exponent, so that the number may begin a mixed number.
     Number {
         value: BigRational,
         whole: bool,
@@ -14,16 +14,16 @@ pub(super) enum Token {
     Letter(char),
     /// Two letters or more, outside of a text command.
     Word(String),
-    /// What a text command holds, where that is words.
+    /// The words of a text command: `\text{red apples}`.
     Text(String),
-    /// Without its backslash; `\{` is `{`.
+    /// A LaTeX command without its backslash; `\{` is `{`.
     Command(String),
-    /// Anything else, one character.
+    /// Any other character.
     Sign(char),
 }
 
 impl Token {
-    /// For messages.
+    /// The token as text, for messages and names.
     pub(super) fn spelled(&self) -> String {
         match self {
             Token::Number { value, .. } => value.to_string(),
@@ -34,7 +34,7 @@ impl Token {
     }
 }
 
-/// Commands that hold text.
+/// Commands whose argument is text.
 const TEXT: [&str; 15] = [
     "text",
     "textbf",
@@ -52,13 +52,13 @@ const TEXT: [&str; 15] = [
     "rm",
     "bf",
 ];
-/// Commands that set letters as vectors and matrices are set.
+/// Commands in which vectors and matrices are typeset.
 const BOLD: [&str; 4] = ["vec", "bm", "boldsymbol", "mathbf"];
-/// Commands of text that also set single letters, which are then no units.
+/// Text commands that also typeset variables: a single letter in one of them is not a unit.
 const LETTERS: [&str; 7] = [
     "mathbf", "bf", "textbf", "mathit", "textit", "mathsf", "textsf",
 ];
-/// Commands that say how something looks.
+/// Commands that only affect appearance. They are skipped.
 const LOOKS: [&str; 30] = [
     "boxed",
     "fbox",
@@ -92,7 +92,7 @@ const LOOKS: [&str; 30] = [
     "nolimits",
 ];
 
-/// The tokens of a text.
+/// Splits a text into tokens.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Unsure> {
     if text.len() > MAX_BYTES {
         return Err(Unsure::TooLong);
@@ -117,7 +117,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Unsure> {
     Ok(out)
 }
 
-/// Without white space, math delimiters and full stops around it.
+/// The text without surrounding white space, math delimiters, Markdown marks and quotes, and without a full
+/// stop at its end.
 fn unwrapped(text: &[char]) -> &[char] {
     let mut text = text;
     loop {
@@ -137,7 +138,7 @@ fn unwrapped(text: &[char]) -> &[char] {
             | ['\\', '(', inner @ .., '\\', ')']
             | ['\\', '[', inner @ .., '\\', ']'] => inner,
             ['$', inner @ .., '$'] if inner.last() != Some(&'\\') => inner,
-            // Marks of Markdown, and quotes.
+            // Markdown marks and quotes.
             ['*', '*', inner @ .., '*', '*']
             | ['*', inner @ .., '*']
             | ['`', inner @ .., '`']
@@ -154,11 +155,11 @@ fn unwrapped(text: &[char]) -> &[char] {
 pub(super) struct Reader<'t> {
     pub(super) text: &'t [char],
     pub(super) at: usize,
-    /// Open brackets, in which a comma separates entries and no thousands.
+    /// Number of open brackets. Inside brackets a comma separates entries, not thousands.
     pub(super) brackets: usize,
-    /// Up to here letters are those of a text command.
+    /// End of the text command that is being read: letters before it are text.
     text_ends: usize,
-    /// Where in `out` letters begin that may be vectors or matrices.
+    /// Indices into `out` at which a vector or matrix, or a `\times` after one, may begin.
     bold: Vec<usize>,
     pub(super) out: Vec<Token>,
 }
@@ -205,10 +206,10 @@ impl Reader<'_> {
             '⅔' => self.vulgar(2, 3),
             '⅛' => self.vulgar(1, 8),
             c if c.is_whitespace() => self.at += 1,
-            // A space, but before everything else "about".
+            // `~` is a space, but at the start of an answer it means "about".
             '~' if !self.out.is_empty() => self.at += 1,
             '\u{200b}' => self.at += 1,
-            // `3–5` are the numbers from 3 to 5.
+            // `3–5` with an en dash is likely the range from 3 to 5.
             '\u{2013}'
                 if matches!(self.out.last(), Some(Token::Number { .. })) && self.digit(1) =>
             {
@@ -228,7 +229,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Refuses `\vec a \times \vec b` and `\mathbf{AB}`: their order counts.
+    /// Refuses `\vec a \times \vec b` and `\mathbf{A}\mathbf{B}`: in these products the order of the
+    /// factors counts.
     fn without_products_of_vectors(&self) -> Result<(), Unsure> {
         let bare = |token: &Token| !matches!(token, Token::Sign('{' | '}'));
         let side_by_side = self.bold.windows(2).any(|pair| {
@@ -241,7 +243,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A character that is a fraction.
+    /// Reads a fraction character: `½` becomes `\frac{1}{2}`.
     fn vulgar(&mut self, above: i64, below: i64) {
         let digit = |digit: i64| Token::Number {
             value: BigRational::from_integer(digit.into()),
@@ -254,7 +256,7 @@ impl Reader<'_> {
         self.at += 1;
     }
 
-    /// Letters of ASCII; any other letter is one by itself.
+    /// Reads a run of ASCII letters as one token; any other letter is a token of its own.
     fn word(&mut self) {
         let start = self.at;
         while self.peek(0).is_some_and(|c| c.is_ascii_alphabetic()) {
@@ -331,8 +333,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// `\text{words}`, also with commas between them; anything else that it holds is read as if it stood there without the
-    /// command, but that letters are words.
+    /// Reads the argument of a text command. Words become text tokens, separated at commas. Any other
+    /// argument is read as if the command were absent, except that its letters become text tokens.
     fn text_command(&mut self, letters: bool) {
         while self.peek(0).is_some_and(char::is_whitespace) {
             self.at += 1;
@@ -349,7 +351,7 @@ impl Reader<'_> {
             c.is_alphabetic() || c.is_whitespace() || matches!(c, '.' | '-' | '\'' | ',')
         };
         if !inside.iter().all(wordy) {
-            // A command of its own may hold the brace.
+            // The brace that was found may belong to a command inside the argument.
             if !inside.contains(&'{') {
                 self.text_ends = self.at + end + 2;
                 self.at += 1;
@@ -374,7 +376,7 @@ impl Reader<'_> {
     }
 }
 
-/// `20{}^\circ` is `20^\circ`.
+/// Removes empty groups: `20{}^\circ` is `20^\circ`.
 fn without_empty_groups(tokens: Vec<Token>) -> Vec<Token> {
     let mut out: Vec<Token> = Vec::with_capacity(tokens.len());
     for token in tokens {
@@ -387,7 +389,7 @@ fn without_empty_groups(tokens: Vec<Token>) -> Vec<Token> {
     out
 }
 
-/// One spelling for commands that mean the same.
+/// The name that represents all commands with the same meaning.
 fn short(name: &str) -> &str {
     match name {
         "dfrac" | "tfrac" | "cfrac" => "frac",
@@ -407,7 +409,8 @@ fn short(name: &str) -> &str {
     }
 }
 
-/// Characters beyond ASCII that LaTeX has commands for.
+/// Token of a single character. Characters beyond ASCII become the LaTeX command with their meaning, if
+/// there is one.
 fn plain(c: char) -> Token {
     let command = match c {
         '\u{2212}' | '\u{2013}' => return Token::Sign('-'),

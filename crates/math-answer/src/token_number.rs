@@ -7,11 +7,11 @@ use num_traits::{One, Zero};
 use super::limits::Unsure;
 use super::token::{Reader, Token};
 
-/// Digits a number may have; also bounds an exponent of ten.
+/// Most digits in a number; also the largest exponent of ten.
 const MAX_DIGITS: usize = 300;
 
 impl Reader<'_> {
-    /// Digits, thousands, a point, repeating digits, an exponent of ten.
+    /// Reads a number: digits, thousands separators, a decimal point, repeating digits, an exponent of ten.
     pub(super) fn number(&mut self) -> Result<(), Unsure> {
         let mut digits = self.digits();
         if !digits.is_empty() && digits.len() <= 3 && !digits.starts_with('0') {
@@ -32,7 +32,7 @@ impl Reader<'_> {
             digits.push_str(&after);
             whole = false;
             if let Some(repeating) = self.repeating() {
-                // 0.1(6): 6 / (9 * 10^1).
+                // The repeating part of 0.1(6) is 6 / (9 * 10^1).
                 let nines = ten_to(repeating.len())? - 1;
                 value = BigRational::new(parsed(&repeating)?, nines * ten_to(places)?);
             }
@@ -62,7 +62,7 @@ impl Reader<'_> {
         self.text[start..self.at].iter().collect()
     }
 
-    /// How long the separator is that three digits, and no fourth, follow.
+    /// Length of the thousands separator that comes next. Exactly three digits have to follow it.
     fn thousands(&self) -> Option<usize> {
         let separators = ["{,}", ",\\!", "\\,", "\\;", "\\ ", "~", " ", ","];
         let found = separators
@@ -102,7 +102,8 @@ impl Reader<'_> {
         Some(self.text[start..start + length].iter().collect())
     }
 
-    /// The exponent of `1.5e-3`. `2e-3` after a whole number other than 1 may be a difference.
+    /// Reads the exponent of `1.5e-3`. After an integer other than 1 it is refused: `2e-3` may mean 2e
+    /// minus 3.
     fn scientific(&mut self, may_be_product: bool) -> Result<Option<i64>, Unsure> {
         let sign = usize::from(matches!(self.peek(1), Some('+' | '-')));
         let is_exponent = matches!(self.peek(0), Some('e' | 'E')) && self.digit(1 + sign);

@@ -1,46 +1,26 @@
 //! Units of measure, by their names.
 
-use std::borrow::Cow;
-
-use super::parse_symbol::is_symbol;
-use super::syntax::Function;
+use super::syntax::{Function, is_symbol};
 use super::token::Token;
+use super::unit::{Power, Unit};
 use super::words::{joins, may_be_product};
 
-/// Names with their powers, sorted: `m/s` is m^1 s^-1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unit(Vec<(Cow<'static, str>, i32)>);
-
-impl Unit {
-    pub(super) fn of(name: &'static str) -> Unit {
-        Unit(vec![(name.into(), 1)])
-    }
-
-    fn sorted(mut self) -> Unit {
-        self.0.sort_unstable();
-        self
-    }
-
-    pub(super) fn is(&self, name: &str) -> bool {
-        matches!(self.0.as_slice(), [(known, 1)] if known == name)
-    }
-}
-
-/// How many there are of what may be counted after it.
+/// The number before a noun, which decides whether the noun may be in the singular.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Count {
-    /// No number, but an expression.
+    /// The noun follows an expression that is not a single number.
     None,
     One,
     Many,
 }
 
-/// First the name that stands for all spellings. Letters alone count inside of text commands only.
+/// Spellings of each unit, the canonical name first. A single letter is a unit only in a text command:
+/// `\text{m}`.
 const NAMES: [&[&str]; 47] = [
     &["dollar", "dollars", "usd", "bucks"],
     &["cent", "cents", "¢"],
     &["euro", "euros"],
-    // Of money or of weight.
+    // Either money or weight.
     &["pound", "pounds"],
     &["pound-sterling", "£"],
     &["pound-weight", "lb", "lbs"],
@@ -106,7 +86,7 @@ const NAMES: [&[&str]; 47] = [
     &["kelvin", "K"],
 ];
 
-/// What is counted, also after an expression: `2^5 ways`.
+/// Counted nouns that are accepted after any expression: `2^5 ways`.
 const COUNTED: [&str; 18] = [
     "people",
     "person",
@@ -128,7 +108,8 @@ const COUNTED: [&str; 18] = [
     "questions",
 ];
 
-/// Words after a number that say more than what is counted: sorted.
+/// Words that cannot be in a counted noun, because they change what the number before them means. Sorted,
+/// for binary search.
 const NO_NOUNS: [&str; 82] = [
     "about",
     "and",
@@ -213,16 +194,16 @@ const NO_NOUNS: [&str; 82] = [
     "zeroes",
     "zeros",
 ];
-/// Letters of the shortest plural: `cos` is none.
+/// Letters of the shortest plural: `cos` is not a plural.
 const MIN_PLURAL: usize = 4;
 
-/// Words between what is measured and what it is measured by.
+/// Words that divide one unit by another: `dollars per hour`, `dollars an hour`.
 const PER: [&str; 5] = ["per", "a", "an", "each", "every"];
 
-/// Tokens a unit may have.
+/// Most tokens of a unit.
 const MAX_TOKENS: usize = 16;
 
-/// Powers of ten, and dozens, that words say.
+/// Words that multiply the number before them, with their factors.
 const MULTIPLIERS: [(&str, i64); 5] = [
     ("hundred", 100),
     ("thousand", 1_000),
@@ -231,7 +212,7 @@ const MULTIPLIERS: [(&str, i64); 5] = [
     ("dozen", 12),
 ];
 
-/// The factor that a word stands for.
+/// The factor of a word such as `thousand`.
 pub(super) fn multiplier(word: &str) -> Option<i64> {
     MULTIPLIERS
         .iter()
@@ -259,14 +240,16 @@ enum Part {
     Name(&'static str),
     Per,
     Times,
-    /// The power of the next name, or of the last one.
+    /// Exponent of the next name (`square`) or of the last one (`squared`).
     Next(i32),
     Last(i32),
 }
 
-/// Whether words after a number are what it counts: `apples`, `red apples`; after a one also `apple`.
+/// Whether words after a number are a counted noun: `apples`, `red apples`; after the number one also
+/// `apple`.
 ///
-/// The last is in the plural, and none says more, as in `5 or more` and `3 fifths`.
+/// The last word has to be a plural, and no word may change what the number means, as in `5 or more` and
+/// `3 fifths`.
 fn counts(words: &[&str], count: Count) -> bool {
     let Some(last) = words.last() else {
         return false;
@@ -291,9 +274,10 @@ fn counts(words: &[&str], count: Count) -> bool {
     number && words.iter().all(plain)
 }
 
-/// Reads a unit that fills `tokens` to a comma or their end: how many tokens, and the unit. None where they are no unit.
+/// Reads a unit that extends to the next comma or to the end of `tokens`. Returns its number of tokens and
+/// the unit; `None` if the tokens are not a unit.
 ///
-/// After a number, words that are no known unit are what is [counted](counts).
+/// After a number, words that are not a known unit are read as a [counted noun](counts).
 pub(super) fn read(tokens: &[Token], count: Count) -> Option<(usize, Unit)> {
     let tokens = phrase(tokens)?;
     let unit = match counted(tokens, count) {
@@ -303,17 +287,19 @@ pub(super) fn read(tokens: &[Token], count: Count) -> Option<(usize, Unit)> {
     Some((tokens.len(), unit))
 }
 
-/// Reads what a unit that is known is per: the `per hour` of `\$20 per hour`.
+/// Reads the divisor of a known unit, such as the `per hour` of `\$20 per hour`. Returns its number of
+/// tokens and the whole unit.
 pub(super) fn read_after(known: &Unit, tokens: &[Token]) -> Option<(usize, Unit)> {
     let tokens = phrase(tokens)?;
     let words = words_of(tokens)?;
     let (per, below) = words.split_first()?;
     PER.contains(per).then_some(())?;
-    let unit = known.0.iter().cloned().chain(per_words(below)?);
-    Some((tokens.len(), Unit(unit.collect()).sorted()))
+    let unit = known.powers().iter().cloned().chain(per_words(below)?);
+    Some((tokens.len(), Unit::product(unit.collect())))
 }
 
-/// Tokens up to a comma, a bracket that closes, a relation, `and` or `or`.
+/// Tokens up to a comma, a closing bracket, a relation, `and` or `or`. `None` if there are more than
+/// [`MAX_TOKENS`].
 fn phrase(tokens: &[Token]) -> Option<&[Token]> {
     let mut open = 0;
     let mut length = 0;
@@ -331,7 +317,8 @@ fn phrase(tokens: &[Token]) -> Option<&[Token]> {
     (length <= MAX_TOKENS).then(|| &tokens[..length])
 }
 
-/// Words and nothing else, of which not all are units: `red apples`, `eggs per day`, `dollars per ticket`.
+/// Reads a unit with a counted noun: `red apples`, `eggs per day`, `dollars per ticket`. `None` if there
+/// are other tokens than words, or if every word is a known unit.
 fn counted(tokens: &[Token], count: Count) -> Option<Unit> {
     let words = words_of(tokens)?;
     if words.iter().all(|word| word_part(word).is_some()) {
@@ -341,7 +328,7 @@ fn counted(tokens: &[Token], count: Count) -> Option<Unit> {
         Some(at) => (&words[..at], Some(&words[at + 1..])),
         None => (words.as_slice(), None),
     };
-    // `20 years old`, `3 apples left`.
+    // `20 years old` and `3 apples left` are read without the last word.
     let above = match above {
         [
             words @ ..,
@@ -353,11 +340,11 @@ fn counted(tokens: &[Token], count: Count) -> Option<Unit> {
     if let Some(below) = below {
         unit.extend(per_words(below)?);
     }
-    Some(Unit(unit).sorted())
+    Some(Unit::product(unit))
 }
 
-/// What is below, of which there is one.
-fn per_words(words: &[&str]) -> Option<Vec<(Cow<'static, str>, i32)>> {
+/// Reads the divisor of a unit, with negative powers. Its noun is in the singular: `per ticket`.
+fn per_words(words: &[&str]) -> Option<Vec<Power>> {
     let below = unit_of(words, Count::One)?;
     Some(
         below
@@ -367,16 +354,16 @@ fn per_words(words: &[&str]) -> Option<Vec<(Cow<'static, str>, i32)>> {
     )
 }
 
-/// Units, or what is counted.
-fn unit_of(words: &[&str], count: Count) -> Option<Vec<(Cow<'static, str>, i32)>> {
+/// Reads words that are known units, or else one counted noun.
+fn unit_of(words: &[&str], count: Count) -> Option<Vec<Power>> {
     let known: Option<Vec<Part>> = words.iter().map(|word| word_part(word)).collect();
     match known {
-        Some(parts) => Some(assembled(Vec::new(), parts)?.0),
+        Some(parts) => Some(assembled(Vec::new(), parts)?.powers().to_vec()),
         None => counts(words, count).then(|| vec![(words.join(" ").to_lowercase().into(), 1)]),
     }
 }
 
-/// The words of tokens that are nothing else.
+/// The words of tokens; `None` if there are other tokens than words.
 fn words_of(tokens: &[Token]) -> Option<Vec<&str>> {
     let mut words = Vec::new();
     for token in tokens {
@@ -442,8 +429,8 @@ fn word_part(word: &str) -> Option<Part> {
     })
 }
 
-/// `known`: what the parts come after.
-fn assembled(known: Vec<(Cow<'static, str>, i32)>, parts: Vec<Part>) -> Option<Unit> {
+/// Combines parts to a unit. `known`: powers that come before the parts.
+fn assembled(known: Vec<Power>, parts: Vec<Part>) -> Option<Unit> {
     let (mut sign, mut power, mut expects) = (1, 1, known.is_empty());
     let mut unit = known;
     for part in parts {
@@ -465,8 +452,8 @@ fn assembled(known: Vec<(Cow<'static, str>, i32)>, parts: Vec<Part>) -> Option<U
     if expects {
         return None;
     }
-    let speed = |name: &'static str| Unit(vec![("hour".into(), -1), (name.into(), 1)]);
-    let unit = Unit(unit).sorted();
+    let speed = |name: &'static str| Unit::product(vec![("hour".into(), -1), (name.into(), 1)]);
+    let unit = Unit::product(unit);
     Some(match () {
         () if unit.is("mph") => speed("mile"),
         () if unit.is("kph") => speed("kilometre"),

@@ -3,23 +3,23 @@
 use super::syntax::Function;
 use super::token::Token;
 
-/// Letters of a run that may be a product of variables; longer runs are words.
+/// Most letters of a run that may be a product of variables; a longer run is a word.
 pub(super) const MAX_RUN: usize = 3;
 /// Words that separate the entries of a list.
 const JOINING: [&str; 2] = ["or", "and"];
-/// Words of two letters, or of one.
+/// English words of one or two letters.
 const SHORT: [&str; 24] = [
     "a", "am", "an", "as", "at", "by", "do", "he", "if", "in", "is", "it", "me", "my", "no", "of",
     "on", "pm", "so", "to", "up", "us", "we", "yd",
 ];
-/// Words that are mathematics.
+/// Words that are constants or functions.
 const MATHEMATICS: [&str; 6] = ["pi", "infty", "inf", "infinity", "oo", "sqrt"];
 
-/// Tokens that are words and nothing else.
+/// The text of tokens that are all words.
 pub(super) struct Words {
-    /// Lower case, but for two letters that are no word.
+    /// In lower case, except pairs of letters that are not an English word.
     pub(super) text: String,
-    /// They are no product of variables: `no` is a word, `abc` may be one.
+    /// Whether the text cannot be a product of variables: `no` cannot, `abc` can.
     pub(super) sure: bool,
 }
 
@@ -28,7 +28,7 @@ pub(super) fn joins(token: &Token) -> bool {
     matches!(token, Token::Word(word) | Token::Text(word) if JOINING.contains(&word.as_str()))
 }
 
-/// Reads tokens of which all are words; None where one is not, or where there are single letters only.
+/// Reads tokens that are all words. `None` if there are other tokens, or if all are single letters.
 pub(super) fn words(tokens: &[Token]) -> Option<Words> {
     let mut text = Vec::new();
     let (mut real, mut sure) = (false, false);
@@ -60,20 +60,22 @@ pub(super) fn words(tokens: &[Token]) -> Option<Words> {
     })
 }
 
-/// Two letters may be symbols, whose case says which: `Ae`.
+/// A word in lower case. Two letters that are not an English word may be symbols and keep their case: `Ae`.
 fn folded(word: &str) -> String {
     let lower = word.to_lowercase();
     let name = word.chars().count() > 2 || SHORT.contains(&lower.as_str());
     if name { lower } else { word.to_owned() }
 }
 
-/// A short run in capitals, or without the vowels that few variables are named by: `AB`, `xyz`.
+/// Whether a run of letters may be a product of variables: a short run in capitals, or one without e, i, o
+/// and u, which are rarely variables. `AB` and `xyz` may be, `no` may not.
 pub(super) fn may_be_product(word: &str) -> bool {
     let capitals = word.chars().all(|c| c.is_ascii_uppercase());
     word.len() <= MAX_RUN && (capitals || !word.contains(['e', 'i', 'o', 'u']))
 }
 
-/// Whether two texts are the same words, whatever their case: an article before them and hyphens aside.
+/// Whether two texts have the same words. An article at the start, hyphens and apostrophes are ignored.
+/// [`words`] has already made the case equal.
 pub(super) fn same_words(left: &str, right: &str) -> bool {
     plain(left) == plain(right)
 }

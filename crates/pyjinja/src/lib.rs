@@ -1,10 +1,11 @@
-//! Jinja2 templates, `str`, `re` and `random.sample` as Python has them, over JSON rows.
+//! Python's Jinja2 templates, `str`, `re` and `random.sample`, over JSON rows.
 //!
-//! lm-evaluation-harness is Python: a prompt passes through Jinja2 and `str`, an answer through `re`, and few-shot examples are drawn
-//! with `random.Random(seed).sample`. Numbers that equal its numbers need the same text to the byte, and the same draws.
-//! What differs between Jinja2 or Python and the Rust libraries underneath (minijinja, fancy-regex) is done here as Python does
-//! it, or refused in words: `%` with a text on its left, `~` of anything but texts and integers, and a change of a list that
-//! the template itself writes out.
+//! lm-evaluation-harness is written in Python: it renders prompts with Jinja2 and `str`, filters answers
+//! with `re`, and draws few-shot examples with `random.Random(seed).sample`. To reproduce its scores,
+//! prompts have to be equal byte for byte, and the same examples have to be drawn. Where the Rust libraries
+//! underneath (minijinja, fancy-regex) differ from Jinja2 or Python, this crate does as Python does, or
+//! refuses the template with a message. Refused are `%` with a string on its left, `~` with operands other
+//! than strings and integers, and changes of a list literal of the template.
 //!
 //! # Words
 //!
@@ -12,9 +13,9 @@
 //! | --- | --- |
 //! | row | one row of a dataset: a JSON object whose keys are its [`Columns`] |
 //! | template | a Jinja2 source that is rendered over a row ([`Templates`]) |
-//! | special | a Python value that JSON has no form for: `nan`, `inf`, integers beyond 64 bits, bytes |
+//! | special | a Python value that JSON cannot represent: `nan`, `inf`, integers beyond 64 bits, bytes |
 //!
-//! # What is used for what
+//! # Data flow
 //!
 //! ```text
 //! row (JSON) ──▶ Row ──▶ Templates::render ──▶ text        prompts, targets
@@ -22,7 +23,7 @@
 //! text  ──▶ PythonRegex ──▶ text                           filters, metrics
 //! JSON  ──▶ python::{to_str, repr, dumps, loads} ──▶ text  columns in prompts, output files
 //! seed  ──▶ PythonRandom ──▶ indices                       few-shot examples
-//! YAML  ──▶ LastWins ──▶ value                             task files in which a key is written twice
+//! YAML  ──▶ LastWins ──▶ value                             task files with a key that occurs twice
 //! ```
 //!
 //! # Example

@@ -1,4 +1,4 @@
-//! Python's `random.Random(seed).sample`, so that few-shot examples are those lm-evaluation-harness draws.
+//! Python's `random.Random(seed).sample`, which lm-evaluation-harness draws its few-shot examples with.
 //!
 //! The generator is MT19937 (Matsumoto and Nishimura 1998), seeded by their `init_by_array`.
 
@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use mt19937::MT19937;
 use rand::Rng;
 
-/// Python's generator in its state for a seed.
+/// Python's random number generator.
 #[derive(Debug)]
 pub struct PythonRandom(MT19937);
 
@@ -21,7 +21,8 @@ impl PythonRandom {
         self.0.next_u32()
     }
 
-    /// Uniform below `bound`: as many bits as `bound` has, drawn until they are below it.
+    /// A uniform integer below `bound`. As in Python, as many bits as `bound` has are drawn until their
+    /// value is below `bound`.
     fn below(&mut self, bound: usize) -> usize {
         let bits = (usize::BITS - bound.leading_zeros()).clamp(1, 32);
         loop {
@@ -32,9 +33,11 @@ impl PythonRandom {
         }
     }
 
-    /// The indices `sample(range(population), count)` picks. `count` is at most `population`, which is below 2^32.
+    /// The indices that `sample(range(population), count)` picks. `count` is at most `population`, which is
+    /// below 2^32.
     pub fn sample(&mut self, population: usize, count: usize) -> Vec<usize> {
-        // Python shuffles a copy of a small population, and otherwise remembers what it picked.
+        // As in Python, a small population is copied and shuffled; for a larger one the indices already
+        // picked are remembered.
         let mut set_size = 21;
         if count > 5 {
             set_size += 4usize.pow((count as f64 * 3.0).log(4.0).ceil() as u32);

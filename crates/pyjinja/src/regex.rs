@@ -1,7 +1,8 @@
-//! Python's `re` as lm-evaluation-harness's filters and metrics use it: `findall` and `sub`.
+//! Python's `re.findall` and `re.sub`, as the filters and metrics of lm-evaluation-harness use them.
 //!
-//! Patterns are written for Python. They differ from those of `fancy-regex` in a few places that matter here: `$` also
-//! matches before a final newline, `\Z` is the very end, `{` without a count and `[` inside a class are plain characters.
+//! Patterns are written for Python. Their syntax differs from that of `fancy-regex` in a few places: `$`
+//! also matches before a final newline, `\Z` is the very end, `{` without a count and `[` inside a class
+//! are plain characters.
 
 use fancy_regex::{Captures, Expander, Regex, RegexBuilder};
 
@@ -15,7 +16,7 @@ pub struct PythonRegex {
 }
 
 impl PythonRegex {
-    /// Compiles `pattern`; the error is the reason in words.
+    /// Compiles `pattern`; the error is a message that says why it is invalid.
     pub fn new(pattern: &str) -> Result<Self, String> {
         RegexBuilder::new(&translate(pattern))
             .backtrack_limit(BACKTRACK_LIMIT)
@@ -24,8 +25,9 @@ impl PythonRegex {
             .map_err(|error| format!("`{pattern}` is not a regular expression: {error}"))
     }
 
-    /// `re.findall` followed by `[index]` (negative counts from the end): the match, or of a pattern with groups the
-    /// first group that is not empty. None where nothing matched, or every group of that match is empty.
+    /// `re.findall(text)[index]`, where a negative index counts from the end: the whole match or, if the
+    /// pattern has groups, the first group that is not empty. `None` if there is no such match, or if all
+    /// of several groups are empty.
     pub fn find_and_select(&self, text: &str, index: i64) -> Option<String> {
         let found = self.matches(text);
         let at = if index < 0 {
@@ -37,7 +39,7 @@ impl PythonRegex {
         let group = |i: usize| captures.get(i).map_or("", |group| group.as_str());
         match captures.len() {
             0 | 1 => Some(group(0).to_owned()),
-            // With one group `findall` gives that group, empty or not.
+            // For a pattern with one group `findall` returns that group, even if it is empty.
             2 => Some(group(1).to_owned()),
             groups => (1..groups)
                 .map(group)
@@ -46,8 +48,8 @@ impl PythonRegex {
         }
     }
 
-    /// `re.sub(pattern, replacement, text, count)`; a count of 0 replaces all. The replacement knows `\1`, `\g<1>` and
-    /// `\g<name>`.
+    /// `re.sub(pattern, replacement, text, count)`; a count of 0 replaces all. The replacement may contain
+    /// `\1`, `\g<1>` and `\g<name>`.
     pub fn replace(&self, text: &str, replacement: &str, count: usize) -> String {
         let mut out = String::with_capacity(text.len());
         let mut done = 0;
@@ -66,13 +68,13 @@ impl PythonRegex {
         out
     }
 
-    /// All matches in Python's order: after a match that is not empty, an empty one may follow at once.
+    /// All matches that Python finds, in order: an empty match may directly follow one that is not empty.
     fn matches<'t>(&self, text: &'t str) -> Vec<Captures<'t, str>> {
         let mut found = Vec::new();
         let mut start = 0;
         let mut empty_at = None;
         while start <= text.len() {
-            // An error is the backtrack limit: the rest of the text counts as without a match.
+            // An error means that the backtrack limit was reached: the rest of the text then has no match.
             let Ok(Some(captures)) = self.regex.captures_from_pos(text, start) else {
                 break;
             };
@@ -97,7 +99,7 @@ fn next_char(text: &str, at: usize) -> usize {
         .map_or(at + 1, |c| at + c.len_utf8())
 }
 
-/// Python's pattern in the words of `fancy-regex`.
+/// Translates a Python pattern to the syntax of `fancy-regex`.
 fn translate(pattern: &str) -> String {
     let flags = pattern
         .strip_prefix("(?")
@@ -115,7 +117,7 @@ fn translate(pattern: &str) -> String {
                 let escaped = tail.chars().next();
                 match escaped {
                     Some('Z') if !in_class => out.push_str("\\z"),
-                    // Ends of words elsewhere, plain characters to Python.
+                    // `\<` and `\>` are word boundaries in `fancy-regex`, but plain characters in Python.
                     Some(e @ ('<' | '>')) => out.push(e),
                     Some(e) => out.extend(['\\', e]),
                     None => out.push('\\'),
@@ -163,7 +165,8 @@ fn translate(pattern: &str) -> String {
     out
 }
 
-/// The length of `3}`, `3,}`, `,3}` or `3,5}` at the start of `text`: what makes `{` a repetition in Python.
+/// Length of a count such as `3}`, `3,}`, `,3}` or `3,5}` at the start of `text`. Python reads `{` as a
+/// repetition only before a count.
 fn repetition(text: &str) -> Option<usize> {
     let end = text.find('}')?;
     let body = &text[..end];
@@ -206,7 +209,7 @@ mod tests {
         assert_eq!(select(r"x{(\d)}", "x{7}", 0).unwrap(), "7");
         assert_eq!(select(r"[[(](\w)[])]", "an [A] b", 0).unwrap(), "A");
         assert_eq!(select(r"(?P<letter>[A-D])\.", "so B.", 0).unwrap(), "B");
-        // A group that begins with an m, or has one in its name, is no flag.
+        // The m of a group's contents or of its name is not the flag m.
         assert_eq!(
             select(r"(?:number is )(\d+)$", "number is 5\n", 0).unwrap(),
             "5"

@@ -1,4 +1,4 @@
-//! YAML as PyYAML reads it where a key is written twice: the last one counts.
+//! YAML in which a key may occur twice: the last one counts, as in PyYAML.
 
 use serde::de::{
     Deserialize, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
@@ -8,7 +8,7 @@ use serde_yaml_ng::{
     value::{Tag, TaggedValue},
 };
 
-/// A value of which no key is refused for being there already.
+/// A YAML value in which a repeated key replaces the earlier one, instead of being an error.
 pub struct LastWins(pub Value);
 
 impl<'de> Deserialize<'de> for LastWins {

@@ -1,10 +1,11 @@
-//! Any text is compared in bounded work. What bounds it is counted (`limits.rs`), so a passing case passes everywhere.
+//! Any two texts are compared in bounded work. Work units are counted (`limits.rs`), not seconds, so a case
+//! that passes once passes on every machine.
 
 use proptest::prelude::*;
 
 use super::super::{MathVerdict, Unsure, math_equal, math_verdict, parse_number};
 
-/// Texts that explode without limits.
+/// Texts that would take too much time or memory without limits.
 fn hostile() -> Vec<String> {
     let nested = |open: &str, close: &str, depth: usize| {
         format!("{}1{}", open.repeat(depth), close.repeat(depth))

@@ -1,4 +1,4 @@
-//! Laws on random expressions: what is equal by construction is found equal, what was changed is not.
+//! Properties of random expressions: answers equal by construction are found equal, changed ones are not.
 
 use proptest::prelude::*;
 

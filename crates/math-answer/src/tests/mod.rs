@@ -1,4 +1,4 @@
-//! Answers that are and are not the same, what happens to hostile input, and the recorded comparison with math-verify.
+//! Tests with equal and different answers, with hostile input, and with recorded verdicts of math-verify.
 
 mod hostile;
 mod laws;

@@ -1,4 +1,4 @@
-//! What an answer says beyond its value: names, joining words, units, notation.
+//! Parts of an answer besides its value: names, joining words, units, notation.
 
 use super::super::math_equal;
 use super::spellings::{all_different, all_same};

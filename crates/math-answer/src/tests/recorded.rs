@@ -1,4 +1,5 @@
-//! The recorded comparison with math-verify: `tests/make_math_pairs.py` makes the pairs and says what theirs is.
+//! Recorded comparison with math-verify. `tests/make_math_pairs.py` makes the pairs and records
+//! math-verify's verdicts.
 
 use serde_json::Value;
 
@@ -42,8 +43,8 @@ fn no_recorded_pair_that_was_made_different_is_equal() {
     }
 }
 
-/// Pairs that a reader labelled who had not seen this code. `ours` stands where the verdict is another one, nearly always
-/// for want of a reading.
+/// Pairs labelled by a reader who had not seen this code. `ours` is present only where this crate's verdict
+/// differs from the label, nearly always because it does not understand a notation.
 #[test]
 fn labelled_pairs_have_their_verdicts() {
     let pairs = pairs(LABELLED);

@@ -320,7 +320,7 @@ fn unsure_is_not_equal_and_says_why() {
     assert_eq!(why("1e999999", "1"), Unsure::TooLarge);
     assert_eq!(why("(1", "1"), Unsure::EndsEarly);
     assert_eq!(math_verdict("2", "1"), MathVerdict::Different);
-    // What has no reading is still the same as itself.
+    // An answer that cannot be parsed still equals itself.
     assert!(math_equal(r"\int x \, dx", r"\int x dx"));
 }
 
@@ -354,7 +354,8 @@ fn a_number_is_read_with_its_percent_sign_apart() {
     }
 }
 
-/// What a reader of this code made up to be taken for the same.
+/// Pairs that a reader of this code made up to be mistaken for equal ones, and near variants that are
+/// equal.
 #[test]
 fn what_only_looks_the_same_is_not() {
     all_different(&[

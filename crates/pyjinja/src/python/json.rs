@@ -7,16 +7,16 @@ use serde_json::{Error, Map, Value};
 
 use super::special::{self, Special};
 
-/// How `json.dumps` writes.
+/// Options of `json.dumps`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Style {
-    /// Spaces a level; None of a single line.
+    /// Spaces per nesting level; `None` writes a single line.
     pub indent: Option<usize>,
-    /// Nothing but ASCII.
+    /// Whether characters beyond ASCII are escaped.
     pub ascii: bool,
-    /// Keys in order.
+    /// Whether keys are sorted.
     pub sorted: bool,
-    /// No space after commas and colons; Python writes one.
+    /// Whether to leave out the space after commas and colons that Python writes by default.
     pub compact: bool,
 }
 
@@ -27,7 +27,7 @@ pub fn dumps(value: &Value, style: Style) -> String {
     out
 }
 
-/// A row as lm-evaluation-harness hashes it: indented by two.
+/// A row in the form that lm-evaluation-harness hashes: JSON indented by two spaces.
 pub fn row_json(row: &Map<String, Value>) -> String {
     let mut out = String::new();
     let style = Style {
@@ -38,7 +38,7 @@ pub fn row_json(row: &Map<String, Value>) -> String {
     out
 }
 
-/// A line of JSONL, which Python reads: rows may hold `NaN`.
+/// A value as a line of JSONL for Python, which may contain `NaN`.
 pub fn line_json(value: &Value) -> String {
     let style = Style {
         compact: true,
@@ -126,7 +126,7 @@ fn write_items<T>(
 }
 
 fn write_text(text: &str, style: Style, out: &mut String) {
-    // A string is always JSON.
+    // Serializing a string cannot fail.
     let quoted = serde_json::to_string(text).unwrap_or_default();
     if !style.ascii {
         return out.push_str(&quoted);
@@ -147,12 +147,13 @@ fn write_text(text: &str, style: Style, out: &mut String) {
 /// `json.loads(text)`.
 ///
 /// # Errors
-/// As `serde_json` says them, of the text with what only Python reads replaced.
+/// The error of `serde_json`. Its position is in the text in which Python-only values have been replaced.
 pub fn loads(text: &[u8]) -> Result<Value, Error> {
     serde_json::from_slice(&standard(text))
 }
 
-/// The same as plain JSON: what only Python reads becomes the object that stands for it.
+/// The text as standard JSON: `NaN`, `Infinity` and integers beyond 64 bits are replaced by the objects
+/// that represent them.
 fn standard(text: &[u8]) -> Cow<'_, [u8]> {
     let mut out = Vec::new();
     let (mut copied, mut at) = (0, 0);
@@ -180,7 +181,7 @@ fn standard(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// Bytes of the string that begins here, quotes and all.
+/// Length in bytes of the string that `text` begins with, including its quotes.
 fn string_length(text: &[u8]) -> usize {
     let mut at = 1;
     while at < text.len() {
@@ -193,7 +194,7 @@ fn string_length(text: &[u8]) -> usize {
     text.len()
 }
 
-/// Bytes of the number that begins here, and its value if it is an integer of more than 64 bits.
+/// Length in bytes of the number that `text` begins with, and its value if it is an integer beyond 64 bits.
 fn number(text: &[u8]) -> (usize, Option<Value>) {
     let part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
     let length = text
@@ -203,7 +204,7 @@ fn number(text: &[u8]) -> (usize, Option<Value>) {
     let number = &text[..length];
     let digits = number.strip_prefix(b"-").unwrap_or(number);
     let whole = digits.iter().all(u8::is_ascii_digit) && !digits.starts_with(b"0");
-    // 19 digits or fewer are below 2^64.
+    // An integer of fewer than 19 digits fits in 64 bits, whatever its sign.
     if digits.len() < 19 || !whole {
         return (length, None);
     }
@@ -216,7 +217,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Written by Python's json.dumps.
+    /// Output of Python's `json.dumps`.
     const PYTHONS: &str = r#"{"a": [NaN, Infinity, -Infinity], "big": 123456789012345678901234567890, "f": [1e-05, 1e+16, 0.1, 100.0, -0.0, 1.5e+300], "n": -5, "t": "NaN \" 12345678901234567890123", "u": [18446744073709551615, 18446744073709551616, -9223372036854775809]}"#;
 
     #[test]

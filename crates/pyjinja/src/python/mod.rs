@@ -1,5 +1,5 @@
-//! How Python would print and read a value. lm-evaluation-harness passes every prompt, option list and label through
-//! Python's `str`, so a list column in a prompt looks like `['a', "b's"]` there, and must here.
+//! Prints and parses values as Python does. lm-evaluation-harness passes every prompt, option list and
+//! label through Python's `str`, so a list column in a prompt has to be printed as `['a', "b's"]`.
 
 mod json;
 mod special;
@@ -14,7 +14,7 @@ pub use json::{Style, dumps, loads};
 pub use json::{line_json, row_json};
 pub use special::{Special, bytes as bytes_value, float as float_value, integer as integer_value};
 
-/// `str(value)`: a string as it is, everything else as [`repr`].
+/// `str(value)`: a string unchanged, any other value as its [`repr`].
 pub fn to_str(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -64,12 +64,14 @@ fn number(number: &Number) -> String {
     }
 }
 
-/// `repr` of a float: the shortest digits that are it, with an exponent below 1e-4 and from 1e16.
+/// `repr` of a float: the shortest digits that parse to the same value, with an exponent below 1e-4 and
+/// from 1e16 on.
 pub fn float(value: f64) -> String {
     if value.is_nan() {
         return "nan".to_owned();
     }
-    // The same digits and the same bounds, but `1e-5` and `1e16` for `1e-05` and `1e+16`.
+    // Rust prints the same digits, and an exponent for the same values, but `1e-5` and `1e16` instead of
+    // `1e-05` and `1e+16`.
     let text = format!("{value:?}");
     let exponent = |text: &str| text.parse::<i32>().ok();
     match text.split_once('e') {
@@ -80,8 +82,9 @@ pub fn float(value: f64) -> String {
     }
 }
 
-/// The shortest digits of a value that lies halfway between two of them: Rust takes either, Python the one that ends in an
-/// even digit, as rounding to so many digits does. Halves of [`f32`] are often such values.
+/// Breaks a tie between two shortest representations. If the value lies halfway between them, Rust may
+/// print either; Python prints the one that ends in an even digit, as rounding to that many digits does.
+/// Values that come from an [`f32`] are often such ties.
 fn to_even(digits: &str, value: f64) -> String {
     let significant = digits.trim_start_matches(['-', '0', '.']);
     let count = significant.bytes().filter(u8::is_ascii_digit).count();
@@ -100,7 +103,7 @@ fn to_even(digits: &str, value: f64) -> String {
     }
 }
 
-/// Single quotes, unless the text holds a single quote and no double one.
+/// `repr` of a string: in single quotes, unless the text contains a single quote and no double one.
 pub fn quote(text: &str) -> String {
     static UNPRINTABLE: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"^[\p{C}\p{Z}]$").ok());
@@ -131,7 +134,7 @@ pub fn quote(text: &str) -> String {
     out
 }
 
-/// `ascii(text)`: as [`quote`], and nothing but ASCII.
+/// `ascii(text)`: like [`quote`], with every character beyond ASCII escaped.
 pub fn ascii(text: &str) -> String {
     let mut out = String::new();
     for char in quote(text).chars() {
@@ -170,7 +173,7 @@ pub fn bytes(bytes: &[u8]) -> String {
     out
 }
 
-/// `text.lstrip()`: Python also counts the separators U+001C..U+001F as white space.
+/// `text.lstrip()`: unlike Rust, Python counts the separators U+001C..U+001F as white space.
 pub fn lstrip(text: &str) -> &str {
     text.trim_start_matches(is_space)
 }

@@ -1,5 +1,5 @@
-//! Python's values that JSON has no form for: `nan`, `inf`, integers beyond 64 bits, bytes. A row keeps each as an
-//! object of one entry, whose key is no text that a dataset has.
+//! Python values that JSON cannot represent: `nan`, `inf`, integers beyond 64 bits, bytes. A row stores
+//! each as an object with one entry. Its key begins with a NUL character, which no key of a dataset does.
 
 use serde_json::{Map, Value};
 
@@ -7,19 +7,19 @@ const FLOAT: &str = "\0float";
 const INTEGER: &str = "\0integer";
 const BYTES: &str = "\0bytes";
 
-/// What such an object stands for.
+/// The Python value that such an object represents.
 #[derive(Debug, PartialEq)]
 pub enum Special<'a> {
-    /// Not finite.
+    /// A float that is not finite.
     Float(f64),
-    /// Its digits, after a minus if it is negative.
+    /// The digits of an integer beyond 64 bits, after a minus sign if it is negative.
     Integer(&'a str),
     /// Bytes.
     Bytes(Vec<u8>),
 }
 
 impl<'a> Special<'a> {
-    /// None of an object that is one.
+    /// The special value that an object represents; `None` if it is an ordinary object.
     pub fn of(object: &'a Map<String, Value>) -> Option<Self> {
         let (key, Value::String(text)) = object.iter().next().filter(|_| object.len() == 1)? else {
             return None;
@@ -27,7 +27,7 @@ impl<'a> Special<'a> {
         match key.as_str() {
             FLOAT => text.parse().ok().map(Special::Float),
             INTEGER => Some(Special::Integer(text)),
-            // A character a byte.
+            // Every character is one byte.
             BYTES => Some(Special::Bytes(text.chars().map(|c| c as u8).collect())),
             _ => None,
         }
@@ -50,7 +50,7 @@ pub fn integer(digits: &str) -> Value {
         .unwrap_or_else(|_| tagged(INTEGER, digits.to_owned()))
 }
 
-/// Bytes, a character each.
+/// Bytes, stored as one character for each byte.
 pub fn bytes(bytes: &[u8]) -> Value {
     tagged(BYTES, bytes.iter().map(|&byte| char::from(byte)).collect())
 }

@@ -1,16 +1,18 @@
-//! Templates whose `~` would print a value in another way than Python does.
+//! Refuses templates whose `~` would print a value differently than Python does.
 //!
-//! minijinja joins with its own spelling of values: `true`, `none`, `1e16`. Of texts and integers that is Python's, and so it is
-//! of the lists of a row. What may be anything else is refused by name, rather than rendered into another prompt.
+//! The `~` of minijinja prints its operands in its own notation: `true`, `none`, `1e16`. For strings,
+//! integers and lists of these this is Python's notation. A template in which an operand may be anything
+//! else is refused with a message that names the operand, since the rendered prompt could differ.
 
 use serde_json::{Map, Value as Json};
 
 use crate::python::Special;
 
-/// What is done instead.
+/// Alternatives to `~`, for the message.
 const INSTEAD: &str = "write {{ a }}{{ b }}, or a|string ~ b";
 
-/// Why the `~` of a template cannot be trusted with this row, if so; `names`: the columns it reads.
+/// Why the `~` of a template might print something else than Python for this row; `None` if it cannot.
+/// `names`: the columns that the template reads.
 pub(super) fn objection<'n>(
     source: &str,
     names: impl IntoIterator<Item = &'n String>,
@@ -19,7 +21,7 @@ pub(super) fn objection<'n>(
     let tokens = tokens(source);
     let joins = (0..tokens.len()).filter(|&at| tokens[at] == "~");
     let operands = joins.flat_map(|at| [before(&tokens, at), after(&tokens, at)]);
-    // A text by how it is written.
+    // The source shows that the operand is a string: it is a string literal or ends in `|string`.
     let is_text = |operand: &[String]| {
         matches!(operand, [.., bar, string] if bar == "|" && string == "string")
             || matches!(operand, [text] if text.starts_with(['\'', '"']))
@@ -37,7 +39,7 @@ pub(super) fn objection<'n>(
     let names: Vec<&String> = names.into_iter().collect();
     let begins = |operand: &Vec<String>| operand.iter().find(|token| is_name(token)).cloned();
     let read: Vec<String> = operands.iter().filter_map(begins).collect();
-    // A variable of the template's own may hold anything that the template reads.
+    // A variable that the template sets may hold any column that the template reads.
     let all_columns = read.iter().all(|name| names.contains(&name));
     let name = names
         .into_iter()
@@ -52,7 +54,7 @@ fn is_name(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// Whether a value, or one within it, is neither text nor integer.
+/// Whether a value, or a value nested in it, is neither a string nor an integer.
 fn holds_other(value: &Json) -> bool {
     match value {
         Json::Null | Json::Bool(_) => true,
@@ -67,7 +69,7 @@ fn holds_other(value: &Json) -> bool {
     }
 }
 
-/// Whether what the operand is may be no text or integer, by how it is written.
+/// Whether the source of an operand shows that its value may be neither a string nor an integer.
 fn prints_otherwise(operand: &[String]) -> bool {
     const WORDS: [&str; 17] = [
         "true", "True", "false", "False", "none", "None", "not", "and", "or", "is", "in", "float",
@@ -117,7 +119,8 @@ fn after(tokens: &[String], at: usize) -> Option<Vec<String>> {
     (end > at + 1).then(|| tokens[at + 1..end].to_vec())
 }
 
-/// The tokens inside `{{ }}` and `{% %}`, with the brackets; a string is one token, of whatever is in it.
+/// The tokens inside `{{ }}` and `{% %}`, including these delimiters. A string literal is one token,
+/// whatever is in it.
 fn tokens(source: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = source;
@@ -152,7 +155,7 @@ fn tokens(source: &str) -> Vec<String> {
     found
 }
 
-/// Bytes of the token that `text` begins with.
+/// Length in bytes of the token that `text` begins with.
 fn length(text: &str, first: char) -> usize {
     let word = |c: char| c.is_alphanumeric() || c == '_';
     let run = |while_: &dyn Fn(char) -> bool| text.find(|c| !while_(c)).unwrap_or(text.len());

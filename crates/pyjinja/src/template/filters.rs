@@ -1,4 +1,4 @@
-//! Jinja2's filters where minijinja's are not there or do otherwise.
+//! Filters of Jinja2 that minijinja lacks or implements differently.
 
 use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
@@ -51,7 +51,7 @@ pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.add_test("callable", |value: &Value| value.kind() == ValueKind::Plain);
 }
 
-/// What a filter of texts reads.
+/// `str(value)`, for filters of text; undefined values are an error.
 fn defined_text(value: &Value) -> Result<String, Error> {
     match value.is_undefined() {
         true => Err(Error::from(ErrorKind::UndefinedError)),
@@ -78,7 +78,7 @@ fn list(value: &Value) -> Result<Value, Error> {
     Ok(List::value(items.collect::<Result<_, _>>()?))
 }
 
-/// The items as Python prints them.
+/// `join(separator, attribute)`: joins the items as Python's `str` prints them.
 fn join(
     state: &mut State<'_, '_>,
     value: &Value,
@@ -102,7 +102,8 @@ fn join(
     Ok(texts.collect::<Result<Vec<_>, _>>()?.join(&separator))
 }
 
-/// `map('filter', ...)` or `map(attribute='a.b', default=...)`; minijinja's own gives the filter no arguments by name.
+/// `map('filter', ...)` or `map(attribute='a.b', default=...)`. minijinja's own `map` does not pass keyword
+/// arguments to the filter.
 fn map(state: &mut State<'_, '_>, value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = args.into_values();
     let (positional, named): (&[Value], Kwargs) = from_args(&args)?;
@@ -113,7 +114,7 @@ fn map(state: &mut State<'_, '_>, value: Value, args: Rest<ValueOrKwargs>) -> Re
     if let Some(filter) = positional.first() {
         let filter = filter
             .as_str()
-            .ok_or_else(|| refused("map() wants the name of a filter"))?;
+            .ok_or_else(|| refused("map() needs the name of a filter"))?;
         let apply = |item: Result<Value, Error>| {
             let with: Vec<Value> = std::iter::once(item?)
                 .chain(args[1..].iter().cloned())
@@ -214,12 +215,12 @@ fn digits(text: &str, base: u32) -> Option<i128> {
     Some(if negative { -number } else { number })
 }
 
-/// `float(text)`; Rust reads the same spellings.
+/// `float(text)`; Rust accepts the same notations.
 fn number(text: &str) -> Option<f64> {
     without_underscores(python::strip(text))?.parse().ok()
 }
 
-/// Digits may be told apart by single underscores.
+/// Removes underscores between digits; `None` if an underscore is anywhere else.
 fn without_underscores(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let between = |at: usize| {
@@ -251,7 +252,7 @@ fn format_filter(text: &Value, args: Rest<ValueOrKwargs>) -> Result<String, Erro
     format::percent(&text, &Value::from_pairs(entries))
 }
 
-/// JSON with its keys in order and without what HTML reads.
+/// JSON with sorted keys, in which the characters special to HTML are escaped.
 fn tojson(value: &Value, indent: Option<usize>, named: Kwargs) -> Result<Value, Error> {
     let style = Style {
         indent: indent.or(named.get("indent")?),
@@ -292,7 +293,7 @@ fn escape(value: &Value) -> Result<Value, Error> {
     Ok(Value::from_safe_string(text))
 }
 
-/// Spaces, or the text given, before every line but the first and those that are empty.
+/// Inserts spaces, or the given text, before every line except the first and empty ones.
 fn indent(
     value: &Value,
     width: Option<Value>,
@@ -324,7 +325,7 @@ fn indent(
     Ok(out)
 }
 
-/// A text that is longer is cut at the last space, or anywhere.
+/// Cuts a text that is too long: at the last space, or with `killwords` anywhere.
 fn truncate(value: &Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
     let args = args.into_values();
     type Args<'a> = (
@@ -355,7 +356,7 @@ fn truncate(value: &Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
     Ok(format!("{cut}{end}"))
 }
 
-/// A text as part of an address, or of a mapping a query.
+/// Percent-encodes a text for a URL; a mapping becomes a query string.
 fn urlencode(value: &Value) -> Result<String, Error> {
     let quoted = |value: &Value, kept: &[u8], space: &str| -> Result<String, Error> {
         let mut out = String::new();

@@ -1,7 +1,7 @@
-//! Python's two ways to fill in a text: `'%s: %.2f' % (a, b)` and `'{}: {:.2f}'.format(a, b)`.
+//! Python's two kinds of string formatting: `'%s: %.2f' % (a, b)` and `'{}: {:.2f}'.format(a, b)`.
 //!
-//! Numbers are formatted by minijinja, a conversion at a time; here is what it lacks: `%d` of a float, `%r`, `{:.1%}`,
-//! `{!r}`, and how Python prints lists, None and the like.
+//! minijinja formats single numbers. This module adds what it lacks: `%d` of a float, `%r`, `{:.1%}`,
+//! `{!r}`, and Python's notation for lists, `None` and other values.
 
 use std::sync::LazyLock;
 
@@ -31,7 +31,7 @@ fn part<'t>(captures: &Captures<'t, str>, name: &str) -> Option<&'t str> {
     captures.name(name).map(|found| found.as_str())
 }
 
-/// `text % args`: a tuple is several arguments, a dictionary is asked by name.
+/// `text % args`. A tuple provides several arguments; a dictionary is looked up by name.
 pub(super) fn percent(text: &str, args: &Value) -> Result<String, Error> {
     static CONVERSION: Pattern = LazyLock::new(|| {
         pattern(
@@ -89,7 +89,7 @@ pub(super) fn percent(text: &str, args: &Value) -> Result<String, Error> {
     Ok(out)
 }
 
-/// One conversion of `%`.
+/// Formats one value by a conversion of `%`.
 fn converted(
     kind: &str,
     flags: &str,
@@ -115,7 +115,7 @@ fn converted(
             precision.as_deref(),
         );
     }
-    // A float too large for an integer of the engine's has the same digits.
+    // A float beyond minijinja's integers: `%.0f` prints the same digits as `%d`.
     let (kind, precision) = match kind {
         "d" | "i" | "u" if (1e38..f64::INFINITY).contains(&real(value)?.abs()) => {
             ("f", Some("0".to_owned()))
@@ -127,7 +127,11 @@ fn converted(
         "d" => whole(value)?,
         "e" | "E" | "f" | "F" | "g" | "G" => Value::from(real(value)?),
         "o" | "x" | "X" | "c" => value.clone(),
-        _ => return Err(refused(format!("%{kind} is no conversion of Python's"))),
+        _ => {
+            return Err(refused(format!(
+                "%{kind} is not a conversion that Python has"
+            )));
+        }
     };
     for digits in width.iter().chain(&precision) {
         size(digits.trim_start_matches('-'))?;
@@ -155,7 +159,7 @@ fn whole(value: &Value) -> Result<Value, Error> {
         ValueKind::Number => Ok(value.clone()),
         ValueKind::Bool => Ok(Value::from(i64::from(value.is_true()))),
         kind => Err(refused(format!(
-            "a number is to be formatted, not a {kind}"
+            "expected a number to format, not a {kind}"
         ))),
     }
 }
@@ -164,7 +168,7 @@ fn whole(value: &Value) -> Result<Value, Error> {
 fn real(value: &Value) -> Result<f64, Error> {
     match value.kind() {
         ValueKind::Number => f64::try_from(value.clone()).or_else(|_| {
-            // An integer with more digits than a float has.
+            // A number that minijinja does not convert to a float is parsed from its digits.
             value
                 .to_string()
                 .parse()
@@ -172,12 +176,12 @@ fn real(value: &Value) -> Result<f64, Error> {
         }),
         ValueKind::Bool => Ok(f64::from(u8::from(value.is_true()))),
         kind => Err(refused(format!(
-            "a number is to be formatted, not a {kind}"
+            "expected a number to format, not a {kind}"
         ))),
     }
 }
 
-/// Widths beyond this are a mistake.
+/// Largest width or precision; a larger one is taken for a mistake.
 const WIDEST: usize = 100_000;
 
 fn size(digits: &str) -> Result<usize, Error> {
@@ -187,7 +191,7 @@ fn size(digits: &str) -> Result<usize, Error> {
     }
 }
 
-/// A text within its width, in characters.
+/// Cuts a text to `precision` characters and pads it to `width` characters.
 fn padded(
     text: &str,
     fill: &str,
@@ -231,7 +235,8 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    /// Fills in the fields of a text, or at `depth` 1 those of a field's format.
+    /// Replaces the fields of a text. At `depth` 1 the text is the format of a field, which may contain
+    /// fields too.
     fn fill(&mut self, text: &str, depth: usize) -> Result<String, Error> {
         let mut out = String::new();
         let mut unread = text;
@@ -255,7 +260,7 @@ impl Fields<'_> {
         Ok(out)
     }
 
-    /// `name!conversion:format`.
+    /// Formats one field: `name!conversion:format`.
     fn field(&mut self, field: &str, depth: usize) -> Result<String, Error> {
         let (name, form) = field.split_once(':').unwrap_or((field, ""));
         let (name, conversion) = match name.split_once('!') {
@@ -268,13 +273,18 @@ impl Fields<'_> {
             Some("s") => Value::from(to_str(&value)?),
             Some("r") => Value::from(repr(&value)?),
             Some("a") => Value::from(python::ascii(&to_str(&value)?)),
-            Some(other) => return Err(refused(format!("!{other} is no conversion of Python's"))),
+            Some(other) => {
+                return Err(refused(format!(
+                    "!{other} is not a conversion that Python has"
+                )));
+            }
         };
         let form = self.fill(form, depth + 1)?;
         formatted(&value, &form)
     }
 
-    /// `0`, `name`, none for the next; then `.attribute` and `[key]`.
+    /// Looks up the value of a field: `0`, `name`, or nothing for the next argument, followed by any
+    /// `.attribute` and `[key]`.
     fn value(&mut self, path: &str) -> Result<Value, Error> {
         let first = path.find(['.', '[']).unwrap_or(path.len());
         let (name, mut rest) = path.split_at(first);
@@ -311,7 +321,7 @@ impl Fields<'_> {
     }
 }
 
-/// Where the brace is that closes a field, whose format may have fields itself.
+/// Offset of the brace that closes a field. The format of the field may contain fields.
 fn field_end(text: &str) -> Option<usize> {
     let mut open = 0;
     text.char_indices().find_map(|(at, char)| {
@@ -335,7 +345,7 @@ fn formatted(value: &Value, form: &str) -> Result<String, Error> {
     if form.is_empty() {
         return to_str(value);
     }
-    let bad = || refused(format!("`{form}` is no format of a {}", value.kind()));
+    let bad = || refused(format!("`{form}` is not a format for a {}", value.kind()));
     let found = captures(&FORM, form)?.ok_or_else(bad)?;
     let [fill, align, width, kind] =
         ["fill", "align", "width", "kind"].map(|name| part(&found, name).unwrap_or_default());

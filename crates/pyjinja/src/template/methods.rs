@@ -1,5 +1,5 @@
-//! Python's methods of strings, lists and dictionaries: those of minijinja's own compatibility layer, and what it lacks
-//! or does in another way.
+//! Python's methods of strings, lists and dictionaries: those that minijinja's compatibility layer lacks or
+//! implements differently; all others are passed on to that layer.
 
 use minijinja::value::{Kwargs, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
@@ -9,7 +9,7 @@ use super::values::List;
 use super::{format, refused, values};
 use crate::python::is_space;
 
-/// What a method gives that the value's own type does not have.
+/// Calls a method that minijinja's type of the value does not have.
 pub(super) fn call(
     state: &mut State<'_, '_>,
     value: &Value,
@@ -68,7 +68,7 @@ fn of_map(map: &Value, method: &str, args: &[Value]) -> Result<Option<Value>, Er
                 map.try_iter()?.map(entry).collect::<Result<_, Error>>()?;
             Ok(Some(Value::from_pairs(entries)))
         }
-        // Lists, so that they are printed and indexed; Python has views, which hardly differ.
+        // A list can be printed and indexed. Python returns a view, which behaves almost the same.
         "keys" => {
             let () = from_args(args)?;
             Ok(Some(List::value(map.try_iter()?.collect())))
@@ -77,7 +77,7 @@ fn of_map(map: &Value, method: &str, args: &[Value]) -> Result<Option<Value>, Er
     }
 }
 
-/// None where the method is not one of these.
+/// Calls a method of a string; `None` if it is not implemented here.
 fn of_text(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
     let flag = |answer: bool| from_args::<()>(args).map(|()| Value::from(answer));
     let all = |test: fn(char) -> bool| flag(!text.is_empty() && text.chars().all(test));
@@ -181,7 +181,8 @@ fn split(text: &str, args: &[Value], from_right: bool) -> Result<Value, Error> {
     Ok(List::value(found.into_iter().map(Value::from).collect()))
 }
 
-/// Words between white space, at most so many; the last is all that is left.
+/// Splits a text at white space into at most `most` words, of which the last is the whole rest of the text.
+/// With `from_right`, words are taken from the end, in reverse order.
 fn words(text: &str, most: usize, from_right: bool) -> Vec<&str> {
     let mut found = Vec::new();
     let trim = |text| match from_right {
@@ -246,7 +247,7 @@ fn is_cased(char: char) -> bool {
     char.is_lowercase() || char.is_uppercase()
 }
 
-/// A capital after everything that is no letter: `O'Neil'S`.
+/// Capitalizes every letter that follows another kind of character: `O'Neil'S`.
 fn title(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut within = false;
@@ -285,7 +286,7 @@ fn swapcase(text: &str) -> String {
     out
 }
 
-/// A character without its case; Turkish's dotless i keeps its own.
+/// Case folding of a character. The Turkish dotless i is not changed.
 fn folded(char: char) -> impl Iterator<Item = char> {
     let upper: Vec<char> = match char {
         'ı' => vec![char],
@@ -295,7 +296,7 @@ fn folded(char: char) -> impl Iterator<Item = char> {
 }
 
 fn is_digit(char: char) -> bool {
-    // Of the numeric characters of the Latin block these are fractions.
+    // Fractions, Roman numerals and Chinese numerals are numeric, but not digits.
     char.is_numeric()
         && !matches!(char, '¼'..='¾' | '\u{2150}'..='\u{218f}' | '\u{3000}'..='\u{9fff}')
 }
@@ -343,7 +344,7 @@ fn justified(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
     let left = match method {
         "ljust" => 0,
         "rjust" => missing,
-        // Python puts the odd one to the left where the width is odd.
+        // If the padding is odd, Python puts the extra character on the left only if the width is odd too.
         _ => missing / 2 + (missing & width & 1),
     };
     Ok(Value::from(format!(
@@ -353,7 +354,7 @@ fn justified(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
     )))
 }
 
-/// A width that is no mistake.
+/// Refuses a width that is too large to be meant.
 fn checked(width: usize) -> Result<usize, Error> {
     match width {
         ..=100_000 => Ok(width),
@@ -361,7 +362,7 @@ fn checked(width: usize) -> Result<usize, Error> {
     }
 }
 
-/// Calls a method of a text for a filter that is one.
+/// Calls a method of a string for a filter of the same effect.
 pub(super) fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
     of_text(text, method, args)?.ok_or_else(|| Error::from(ErrorKind::UnknownMethod))
 }

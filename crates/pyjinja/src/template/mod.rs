@@ -1,5 +1,5 @@
-//! Jinja2 over a row, as lm-evaluation-harness renders it: strict about what is undefined, Python's methods on strings
-//! and lists, Python's spelling of lists and of None.
+//! Renders Jinja2 templates over a row as lm-evaluation-harness does: undefined variables are errors,
+//! strings and lists have Python's methods, and lists and `None` are printed as in Python.
 
 mod concat;
 mod filters;
@@ -17,16 +17,16 @@ use values::to_json;
 /// The columns of one row of a dataset, in the order of the file.
 pub type Columns = serde_json::Map<String, Json>;
 
-/// A row made ready for templates.
+/// A row whose columns are converted for templates once.
 #[derive(Debug)]
 pub struct Row<'c> {
-    /// The columns as they are.
+    /// The columns before the conversion.
     pub columns: &'c Columns,
     context: Value,
 }
 
 impl<'c> Row<'c> {
-    /// The columns, for any number of templates.
+    /// Converts the columns, for any number of templates.
     pub fn new(columns: &'c Columns) -> Self {
         Row {
             columns,
@@ -35,7 +35,7 @@ impl<'c> Row<'c> {
     }
 }
 
-/// Jinja2 as lm-evaluation-harness sets it up, with Python's operators, methods and spellings.
+/// A Jinja2 environment set up like lm-evaluation-harness's, with Python's operators, methods and printing.
 #[derive(Debug)]
 pub struct Templates {
     environment: Environment<'static>,
@@ -48,11 +48,11 @@ impl Default for Templates {
 }
 
 impl Templates {
-    /// The filters of Jinja2, and lm-evaluation-harness's own `regex_replace`.
+    /// An environment with the filters of Jinja2 and with `regex_replace` of lm-evaluation-harness.
     pub fn new() -> Self {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
-        // The delimiters are the usual ones, so they do not clash.
+        // `build` fails only if delimiters clash, which the default ones do not.
         environment.set_syntax(syntax.unwrap_or_default());
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
@@ -68,7 +68,7 @@ impl Templates {
         Templates { environment }
     }
 
-    /// With one more filter of texts; an error of it is the reason in words.
+    /// Adds a filter from text to text. The filter's error is a message.
     #[must_use]
     pub fn with_filter(
         mut self,
@@ -80,10 +80,10 @@ impl Templates {
         self
     }
 
-    /// Whether `source` is a template.
+    /// Checks that `source` is a valid template.
     ///
     /// # Errors
-    /// Why it is none, in words.
+    /// A message that says why the template is invalid.
     pub fn check(&self, source: &str) -> Result<(), String> {
         self.environment
             .template_from_str(source)
@@ -91,10 +91,10 @@ impl Templates {
             .map_err(|error| reason(&error))
     }
 
-    /// The text of `source` over `row`.
+    /// Renders `source` over `row`.
     ///
     /// # Errors
-    /// In words: the columns that the row lacks, or what went wrong.
+    /// A message that names the columns that the row lacks, or says what else went wrong.
     pub fn render(&self, source: &str, row: &Row<'_>) -> Result<String, String> {
         let template = self.environment.template_from_str(source);
         let template = template.map_err(|error| reason(&error))?;
@@ -106,30 +106,32 @@ impl Templates {
         text.map_err(|error| self.explain(source, row, &error))
     }
 
-    /// The value of `source` over `row`: of a lone `{{ expression }}` that of the expression, of any other template what
-    /// its text means as a literal (`['a', 'b']`).
+    /// The value of `source` over `row`. If `source` is a single `{{ expression }}`, this is the value of
+    /// the expression; otherwise the rendered text is parsed as a literal, such as `['a', 'b']`.
     ///
     /// # Errors
-    /// As [`render`](Self::render), and where the text is no literal.
+    /// The errors of [`render`](Self::render), and an error if the text is not a literal.
     pub fn evaluate(&self, source: &str, row: &Row<'_>) -> Result<Json, String> {
         if let Some(value) = self.lone_value(source, row) {
             return value;
         }
         let text = self.render(source, row)?;
         self.literal(&text)
-            .ok_or_else(|| format!("`{source}` gives `{text}`, which is no list"))
+            .ok_or_else(|| format!("`{source}` gives `{text}`, which is not a list"))
     }
 
-    /// The value of `text`, the rendering of `source`, as a Python literal; None if it is none.
+    /// Parses `text`, which `source` was rendered to, as a Python literal; `None` if it is not one. If
+    /// `source` is a single expression with a list as its value, returns that list.
     pub fn literal_of(&self, source: &str, text: &str, row: &Row<'_>) -> Option<Json> {
         match self.lone_value(source, row) {
-            // The value itself, not its text: the text has Python's escapes.
+            // The value, not its text: in the text, strings are escaped as in Python.
             Some(Ok(value @ Json::Array(_))) => Some(value),
             _ => self.literal(text),
         }
     }
 
-    /// The value of `source` over `row`, where it is a lone `{{ expression }}`; None of any other template.
+    /// The value of `source` over `row`, if `source` is a single `{{ expression }}`; `None` for any other
+    /// template.
     fn lone_value(&self, source: &str, row: &Row<'_>) -> Option<Result<Json, String>> {
         let expression = lone_expression(source)?;
         let expression = self.environment.compile_expression(expression).ok()?;
@@ -146,16 +148,17 @@ impl Templates {
         })
     }
 
-    /// Jinja's literals are Python's, so its own parser reads them.
+    /// Parses a Python literal. Jinja2 has the same literals, so its parser is used.
     fn literal(&self, text: &str) -> Option<Json> {
         let expression = self.environment.compile_expression(text.trim()).ok()?;
         to_json(&expression.eval(Value::from(())).ok()?).ok()
     }
 
-    /// The reason for an error, by the columns that the row lacks where it lacks any.
+    /// The message for an error: names the columns that the row lacks, or else describes the error.
     fn explain(&self, source: &str, row: &Row<'_>, error: &Error) -> String {
         let missing = match error.kind() {
-            // minijinja reports an undefined variable as any of these, depending on the operation that touched it.
+            // minijinja reports an undefined variable as any of these, depending on the operation that
+            // touched it.
             ErrorKind::UndefinedError | ErrorKind::InvalidOperation | ErrorKind::UnknownMethod => {
                 self.missing_columns(source, row)
             }
@@ -178,7 +181,7 @@ fn refused(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)
 }
 
-/// Whether a list has an undefined item, which would pass for None.
+/// Whether a list has an undefined item, which [`to_json`] would turn into null.
 fn holds_undefined(value: &Value) -> bool {
     value.kind() == ValueKind::Seq
         && value
@@ -186,14 +189,14 @@ fn holds_undefined(value: &Value) -> bool {
             .is_ok_and(|mut items| items.any(|item| item.is_undefined()))
 }
 
-/// The inside of `{{ ... }}`, where that is the whole template.
+/// The expression of a template that is a single `{{ ... }}`.
 fn lone_expression(source: &str) -> Option<&str> {
     let inner = source.trim().strip_prefix("{{")?.strip_suffix("}}")?;
     let inner = inner.strip_prefix('-').unwrap_or(inner);
     Some(inner.strip_suffix('-').unwrap_or(inner))
 }
 
-/// The message for a column a row lacks.
+/// The error message for a column that the row lacks.
 pub fn no_column(name: &str, row: &Row<'_>) -> String {
     let have: Vec<&str> = row.columns.keys().map(String::as_str).collect();
     format!("no column `{name}` (the row has {})", have.join(", "))

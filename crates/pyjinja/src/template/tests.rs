@@ -120,7 +120,7 @@ fn a_missing_column_is_named() {
     assert!(templates().check("{{ question").is_err());
 }
 
-/// What jinja2 gives in lm-evaluation-harness's environment: `tests/make_jinja_cases.py` records it.
+/// Output of jinja2 in the environment of lm-evaluation-harness, recorded by `tests/make_jinja_cases.py`.
 const RECORDED: &str = include_str!("../../tests/jinja_cases.json");
 
 #[test]
@@ -133,7 +133,8 @@ fn templates_give_what_jinja2_gives() {
         .cloned()
         .map(columns)
         .collect();
-    // Refused, where jinja2 has an answer: `%` of texts, `~` of other values, lists of the template's own that are changed.
+    // Refused although jinja2 renders them: `%` on a string, `~` on other values, changed list literals of
+    // the template.
     const REFUSALS: [&str; 3] = ["`~` ", "cannot be changed", "tried to use % operator"];
     let (mut different, mut refused) = (Vec::new(), BTreeSet::new());
     for case in recorded["cases"].as_array().unwrap() {
@@ -146,7 +147,8 @@ fn templates_give_what_jinja2_gives() {
                 refused.insert(template);
                 continue;
             }
-            // Where jinja2 has an error, so have we, or a value where a list is longer than Python's, say.
+            // No output is recorded if jinja2 raises an error. Such a template may render here, for example
+            // if a list is longer than Python's.
             if let Some(output) = output.as_str()
                 && found.as_deref() != Ok(output)
             {
@@ -184,7 +186,7 @@ fn what_no_template_here_can_is_refused_by_name() {
         ),
         (
             "{{ '%d'|format(q) }}",
-            "invalid operation: a number is to be formatted, not a string",
+            "invalid operation: expected a number to format, not a string",
         ),
         (
             "{{ '%s %s'|format(q) }}",
@@ -196,7 +198,7 @@ fn what_no_template_here_can_is_refused_by_name() {
         ),
         (
             "{{ '{:d}'.format(q) }}",
-            "invalid operation: `d` is no format of a string",
+            "invalid operation: `d` is not a format for a string",
         ),
         (
             "{{ '{} {}'.format(q) }}",

@@ -1,4 +1,5 @@
-//! Values in a template: those of a row, how Python prints them, and those that minijinja has none for.
+//! Values in templates: conversion from and to rows, Python's printing, and types that minijinja lacks:
+//! integers of any size, `range`, and lists that can be changed.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use super::refused;
 use crate::python::{self, Special};
 
-/// A value of a row.
+/// Converts a value of a row for templates.
 fn from_json(value: &Json) -> Value {
     match value {
         Json::Null => Value::from(()),
@@ -31,7 +32,7 @@ fn from_json(value: &Json) -> Value {
     }
 }
 
-/// An object, or the columns of a row.
+/// Converts a JSON object, or the columns of a row.
 pub(super) fn mapping(entries: &Map<String, Json>) -> Value {
     Value::from_pairs(
         entries
@@ -47,7 +48,7 @@ pub(super) fn integer(digits: &str) -> Value {
         .unwrap_or_else(|_| Value::from_object(Digits(digits.to_owned())))
 }
 
-/// A value as a row would hold it; a tuple is a list, a key a text.
+/// Converts a value back to JSON. A tuple becomes a list, and a key becomes a string.
 pub(super) fn to_json(value: &Value) -> Result<Json, Error> {
     Ok(match value.kind() {
         ValueKind::Undefined | ValueKind::None => Json::Null,
@@ -81,7 +82,7 @@ pub(super) fn to_json(value: &Value) -> Result<Json, Error> {
     })
 }
 
-/// A text; None of anything else, bytes that are UTF-8 among it.
+/// The text of a string; `None` for any other value, even for bytes that are UTF-8.
 pub(super) fn text_of(value: &Value) -> Option<&str> {
     value.as_str().filter(|_| value.kind() == ValueKind::String)
 }
@@ -94,7 +95,7 @@ pub(super) fn to_str(value: &Value) -> Result<String, Error> {
     }
 }
 
-/// `repr(value)`. What Python would print as an object at an address is printed as a list.
+/// `repr(value)`. Iterators, which Python prints with their address, are printed as lists.
 pub(super) fn repr(value: &Value) -> Result<String, Error> {
     let joined = |items: &mut dyn Iterator<Item = Result<String, Error>>| {
         let items: Result<Vec<String>, Error> = items.collect();
@@ -134,7 +135,7 @@ pub(super) fn repr(value: &Value) -> Result<String, Error> {
     })
 }
 
-/// An integer of more than 128 bits: it is printed, no more.
+/// An integer beyond 128 bits. It can be printed, but not used in arithmetic.
 #[derive(Debug)]
 struct Digits(String);
 
@@ -156,11 +157,11 @@ pub(super) struct Range {
     step: i64,
 }
 
-/// Entries of a range, at most: a template is no place for more.
+/// Most entries of a range; a template does not need more.
 const LONGEST_RANGE: u64 = 1_000_000;
 
 impl Range {
-    /// The function of this name.
+    /// The function `range` of templates.
     pub fn function(first: i64, stop: Option<i64>, step: Option<i64>) -> Result<Value, Error> {
         let (start, stop) = stop.map_or((0, first), |stop| (first, stop));
         let range = Range {
@@ -230,7 +231,7 @@ impl List {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Refuses what holds this list: it would be printed without end.
+    /// Refuses an item that contains this list: printing the list would not end.
     fn accept(&self, item: &Value) -> Result<(), Error> {
         match holds(item, self) {
             true => Err(refused("a list within itself")),
@@ -238,7 +239,7 @@ impl List {
         }
     }
 
-    /// A list of the same items.
+    /// A new list with the same items.
     pub fn copy(&self) -> Value {
         List::value(self.items().clone())
     }
@@ -321,7 +322,7 @@ impl Object for List {
     }
 }
 
-/// The index that a place counted from the end or the beginning is.
+/// Index of a place in a list, where a negative place counts from the end.
 fn position(place: i64, length: usize) -> usize {
     match usize::try_from(place) {
         Ok(place) => place,
