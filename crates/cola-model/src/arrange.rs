@@ -1,27 +1,29 @@
-//! How the values of a tensor in a file are brought into the order in which layers use them.
+//! Brings the values of a tensor from their order in a file into the order that layers use.
 
 use tch::{Kind, Tensor};
 
 use super::ModelError;
 
-/// How values lie in a file.
+/// Order of a tensor's values in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrange {
-    /// As in memory, or one row for all rows.
+    /// The order in memory. A single row is repeated for all rows.
     Same,
-    /// `[in, out]`.
+    /// `[in, out]`; in memory `[out, in]`.
     Transposed,
-    /// Query, key and value of the first head, then of the second: `heads` of them.
+    /// The rows of query, key and value of the first head, then those of the second, and so on for
+    /// so many heads.
     ByHead(i64),
-    /// Within each of `heads` heads the two numbers of a rotated pair one after the other, as Meta's Llama has them;
-    /// in memory all first numbers come before all second ones.
+    /// In each of so many heads, the two numbers of a rotated pair are adjacent, as in Meta's
+    /// Llama; in memory all first numbers of a head come before all second ones.
     Interleaved(i64),
-    /// As in memory, but each value greater by 1.
+    /// The order in memory, but each value is greater by 1.
     LessOne,
 }
 
 impl Arrange {
-    /// `part` of a tensor in memory, seen so that what [`apply`](Self::apply) gives can be copied into it.
+    /// `part` of a tensor in memory, viewed in a shape into which the result of
+    /// [`apply`](Self::apply) can be copied.
     pub fn place(self, part: Tensor) -> Result<Tensor, ModelError> {
         let inner = part.size().split_off(1);
         Ok(match self {
@@ -35,7 +37,8 @@ impl Arrange {
         })
     }
 
-    /// The values of a file, or whole heads or rows of them, as they are copied into a place of size `place`.
+    /// The values of a file (all of them, or those of some heads or rows), rearranged to be copied
+    /// into a view of size `place`.
     pub fn apply(self, source: &Tensor, place: &[i64]) -> Result<Tensor, ModelError> {
         let inner = || source.size().split_off(1);
         Ok(match self {

@@ -86,7 +86,7 @@ impl Attention {
                     batch.window,
                     self.heads(),
                 )?;
-                // Such batches are packed only where the kernel applies.
+                // Batches without buckets are packed only where the kernel applies.
                 attended.ok_or_else(|| tch::TchError::Torch("no attention kernel".into()))?
             }
         };
@@ -109,7 +109,7 @@ impl Attention {
         }
     }
 
-    /// Libtorch's attention, `[N, heads * head_dim]`.
+    /// Attention by libtorch's operations, bucket by bucket: `[N, heads * head_dim]`.
     fn attend_buckets(
         &self,
         queries: &Tensor,
@@ -135,7 +135,7 @@ impl Attention {
         Ok(attended.f_index_select(0, &buckets.restore)?)
     }
 
-    /// Queries and keys `[N, heads + KV heads, head_dim]` through their norm.
+    /// Applies the norm to queries and keys `[N, heads + KV heads, head_dim]`.
     fn normed(&self, norm: &HeadNorm, query_key: &Tensor) -> Result<Tensor, ModelError> {
         let (query, key) = match norm {
             HeadNorm::PerHead(norm) => return norm.forward(query_key),
@@ -153,7 +153,7 @@ impl Attention {
         Ok(Tensor::f_cat(&parts, 1)?)
     }
 
-    /// One bucket: `[rows * queries, heads * head_dim]`.
+    /// Attention in one bucket: `[rows * queries, heads * head_dim]`.
     fn attend(
         &self,
         queries: &Tensor,
@@ -169,8 +169,9 @@ impl Attention {
         } = self.spec;
         let (rows, nq, nk) = (bucket.rows, bucket.queries, bucket.keys);
         let groups = heads / key_value_heads;
-        // The query heads that share a key head become queries of that head: the memory-efficient
-        // kernel knows no groups, and without it every score would be written out.
+        // The query heads that share a key head become queries of that head: libtorch's
+        // memory-efficient kernel has no grouped heads, and other kernels would write every score
+        // to memory.
         let q = queries
             .f_index_select(0, &bucket.query_index)?
             .f_view([rows, nq, key_value_heads, groups, head_dim])?
@@ -205,8 +206,8 @@ impl Attention {
             .f_reshape([rows * nq, heads * head_dim])?)
     }
 
-    /// Attention with capped scores, which no fused kernel knows: `[rows, KV heads, queries,
-    /// head_dim]`.
+    /// Attention with capped scores, which no fused kernel supports:
+    /// `[rows, KV heads, queries, head_dim]`.
     fn attend_capped(
         &self,
         q: &Tensor,

@@ -1,5 +1,5 @@
-//! Rows of different lengths in one pass: linear parts on packed tokens, attention by segment or in
-//! buckets.
+//! Runs rows of different lengths in one pass: matrix products on all packed tokens, attention by
+//! segment or in buckets.
 //!
 //! ```text
 //! segments      a a a | b b b b b | c            packed, [N, D], zeros up to a few at the end
@@ -16,26 +16,26 @@ use super::{ModelError, buckets::Buckets, kernels, linear::padded_rows, transfer
 /// keys first, already rotated.
 pub type KeyValue = super::Frozen;
 
-/// New nodes of one row, at one position of a chain.
+/// New nodes of one row, at one position of a chain. A node is a token of the row's token tree.
 pub struct Segment<'a> {
     /// Residual stream of the nodes, `[n, D]`.
     pub residual: &'a Tensor,
     /// Position of each node (its depth in the token tree).
     pub positions: &'a [i64],
-    /// Keys and values of earlier nodes at this chain position, with how many of the first of them
-    /// to use.
+    /// Keys and values of earlier nodes at this chain position. Of each tensor only the first rows
+    /// are used, as many as the number beside it says.
     pub context: Vec<(&'a KeyValue, i64)>,
-    /// Which nodes see which.
+    /// The nodes that the new nodes attend to.
     pub visible: Visibility<'a>,
 }
 
-/// What the new nodes of a segment attend to, among its context and themselves. A layer's window
-/// hides of that what lies too far back.
+/// The nodes, of its context and its own, that the new nodes of a segment attend to. A layer's
+/// window restricts these further, to recent positions.
 pub enum Visibility<'a> {
-    /// The whole context and each other. Right for a single node that continues a sequence, the
-    /// context being the last nodes before it.
+    /// Each node attends to the whole context and to the new nodes up to itself. Meant for a single
+    /// node that continues a sequence, with the nodes before it as context.
     All,
-    /// A tree.
+    /// Each node attends to its ancestors in a token tree.
     Tree {
         /// Position of each context node, `[m]`.
         context: &'a [i64],
@@ -45,7 +45,8 @@ pub enum Visibility<'a> {
 }
 
 impl Segment<'_> {
-    /// Which of its `context` keys, and after them its own nodes, one of its nodes sees.
+    /// The keys that `node` attends to: indices below `context` are keys of the context, the others
+    /// are the segment's own nodes.
     pub(super) fn seen_by(
         &self,
         node: usize,
@@ -78,15 +79,16 @@ impl Segment<'_> {
 
 /// Segments packed for one layer.
 pub struct Batch<'a> {
-    /// `[N, D]`: the segments' nodes, then zeros up to a number of rows that is multiplied fast.
+    /// `[N, D]`: the segments' nodes, then zeros up to [`padded_rows`].
     pub(super) residual: Tensor,
-    /// `[N]`.
+    /// Position of each row of `residual`, `[N]`.
     pub(super) positions: Tensor,
     /// Largest position.
     pub(super) last_position: i64,
     pub(super) segments: &'a [Segment<'a>],
     pub(super) window: Option<i64>,
-    /// `None` where attention reads the segments themselves.
+    /// The segments, padded for libtorch's attention; `None` if the CPU kernel reads the segments
+    /// themselves.
     pub(super) buckets: Option<Buckets>,
     lengths: Vec<i64>,
     last_positions: Vec<i64>,
@@ -94,7 +96,7 @@ pub struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// Packs the segments for a layer in which a node sees itself and the `window - 1` positions
-    /// before it (`None`: all). Tensors are moved to the device of the first residual.
+    /// before it (`None`: all). Index tensors are created on the device of the first residual.
     pub fn pack(segments: &'a [Segment<'a>], window: Option<i64>) -> Result<Self, ModelError> {
         let direct = segments.iter().all(|segment| {
             let context = segment.context.iter();
@@ -105,7 +107,7 @@ impl<'a> Batch<'a> {
         Self::pack_for(segments, window, direct)
     }
 
-    /// For attention that reads the segments themselves, or for libtorch's.
+    /// Packs the segments for the CPU's attention kernel (`direct`) or for libtorch's attention.
     pub(super) fn pack_for(
         segments: &'a [Segment<'a>],
         window: Option<i64>,
@@ -145,7 +147,7 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// Nodes of each segment, in order.
+    /// Number of nodes of each segment, in order.
     pub fn lengths(&self) -> &[i64] {
         &self.lengths
     }

@@ -1,4 +1,4 @@
-//! Whether what a row computes depends on its batch.
+//! Tests whether the results of a row depend on its batch.
 
 use tch::{Device, Kind, Tensor};
 
@@ -6,15 +6,16 @@ use super::{
     Applied, Batch, Frozen, Keep, LayerSpec, Model, ModelError, Segment, StepOptions, Visibility,
 };
 
-/// Lengths of the rows of the trial batch. The numbers of rows multiplied together, alone and in
-/// the batch, lie on both sides of where kernels change.
+/// Lengths of the rows of the trial batch. Products of one row and of all rows together have sizes
+/// for which libraries choose different kernels.
 const LENGTHS: [usize; 7] = [1, 2, 3, 8, 21, 45, 1];
 
 impl Model {
-    /// Tries, on every kind of layer of this model and on its head, whether rows together give the
-    /// same bits as each alone, and a token after its context the same as within its sequence.
-    /// They do on the CPU in f32 on some processors. Elsewhere it is not tried, and the answer is no: there
-    /// the kernels are chosen by the size of the batch.
+    /// Whether rows in one batch give the same bits as each row alone, and a token after its
+    /// context the same bits as within its sequence. This is tried on every kind of layer of this
+    /// model and on its head. It holds on the CPU in f32 on some processors. On other devices and
+    /// in other dtypes the answer is no without a trial: there the kernels are chosen by the size
+    /// of the batch.
     pub fn is_batch_invariant(&self) -> Result<bool, ModelError> {
         if self.compute().device != Device::Cpu || self.compute().kind != Kind::Float {
             return Ok(false);
@@ -56,7 +57,7 @@ impl Model {
             if !same(together, &alone[0])? {
                 return Ok(true);
             }
-            // Its last token by itself.
+            // The last token of the row alone, with the others as its context.
             let last = row.positions.len() - 1;
             let Some(context) = together.key_value.as_ref().filter(|_| last > 0) else {
                 continue;
@@ -107,7 +108,7 @@ impl TrialRow {
         let vocabulary = model.spec().vocabulary;
         let tokens = (0..length).map(|at| ((31 + 7919 * (row + 1) * (at + 1)) as i64) % vocabulary);
         let tokens: Vec<u32> = tokens.map(|token| token as u32).collect();
-        // A single token stands where one that is decoded would.
+        // A single token gets the position of a decoded one.
         let first = if length == 1 && !model.spec().learned_positions {
             40
         } else {

@@ -1,13 +1,13 @@
-//! What libtorch's attention runs on: segments padded to common shapes.
+//! Segments padded to common shapes, on which libtorch's attention runs.
 //!
 //! ```text
 //! segments      a a a | b b b b b | c            packed, [N, D]
 //! buckets       (a b) padded to one shape, (c) with its long context alone
 //! ```
 //!
-//! The padded shape of a segment depends on that segment alone, never on what else is in the batch:
-//! what a row computes must not depend on the rest of its batch. A batch costs three transfers to its device
-//! and no wait for it, however many buckets it has.
+//! The padded shape of a segment depends on that segment alone: the results of a row must not
+//! depend on the rest of its batch. A batch costs three transfers to its device and no wait for it,
+//! however many buckets it has.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -15,17 +15,18 @@ use tch::{Device, Kind, Tensor};
 
 use super::{ModelError, Segment, Visibility, transfer::upload};
 
-/// What libtorch's attention runs on.
+/// The segments of a batch, grouped by padded shape.
 pub(super) struct Buckets {
-    /// Context of all segments, whole; the buckets index what is used of it, after the batch's own
-    /// nodes.
+    /// Context tensors of all segments. A bucket's indices count the batch's own nodes first, then
+    /// the rows of these tensors, of which only the used ones occur.
     pub context: Vec<Tensor>,
     pub each: Vec<Bucket>,
-    /// Where each packed node's output lies in the buckets' outputs, `[N]`.
+    /// Index of each packed node's output in the concatenated outputs of all buckets, `[N]`.
     pub restore: Tensor,
 }
 
-/// Segments attended together, padded to `queries` nodes that see `keys` nodes.
+/// Segments whose attention is computed together, each padded to `queries` nodes that see `keys`
+/// nodes.
 pub(super) struct Bucket {
     pub rows: i64,
     pub queries: i64,
@@ -38,11 +39,11 @@ pub(super) struct Bucket {
     pub mask: Tensor,
 }
 
-/// What shapes are padded to. Finer steps waste less work; coarser ones make fewer buckets, each of
-/// which costs launches.
+/// Shapes are padded to multiples of these. Small steps waste less work; large ones make fewer
+/// buckets, each of which costs kernel launches.
 #[derive(Clone, Copy)]
 struct Steps {
-    /// Nodes, but for one that decodes alone.
+    /// Step for the number of nodes; a single node, as in decoding, is not padded.
     queries: i64,
     keys: i64,
 }
@@ -69,7 +70,7 @@ fn round_up(n: i64, step: i64) -> i64 {
 /// A segment's place in the batch.
 struct Placed<'a> {
     segment: &'a Segment<'a>,
-    /// Its nodes.
+    /// Number of its nodes.
     nodes: i64,
     /// Packed index of its first node.
     start: i64,
@@ -80,7 +81,7 @@ struct Placed<'a> {
 }
 
 impl Buckets {
-    /// Of segments packed into `residual` `[N, D]`.
+    /// Groups segments that are packed into `residual` `[N, D]`.
     pub fn new(
         segments: &[Segment<'_>],
         window: Option<i64>,
@@ -130,7 +131,8 @@ impl Buckets {
     }
 }
 
-/// The segments' places; their context lies after the packed nodes and their padding.
+/// The segments' places. Indices of context nodes follow those of the packed nodes and their
+/// padding.
 fn place<'a>(segments: &'a [Segment<'a>], rows: i64) -> Vec<Placed<'a>> {
     let (mut start, mut context_start) = (0, rows);
     let mut placed = Vec::with_capacity(segments.len());
@@ -154,7 +156,7 @@ fn place<'a>(segments: &'a [Segment<'a>], rows: i64) -> Vec<Placed<'a>> {
     placed
 }
 
-/// What all buckets together send to the device.
+/// Arrays of all buckets, uploaded to the device together.
 struct Host {
     indices: Vec<i64>,
     hidden: Vec<bool>,
@@ -178,7 +180,7 @@ impl Host {
         window: Option<i64>,
     ) -> Plan {
         let start = self.indices.len() as i64;
-        // Padding repeats a row's first node: a valid index whose result nobody reads.
+        // Padding repeats a row's first node: a valid index whose result is never read.
         for member in members {
             let nodes = member.nodes;
             let index = (0..queries).map(|i| member.start + if i < nodes { i } else { 0 });
@@ -225,7 +227,7 @@ impl Plan {
 }
 
 impl Placed<'_> {
-    /// Where its context and its own nodes lie among packed and context nodes.
+    /// Appends the indices of its context and its own nodes among packed and context nodes.
     fn index_keys(&self, index: &mut Vec<i64>) {
         let mut start = self.context_start;
         for (key_value, used) in &self.segment.context {
@@ -235,8 +237,8 @@ impl Placed<'_> {
         index.extend(self.start..self.start + self.nodes);
     }
 
-    /// Hides padding keys, what the tree hides and what lies outside the window. Padding queries
-    /// see everything: an all-hidden row would be a softmax over nothing.
+    /// Hides padding keys, keys that the tree hides, and keys outside the window. Padding queries
+    /// see every key, because a softmax over no keys would not be finite.
     fn hide(&self, mask: &mut [bool], stride: usize, window: Option<i64>) {
         let keys = (self.context + self.nodes) as usize;
         let hide = |hidden: &mut bool| *hidden = true;
@@ -245,7 +247,7 @@ impl Placed<'_> {
             row[keys..].iter_mut().for_each(hide);
             match self.segment.visible {
                 Visibility::All => {
-                    // Its nodes continue the context one after the other.
+                    // The nodes continue the context at consecutive positions.
                     let before = position - query as i64 - self.context;
                     if let Some(window) = window {
                         let hidden = (position + 1 - window - before).clamp(0, keys as i64);
@@ -284,8 +286,8 @@ mod tests {
         indices.into_iter().map(|index| index as usize).collect()
     }
 
-    /// What each packed node sees, as indices into packed and context nodes: by the kernel's list,
-    /// and by the masks of the buckets.
+    /// The nodes that each packed node sees, as indices into packed and context nodes. Asserts that
+    /// the kernel's list and the masks of the buckets agree.
     fn seen(segments: &[Segment<'_>], window: Option<i64>) -> Vec<BTreeSet<usize>> {
         let batch = Batch::pack_for(segments, window, false).unwrap();
         let listed: Vec<BTreeSet<usize>> = place(segments, batch.residual.size()[0])
@@ -328,7 +330,7 @@ mod tests {
         (0..nodes * nodes).map(|i| i % nodes <= i / nodes).collect()
     }
 
-    /// A segment without context.
+    /// Visibility in a segment without context.
     fn whole(seen: &[bool]) -> Visibility<'_> {
         Visibility::Tree { context: &[], seen }
     }

@@ -19,7 +19,7 @@ use super::{Config, ModelError};
 pub struct Message {
     /// `system`, `user` or `assistant`.
     pub role: String,
-    /// What was said.
+    /// Text of the message.
     pub content: String,
 }
 
@@ -27,7 +27,7 @@ pub struct Message {
 #[derive(Debug)]
 pub struct ChatTemplate {
     path: PathBuf,
-    /// What it is called in errors.
+    /// Name of the template in errors.
     title: &'static str,
     source: String,
     environment: Environment<'static>,
@@ -71,7 +71,7 @@ impl ChatTemplate {
         Self::compile(path.to_owned(), key, source, special)
     }
 
-    /// The template as it is written.
+    /// Source text of the template.
     pub fn source(&self) -> &str {
         &self.source
     }
@@ -83,7 +83,7 @@ impl ChatTemplate {
         special: &[(String, String)],
     ) -> Result<Self, ModelError> {
         let mut environment = Environment::new();
-        // As transformers sets its own environment up.
+        // The settings of transformers' own environment.
         let mut syntax = SyntaxConfig::builder();
         syntax.trim_blocks(true).lstrip_blocks(true);
         environment.set_syntax(syntax.build().map_err(|error| ModelError::Malformed {
@@ -114,14 +114,15 @@ impl ChatTemplate {
         })
     }
 
-    /// The prompt for a conversation, up to where the assistant speaks next; where the last message is the assistant's,
-    /// up to where it goes on (transformers' `continue_final_message`).
+    /// The prompt for a conversation, up to the beginning of the assistant's next message. If the
+    /// last message is the assistant's, the prompt ends with that message, for the model to
+    /// continue (transformers' `continue_final_message`).
     pub fn render(&self, messages: &[Message]) -> Result<String, ModelError> {
         let Some((last, before)) = messages.split_last().filter(|(m, _)| m.role == ASSISTANT)
         else {
             return self.render_with(messages, true);
         };
-        // A mark tells where the message ends in what the template makes of it.
+        // A mark shows where the message ends in the rendered text.
         let mut messages = before.to_vec();
         messages.push(Message {
             role: last.role.clone(),
@@ -131,7 +132,8 @@ impl ChatTemplate {
         let Some(end) = rendered.rfind(MARK) else {
             return Err(self.error("it leaves out the beginning of the answer"));
         };
-        // A template that trims has trimmed the mark's own space, and would have trimmed the message.
+        // If the template has trimmed the space after the mark, it would have trimmed the message
+        // too.
         let (text, after) = (&rendered[..end], &rendered[end + MARK.len()..]);
         Ok(match after.starts_with(' ') {
             true => text.to_owned(),
@@ -153,7 +155,7 @@ impl ChatTemplate {
         self.environment
             .get_template(NAME)
             .and_then(|template| {
-                // transformers defines these two whether they are given or not.
+                // transformers defines these two even if they are not given.
                 let (tools, documents) = ((), ());
                 template.render(context! {
                     messages, tools, documents, add_generation_prompt, ..special
@@ -170,7 +172,8 @@ impl ChatTemplate {
     }
 }
 
-/// `{% generation %}` marks what an assistant says, for training; it renders what is inside.
+/// Replaces `{% generation %}` blocks, which mark an assistant's text for training, by blocks that
+/// only render their contents.
 fn without_generation(source: &str) -> String {
     static TAG: LazyLock<Regex> = LazyLock::new(|| {
         let tag = r"\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}";
@@ -187,7 +190,8 @@ fn without_generation(source: &str) -> String {
     TAG.replace_all(source, tag).into_owned()
 }
 
-/// Today as a template writes it, as in transformers; of `SOURCE_DATE_EPOCH`, where that is set, that day in UTC.
+/// The current local date in this format, as in transformers. If `SOURCE_DATE_EPOCH` is set, the
+/// date of that time in UTC.
 fn strftime_now(format: &str) -> Result<String, Error> {
     let fixed = std::env::var("SOURCE_DATE_EPOCH").ok();
     let fixed = fixed.and_then(|seconds| DateTime::from_timestamp(seconds.parse().ok()?, 0));
@@ -199,13 +203,13 @@ fn strftime_now(format: &str) -> Result<String, Error> {
     let refuse = |_| {
         Error::new(
             ErrorKind::InvalidOperation,
-            format!("strftime_now: `{format}` is no format"),
+            format!("strftime_now: `{format}` is not a valid format"),
         )
     };
     written.map(|()| text).map_err(refuse)
 }
 
-/// A template is one text, or a list of named ones of which `default` counts.
+/// The template in a field: a string, or the entry named `default` in a list of named templates.
 fn source_in(value: &Value) -> Option<String> {
     match value {
         Value::String(source) => Some(source.clone()),
@@ -239,7 +243,7 @@ mod tests {
     #[test]
     fn a_template_may_ask_for_the_day() {
         let year = rendered("{{ strftime_now('%Y') }}").unwrap();
-        // Whatever day the machine, or SOURCE_DATE_EPOCH, says it is.
+        // The year depends on the clock, or on SOURCE_DATE_EPOCH.
         assert!(year.len() == 4 && year.parse::<u32>().is_ok(), "{year}");
         let error = rendered("{{ strftime_now('%!') }}")
             .unwrap_err()

@@ -1,4 +1,5 @@
-//! `config.json` as it is on disk: typed access that names file and field when it fails.
+//! Typed access to the fields of `config.json` and similar files, with errors that name file and
+//! field.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +16,7 @@ pub struct Config {
     path: PathBuf,
     prefix: String,
     fields: Map<String, Value>,
-    /// What fields are called in the file, where that is something else.
+    /// Names of fields in the file, for those that have another name there.
     origins: BTreeMap<String, String>,
 }
 
@@ -40,7 +41,7 @@ impl Config {
         }
     }
 
-    /// Fields as if `path` held them.
+    /// A configuration of these fields, whose errors name `path`.
     pub(super) fn of(path: PathBuf, fields: Map<String, Value>) -> Self {
         Self {
             path,
@@ -50,7 +51,7 @@ impl Config {
         }
     }
 
-    /// The same, with the names that errors give to fields.
+    /// The same configuration, whose errors use these names for fields.
     pub(super) fn naming(self, origins: BTreeMap<String, String>) -> Self {
         Self { origins, ..self }
     }
@@ -132,7 +133,7 @@ impl Config {
             .ok_or_else(|| self.refuse(field, "is missing"))
     }
 
-    /// True or false, with what an absent field means.
+    /// True or false; `default` if the field is absent.
     pub fn flag(&self, field: &str, default: bool) -> Result<bool, ModelError> {
         Ok(self
             .typed(field, "true or false", Value::as_bool)?
@@ -156,8 +157,8 @@ impl Config {
         })
     }
 
-    /// Whether the field is there and `null`: some families mean by that something else than by
-    /// its absence.
+    /// Whether the field is there and `null`, which for some families means something else than an
+    /// absent field.
     pub fn says_null(&self, field: &str) -> bool {
         self.fields.get(field).is_some_and(Value::is_null)
     }
@@ -195,7 +196,7 @@ impl Config {
     }
 }
 
-/// A value in an error: not longer than a line.
+/// A value as an error quotes it: not longer than a line.
 fn brief(value: &Value) -> String {
     const LONGEST: usize = 80;
     let text = value.to_string();
@@ -206,8 +207,8 @@ fn brief(value: &Value) -> String {
 }
 
 /// The tokens that end a generation: `eos_token_id` of `generation_config.json`, else of
-/// `config.json`; one number or a list. Of a GGUF file those that its metadata names, and the control tokens that are
-/// known to end texts or turns by their names.
+/// `config.json`; one number or a list. For a GGUF file, the tokens that its metadata names, and
+/// control tokens that are known by name to end a text or a turn.
 pub fn stop_tokens(model: &Path) -> Result<Vec<u32>, ModelError> {
     match model.is_file() {
         true => gguf_stop_tokens(model),

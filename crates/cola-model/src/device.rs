@@ -1,4 +1,4 @@
-//! Where and in which dtype a model computes.
+//! The device and dtype of a model's computations.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::ModelError;
 /// Device and dtype.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compute {
-    /// Where the weights and states live.
+    /// Device of weights and states.
     pub device: Device,
     /// Dtype of weights and states.
     pub kind: Kind,
@@ -25,8 +25,8 @@ impl Compute {
     }
 }
 
-/// Reads `cpu`, or `cuda:N` and further GPUs after commas, and loads libtorch's CUDA backend when it
-/// is asked for.
+/// Parses `cpu`, or one or more GPUs as in `cuda:0,cuda:1`. Loads libtorch's CUDA backend if GPUs
+/// are named.
 pub fn parse_devices(text: &str) -> Result<Vec<Device>, ModelError> {
     let refuse = |reason: String| ModelError::Device {
         device: text.to_owned(),
@@ -65,7 +65,7 @@ pub fn parse_devices(text: &str) -> Result<Vec<Device>, ModelError> {
     Ok(indices.into_iter().map(Device::Cuda).collect())
 }
 
-/// Bytes that are free on a device; `None` where that cannot be known.
+/// Bytes that are free on a device; `None` if that is not known.
 pub fn free_memory(device: Device) -> Option<usize> {
     match device {
         Device::Cpu => free_on_host(),
@@ -74,7 +74,8 @@ pub fn free_memory(device: Device) -> Option<usize> {
     }
 }
 
-/// What the host has, or less where the process's control group (a container) may not use that much.
+/// Free memory of the host, or what the process's control group (a container) may still use, if
+/// that is less.
 fn free_on_host() -> Option<usize> {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
@@ -86,14 +87,15 @@ fn free_on_host() -> Option<usize> {
     usize::try_from(free).ok().filter(|&free| free > 0)
 }
 
-/// Bytes that may still be used of `available`, in a group with a (limit, used) if there is one. Files that are mapped or
-/// cached do not count as used: they give way.
+/// Bytes of `available` that may be used within a control group of (limit, used) bytes, if there is
+/// one. Mapped and cached files do not count as used, because they are dropped when memory is
+/// needed.
 fn within(available: u64, group: Option<(u64, u64)>) -> u64 {
     let left = group.map(|(limit, used)| limit.saturating_sub(used));
     left.map_or(available, |left| left.min(available))
 }
 
-/// As the CUDA runtime says, which libtorch has loaded.
+/// Free memory according to the CUDA runtime, which libtorch has loaded.
 #[cfg(unix)]
 fn free_on_cuda(index: usize) -> Option<usize> {
     use std::ffi::c_int;
@@ -121,7 +123,7 @@ fn free_on_cuda(_: usize) -> Option<usize> {
 }
 
 /// Registers libtorch's CUDA backend. The binary links only the CPU libraries, so that one build
-/// serves both. Nothing may ask libtorch about CUDA before this: it remembers the first answer.
+/// serves both. Must come before any query about CUDA, because libtorch remembers the first answer.
 fn load_cuda() -> Result<(), String> {
     let mut tried = Vec::new();
     for path in candidates() {
@@ -131,7 +133,7 @@ fn load_cuda() -> Result<(), String> {
         }
     }
     if Cuda::is_available() {
-        // Linked under another name.
+        // The backend is linked under another name.
         return Ok(());
     }
     Err(format!(
@@ -141,7 +143,8 @@ fn load_cuda() -> Result<(), String> {
     ))
 }
 
-/// By name (LD_LIBRARY_PATH), then beside the libtorch that is running.
+/// Paths to try: the bare name (found by LD_LIBRARY_PATH), then places near the libtorch that is
+/// loaded.
 fn candidates() -> Vec<PathBuf> {
     let name = "libtorch_cuda.so";
     let mut paths = vec![PathBuf::from(name)];
@@ -214,7 +217,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn the_libtorch_that_runs_is_found() {
-        // Makes sure it is loaded.
+        // Makes sure that libtorch is loaded.
         let _ = tch::Tensor::from_slice(&[1f32]);
         assert_eq!(candidates().len(), 3, "{:?}", candidates());
     }

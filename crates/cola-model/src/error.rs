@@ -1,4 +1,4 @@
-//! Why a model could not be loaded or run.
+//! Errors of loading and running a model.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,8 @@ use thiserror::Error;
 
 use super::Repeat;
 
-/// Errors of the model room. Each names the file, and the field or tensor in it.
+/// The reason why a model could not be loaded or run. Each error names the file, and the field or
+/// tensor in it.
 #[derive(Debug, Error)]
 pub enum ModelError {
     /// The model argument names nothing usable.
@@ -17,7 +18,7 @@ pub enum ModelError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// A file is there, but is not what it should be.
@@ -25,17 +26,18 @@ pub enum ModelError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         reason: String,
     },
-    /// A configuration field is missing, has the wrong type, or asks for what is not supported.
+    /// A configuration field is missing, has the wrong type, or asks for something that is not
+    /// supported.
     #[error("{}: `{field}`: {reason}", path.display())]
     Field {
         /// The configuration file.
         path: PathBuf,
         /// Dotted name of the field.
         field: String,
-        /// What is wrong.
+        /// The problem.
         reason: String,
     },
     /// A tensor is missing or is not what the configuration says.
@@ -45,39 +47,39 @@ pub enum ModelError {
         path: PathBuf,
         /// Name of the tensor in the file.
         tensor: String,
-        /// What is wrong.
+        /// The problem.
         reason: String,
     },
     /// The device cannot be used.
     #[error("option `device` {device}: {reason}")]
     Device {
-        /// As the user wrote it.
+        /// The device as the user wrote it.
         device: String,
-        /// What is wrong, and what to do.
+        /// The problem, and what to do about it.
         reason: String,
     },
-    /// The text cannot be turned into tokens, or back.
+    /// The text cannot be converted into tokens, or the tokens into text.
     #[error("{}: {reason}", path.display())]
     Tokenizer {
         /// The tokenizer file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         reason: String,
     },
     /// A sequence is longer than the model's learned positions.
-    #[error("position {position} is past the {most} positions the model learned")]
+    #[error("position {position} is past the {most} positions that the model has learned")]
     Position {
         /// The position.
         position: i64,
-        /// How many there are.
+        /// Number of positions the model learned.
         most: i64,
     },
-    /// A repeat semantics this model cannot run.
+    /// A [`Repeat`] that this model cannot run.
     #[error("option `repeat` {repeat}: {reason}")]
     Repeat {
-        /// As the user wrote it.
+        /// The option's value.
         repeat: Repeat,
-        /// Why not.
+        /// The reason why it cannot.
         reason: String,
     },
     /// libtorch refused an operation.
@@ -92,14 +94,14 @@ fn first_line(error: &tch::TchError) -> String {
 }
 
 impl ModelError {
-    /// Whether the device ran out of memory: the caller may try again with less at once.
+    /// Whether the device ran out of memory. If so, the caller may try again with smaller batches.
     pub fn is_out_of_memory(&self) -> bool {
         matches!(self, Self::Torch(error) if says_out_of_memory(&error.to_string()))
     }
 }
 
-/// Whether a message of libtorch says that memory ran out, which it says in words only: of a GPU "out of memory", of the CPU
-/// "can't allocate memory".
+/// Whether a message of libtorch says that memory ran out. There is no error code for this, only
+/// the text: "out of memory" for a GPU, "can't allocate memory" for the CPU.
 pub fn says_out_of_memory(text: &str) -> bool {
     text.contains("out of memory") || text.contains("can't allocate memory")
 }

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use tch::Tensor;
 
-/// A tensor nobody changes any more, which threads may read together.
+/// A tensor that is no longer changed, so that threads may read it at the same time.
 ///
 /// `tch::Tensor` is `Send` but not `Sync`, because a `&Tensor` can be aliased (`shallow_clone`)
 /// and the alias changed in place while another thread reads.
@@ -12,10 +12,10 @@ use tch::Tensor;
 pub struct Frozen(Tensor);
 
 // SAFETY: libtorch's own contract is that concurrent reads of a tensor are safe: reference counts
-// are atomic and kernels only read their inputs. What is wrapped here is written once, before it is
-// wrapped; in-place operations of this crate are on tensors that were just created or that one owner
-// holds alone (`engine::tail`). No tensor here requires a gradient, so no autograd metadata is made
-// lazily on reading.
+// are atomic and kernels only read their inputs. A tensor is written before it is wrapped here;
+// in-place operations of this workspace are on tensors that were just created or that one owner
+// holds alone (`tail` in `cola-engine`). No tensor here requires a gradient, so no autograd
+// metadata is made lazily on reading.
 unsafe impl Sync for Frozen {}
 
 impl Frozen {

@@ -1,4 +1,4 @@
-//! Final norm and language-model head, at asked-for nodes only.
+//! Final norm and language-model head, run only at nodes to read.
 
 use tch::{Device, Kind, Tensor};
 
@@ -12,36 +12,36 @@ use super::{
 
 /// Most logits computed at once: bounds the memory of a large vocabulary (64 MiB in f32).
 const LOGITS_AT_ONCE: i64 = 16 << 20;
-/// On a GPU, where every reading waits for all that is queued (1 GiB).
+/// The same on a GPU (1 GiB): larger, because every reading waits for all queued work.
 const LOGITS_AT_ONCE_CUDA: i64 = 256 << 20;
 
-/// What to read at one node: log-probabilities of these next tokens, besides the most likely one.
+/// Tokens whose log-probabilities are read at one node, besides that of the most likely one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadAt {
     /// Token ids.
     pub tokens: Vec<u32>,
 }
 
-/// What the model predicts at one node.
+/// The model's prediction at one node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
     /// The most likely next token; of several equal ones the first.
     pub argmax: u32,
     /// Its log-probability, nats.
     pub argmax_log_prob: f64,
-    /// Log-probability of the most likely token but one, nats.
+    /// Log-probability of the second most likely token, nats.
     pub second_log_prob: f64,
-    /// Log-probabilities of the asked-for tokens, nats.
+    /// Log-probabilities of [`ReadAt::tokens`], nats.
     pub log_probs: Vec<f64>,
 }
 
 impl Reading {
-    /// By how much the most likely token leads, nats.
+    /// Lead of the most likely token over the second, nats.
     pub fn lead(&self) -> f64 {
         self.argmax_log_prob - self.second_log_prob
     }
 
-    /// Whether the state it was read from was finite.
+    /// Whether the log-probabilities are finite, as they are if the state was.
     pub fn is_finite(&self) -> bool {
         self.argmax_log_prob.is_finite() && self.log_probs.iter().all(|p| p.is_finite())
     }
@@ -69,7 +69,7 @@ impl Head {
         Ok(logits.f_to_kind(Kind::Float)?)
     }
 
-    /// Reads nodes `[A, D]`, one [`ReadAt`] each.
+    /// Reads the predictions at nodes `[A, D]`, with one [`ReadAt`] for each.
     pub fn read(&self, residual: &Tensor, reads: &[&ReadAt]) -> Result<Vec<Reading>, ModelError> {
         let most = match residual.device() {
             Device::Cpu => LOGITS_AT_ONCE,
@@ -113,7 +113,8 @@ fn read_rows(logits: Rows<'_>, reads: &[&ReadAt]) -> Vec<Reading> {
     reads.iter().enumerate().map(read).collect()
 }
 
-/// On another device: `logits` `[A, V]`. One transfer each way, however much is asked.
+/// Readings from `logits` `[A, V]` on another device: one transfer each way, however many tokens
+/// are read.
 fn read_tensor(logits: &Tensor, reads: &[&ReadAt]) -> Result<Vec<Reading>, ModelError> {
     let vocabulary = logits.size()[1];
     let total = logits.f_logsumexp([1], false)?;

@@ -6,8 +6,8 @@ use super::{
     Frozen, KeyValue, ModelError, attention::Attention, batch::Batch, kernels, mlp::Mlp, norm::Norm,
 };
 
-/// A block of the frozen model. `&self`, residual in, residual out: it remembers nothing. The order
-/// of its parts is at [`LayerSpec`](super::LayerSpec).
+/// A decoder block of the frozen model, which keeps no state between calls. The order of its parts
+/// is at [`LayerSpec`](super::LayerSpec).
 #[derive(Debug)]
 pub struct Layer {
     pub(super) parallel: bool,
@@ -19,28 +19,28 @@ pub struct Layer {
     pub(super) mlp_output_norm: Option<Norm>,
 }
 
-/// What to make of a segment.
+/// Options for one segment of a batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepOptions {
-    /// What to keep of it.
+    /// Results to keep.
     pub keep: Keep,
     /// Damping: the residual becomes `x + alpha (F(x) - x)`. At 1, exactly `F(x)`.
     pub alpha: f64,
 }
 
-/// What to keep of a segment. A view keeps the whole batch's storage alive, so whatever is cached
-/// is copied.
+/// Results of a segment to keep. A view keeps the whole batch's storage alive, so results that are
+/// cached must be copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
     /// A copy of the residual stream.
     Residual,
     /// Copies of the residual stream and of the keys and values.
     Everything,
-    /// Views of both, for what is used up by the next step.
+    /// Views of both, for results that the next step consumes.
     Views,
 }
 
-/// What one layer made of one segment.
+/// Results of one layer for one segment.
 pub struct Applied {
     /// Residual stream after the layer, `[n, D]`.
     pub residual: Frozen,
@@ -49,19 +49,21 @@ pub struct Applied {
 }
 
 impl Layer {
-    /// How far back a node sees, itself included; `None` for all the way.
+    /// Number of positions that a node attends to, itself included; `None` for all.
     pub fn window(&self) -> Option<i64> {
         self.attention.spec.window
     }
 
-    /// Runs its matrix products alone, on `rows` rows of zeros, each product of a mixture on the rows
-    /// that an expert sees in the mean: the least time this layer can take, for benchmarks.
+    /// Runs only the matrix products of this layer, on `rows` rows of zeros; each expert of a
+    /// mixture gets the mean number of rows. This takes the least time that the layer can take, for
+    /// benchmarks.
     pub fn multiply_only(&self, rows: i64) -> Result<(), ModelError> {
         self.attention.multiply_only(rows)?;
         self.mlp.multiply_only(rows)
     }
 
-    /// Applies the layer to every segment of a packed batch, and makes of each what is asked.
+    /// Applies the layer to every segment of a packed batch, with one [`StepOptions`] for each
+    /// segment.
     pub fn forward(
         &self,
         batch: &Batch<'_>,

@@ -1,25 +1,27 @@
-//! The frozen LLM on libtorch: from a Hugging Face directory or a GGUF file to layers that are pure functions.
+//! The frozen LLM on libtorch: from a Hugging Face directory or a GGUF file to layers that are pure
+//! functions.
 //!
 //! # Words
 //!
 //! | word | meaning |
 //! | --- | --- |
 //! | layer | one decoder block, `0..L` ([`Layer`]) |
-//! | residual | the residual stream of some tokens, `[N, D]` |
-//! | segment | the new tokens of one sequence in a batch, with the keys and values they attend to ([`Segment`]) |
+//! | node | one token of a row's token tree; a plain sequence is a tree without branches |
+//! | residual | the residual stream of some nodes, `[N, D]` |
+//! | segment | the new nodes of one row in a batch, with the keys and values they attend to ([`Segment`]) |
 //! | batch | segments packed one after the other ([`Batch`]) |
 //! | head | final norm and output matrix: from residuals to log-probabilities ([`Reading`]) |
-//! | family | how an architecture's files are read: `config.json` into a [`ModelSpec`] |
+//! | family | architectures whose `config.json` one module reads into a [`ModelSpec`] |
 //!
 //! ```text
 //! config.json ──family──▶ ModelSpec ─┐
 //! *.safetensors ──mmap──▶ Weights ───┴▶ Model { embedding, layers[0..L], head }
 //! ```
 //!
-//! A family file reads its `config.json` into a [`ModelSpec`] and names its tensors; everything
-//! after that is driven by the spec. A [`Layer`] takes a packed batch of residuals
-//! `[N, D]` and returns residuals, with the keys and values of that application: they belong to a
-//! position of the chain, so a layer visited twice has two independent sets.
+//! The module of a family reads `config.json` into a [`ModelSpec`] and names the family's tensors;
+//! everything after that is driven by the spec. A [`Layer`] takes a packed batch of residuals
+//! `[N, D]` and returns residuals, with the keys and values of that application. Keys and values
+//! belong to a position of the chain, so a layer visited twice has two independent sets.
 //!
 //! # Example
 //!

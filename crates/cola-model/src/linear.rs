@@ -21,7 +21,7 @@ enum Weight {
 }
 
 impl Linear {
-    /// Takes over the weights, in the form in which products are fastest.
+    /// Takes over the weights, and packs them if that makes products faster.
     pub fn new(weight: Frozen, bias: Option<Frozen>) -> Result<Self, ModelError> {
         let mut linear = Self::plain(weight);
         linear.bias = bias;
@@ -33,7 +33,8 @@ impl Linear {
         Ok(linear)
     }
 
-    /// Weights that are used as they lie: they may be part of something else.
+    /// Uses the weights without packing them: they may be shared, as a tied head shares the
+    /// embedding.
     pub fn plain(weight: Frozen) -> Self {
         Self {
             input: weight.size().last().copied().unwrap_or(0),
@@ -66,9 +67,9 @@ impl Linear {
     }
 }
 
-/// The number of rows at which `rows` are multiplied. On the CPU one of a few: code for every new
-/// number of rows takes about a millisecond to make. Never a single row, which is added up in
-/// another order than rows of a batch.
+/// The number of rows to which `rows` are padded for a product. On the CPU it is one of a few
+/// numbers, because generating code for a new number of rows takes about a millisecond. It is never
+/// 1, because a single row is summed in another order than the rows of a batch.
 pub fn padded_rows(rows: i64, device: Device) -> i64 {
     if device != Device::Cpu || rows == 0 {
         return rows;

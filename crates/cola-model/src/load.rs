@@ -1,7 +1,7 @@
-//! From a spec to its modules: which tensors of the files go where.
+//! Builds a model's modules from its spec: which tensors of the files go where.
 //!
-//! The same code loads a model and checks one: it asks a [`Source`] for every tensor it needs, and
-//! only the source knows whether values are copied or headers are read.
+//! The same code loads a model and checks one: it requests every tensor from a [`Source`], and only
+//! the source knows whether values are copied or headers are read.
 
 use std::{cell::RefCell, sync::Arc};
 
@@ -21,20 +21,20 @@ use super::{
     weights::Weights,
 };
 
-/// A tensor in memory, and the tensors in the files it is put together from.
+/// A tensor in memory, and the tensors of the files from which it is put together.
 pub struct Wanted {
-    /// Its shape; the pieces fill the rows of it seen as `[R, last dimension]`, or as `[R]` if it
-    /// has but one.
+    /// Its shape. The pieces fill rows of the tensor, viewed as `[R, last dimension]`, or as `[R]`
+    /// if it has one dimension.
     shape: Vec<i64>,
     pieces: Vec<Piece>,
 }
 
-/// A tensor in the files, and where it goes.
+/// A tensor in the files, and the rows that it fills.
 struct Piece {
     name: String,
     /// Its shape in the file.
     shape: Vec<i64>,
-    /// Which index of its first dimension is meant, where it holds one tensor for each expert.
+    /// Index in its first dimension, if the tensor in the file holds all experts.
     slice: Option<i64>,
     /// First row it fills.
     start: i64,
@@ -43,7 +43,7 @@ struct Piece {
     arrange: Arrange,
 }
 
-/// Where a loader gets its tensors.
+/// Provides the tensors that a [`Loader`] needs.
 pub trait Source {
     fn tensor(&self, wanted: &Wanted) -> Result<Frozen, ModelError>;
 }
@@ -75,7 +75,7 @@ impl Source for Copying<'_> {
     }
 }
 
-/// Reads headers only, and collects what is wrong. What it builds is hollow.
+/// Reads headers only, and collects problems. The modules built from it have empty weights.
 pub struct Checking<'a> {
     pub weights: &'a Weights,
     pub problems: RefCell<Vec<ModelError>>,
@@ -93,10 +93,10 @@ impl Source for Checking<'_> {
     }
 }
 
-/// Largest embedding, bytes, of which a tied head has a copy of its own.
+/// Most bytes of an embedding of which a tied head keeps a copy of its own.
 const TWICE: usize = 64 << 20;
 
-/// Everything of a model but its spec.
+/// The parts of a model, without its spec.
 pub struct Parts {
     pub embedding: Frozen,
     pub positions: Option<Frozen>,
@@ -121,7 +121,7 @@ impl<S: Source> Loader<'_, S> {
             false => None,
         };
         let output = match spec.tied_head {
-            // Small enough to be kept twice, once in the form in which products are fast.
+            // Small enough for a second copy, which is packed for fast products.
             true if embedding.bytes() <= TWICE => {
                 Linear::new(Frozen::new(embedding.shallow_clone()), None)?
             }
@@ -302,7 +302,7 @@ impl<S: Source> Loader<'_, S> {
         Norm::new(read("weight")?, bias, spec)
     }
 
-    /// A matrix that is stored as it is used.
+    /// A matrix that is one tensor in the files.
     fn whole(&self, role: Role, shape: &[i64; 2]) -> Result<Frozen, ModelError> {
         let [rows, width] = *shape;
         self.source
@@ -341,7 +341,8 @@ impl<S: Source> Loader<'_, S> {
         }
     }
 
-    /// The shape that a tensor of shape `[rows, width]` or `[rows]` has in the file, and which part of that it is.
+    /// The shape in the file of a tensor of shape `[rows, width]` or `[rows]`, and the tensor's
+    /// index in the first dimension if the file keeps all experts together.
     fn stored_shape(
         &self,
         role: Role,
@@ -368,7 +369,7 @@ impl<S: Source> Loader<'_, S> {
         }
     }
 
-    /// How the values of a weight or bias lie in the file.
+    /// Order in the file of the values of a weight or bias.
     fn arrange(&self, role: Role, suffix: &str) -> Arrange {
         let Resolved { spec, stored, .. } = self.resolved;
         let attention = |l: usize| &spec.layers[l].attention;

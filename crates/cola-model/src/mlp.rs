@@ -22,15 +22,15 @@ pub struct Dense {
 /// Experts that each see the tokens routed to them.
 #[derive(Debug)]
 pub struct Mixture {
-    /// To a score for each expert.
+    /// Gives a score for each expert.
     pub(super) router: Linear,
     pub(super) experts: Vec<Expert>,
-    /// The expert all tokens use, and its gate, to one score.
+    /// The expert that all tokens use, and the gate that gives its score.
     pub(super) shared: Option<(Dense, Linear)>,
     pub(super) spec: MixtureSpec,
 }
 
-/// One of a mixture: `down(activation(gate(x)) * up(x))`.
+/// One expert of a mixture: `down(activation(gate(x)) * up(x))`.
 #[derive(Debug)]
 pub struct Expert {
     pub(super) gate_up: Linear,
@@ -101,7 +101,7 @@ impl Mixture {
         };
         // Every (token, expert) pair, sorted by expert: each expert's tokens lie together.
         let (_, order) = experts.f_flatten(0, 1)?.f_sort_stable(true, 0, false)?;
-        // Not bincount, which reads the largest id first: one wait for a GPU is enough.
+        // Not bincount, which waits for the GPU once more to read the largest id.
         let ids = Tensor::f_arange(self.spec.experts, (Kind::Int64, x.device()))?;
         let counts = experts
             .f_flatten(0, 1)?
@@ -124,8 +124,9 @@ impl Mixture {
         match &self.shared {
             None => Ok(mixed),
             Some((expert, gate)) => {
-                // As wide as what it gates: libtorch computes the last few of a tensor's numbers
-                // otherwise than the rest, and which these are must not depend on the batch.
+                // The gate is expanded before the sigmoid: libtorch computes the last few numbers
+                // of a tensor in another way than the rest, and which tokens these belong to must
+                // not depend on the batch.
                 let gate = gate.forward(x)?.f_expand_as(&mixed)?.f_contiguous()?;
                 let gate = gate.f_sigmoid()?;
                 Ok(mixed.f_add(&gate.f_mul(&expert.forward(x)?)?)?)
@@ -133,8 +134,8 @@ impl Mixture {
         }
     }
 
-    /// The experts over their tokens: `x` `[P, D]` holds `counts[0]` tokens for the first expert,
-    /// then `counts[1]` for the second, and so on.
+    /// Runs the experts on their tokens: `x` `[P, D]` holds `counts[0]` tokens for the first
+    /// expert, then `counts[1]` for the second, and so on.
     fn run_experts(&self, x: &Tensor, counts: &[i64]) -> Result<Tensor, ModelError> {
         let mut outputs = Vec::with_capacity(counts.len());
         let mut start = 0;

@@ -31,7 +31,7 @@ pub struct Model {
     head: Head,
 }
 
-/// What a model directory holds.
+/// Contents of a model directory or GGUF file.
 #[derive(Debug)]
 pub struct Inspection {
     /// The resolved architecture.
@@ -40,30 +40,30 @@ pub struct Inspection {
     pub stored: Option<Kind>,
     /// The weights files.
     pub files: Vec<std::path::PathBuf>,
-    /// Their size.
+    /// Size of the weights files in bytes.
     pub bytes: usize,
-    /// How the tensors are stored, by the bytes they take.
+    /// The encodings of the tensors, the one with the most bytes first.
     pub encodings: Vec<StoredAs>,
-    /// Why loading would be refused, as far as the files' headers tell.
+    /// Reasons for which loading would be refused, as far as the files' headers show them.
     pub problems: Vec<ModelError>,
 }
 
-/// The tensors of a model that are stored in one way.
+/// The tensors of a model that have the same encoding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredAs {
     /// Dtype or quantisation type.
     pub encoding: String,
     /// The tensors' names, sorted.
     pub tensors: Vec<String>,
-    /// Values in them.
+    /// Number of values in these tensors.
     pub values: usize,
-    /// Bytes they take in the files.
+    /// Bytes that these tensors take in the files.
     pub bytes: usize,
 }
 
 impl Model {
-    /// Loads the model at `path`: a directory with `config.json` and safetensors files, or a GGUF file, whose blocks
-    /// are dequantised into the compute dtype.
+    /// Loads the model at `path`: a directory with `config.json` and safetensors files, or a GGUF
+    /// file, whose blocks are dequantised into the compute dtype.
     pub fn load(path: &Path, compute: Compute) -> Result<Self, ModelError> {
         let _guard = tch::no_grad_guard();
         let (resolved, weights) = open(path)?;
@@ -91,7 +91,7 @@ impl Model {
         })
     }
 
-    /// What can be known of a model without copying its weights.
+    /// Reads the configuration and the headers of the weights files, without copying weights.
     pub fn inspect(path: &Path) -> Result<Inspection, ModelError> {
         let (resolved, weights) = open(path)?;
         let loader = Loader {
@@ -115,7 +115,8 @@ impl Model {
         })
     }
 
-    /// What `config.json` alone says of a model; its weights need not be there. For a GGUF file what its tables say.
+    /// The architecture of a model, read from `config.json` alone (the weights files need not be
+    /// there), or from the header of a GGUF file.
     pub fn describe(path: &Path) -> Result<ModelSpec, ModelError> {
         Ok(match path.is_dir() {
             true => family::resolve(&Config::read(path, "config.json")?)?.spec,
@@ -178,8 +179,8 @@ impl Model {
         &self.head
     }
 
-    /// Logits `[T, V]`, f32, of one plain sequence under a chain: the model as its definition
-    /// reads, one layer after the other, nothing shared, nothing cached.
+    /// Logits `[T, V]`, f32, of one plain sequence under a chain. Runs one layer after the other
+    /// and neither shares nor caches anything: the definition of the model.
     pub fn logits(
         &self,
         tokens: &[u32],
@@ -192,7 +193,7 @@ impl Model {
             .iter()
             .flat_map(|i| positions.iter().map(move |j| j <= i))
             .collect();
-        // Keys and values of each layer's visits so far, where they share a slot.
+        // With a shared slot: keys and values of each layer's visits so far.
         let mut slots: BTreeMap<cola_search::chain::Layer, Vec<KeyValue>> = BTreeMap::new();
         let mut residual = Frozen::new(self.embed(tokens, &positions)?);
         for Step { layer, alpha } in chain.steps() {
@@ -244,7 +245,7 @@ fn open(path: &Path) -> Result<(Resolved, Weights), ModelError> {
     weights.allow_missing_prefix(resolved.prefix);
     let name = |role| (resolved.name)(role) + ".weight";
     if resolved.spec.tied_head && weights.differ(&name(Role::Embedding), &name(Role::Head)) {
-        // As transformers does: a head with values of its own is no copy of the embedding.
+        // Like transformers, use the stored head if its values differ from those of the embedding.
         tracing::warn!(
             "config.json ties the head to the embedding, but the weights hold another head: it is used"
         );
@@ -253,7 +254,8 @@ fn open(path: &Path) -> Result<(Resolved, Weights), ModelError> {
     Ok((resolved, weights))
 }
 
-/// Tensors that need no reader: buffers of old versions, and a tied head stored all the same.
+/// Tensors that may be left unread: buffers that old versions saved, and the head if it is tied and
+/// stored all the same.
 fn ignored(resolved: &Resolved) -> impl Fn(&str) -> bool {
     let head = (resolved.name)(Role::Head) + ".weight";
     let tied = resolved.spec.tied_head;
@@ -275,7 +277,7 @@ fn hash(path: &Path, weights: &Weights) -> Result<String, ModelError> {
     Ok(hasher.finalize().to_hex()[..32].to_owned())
 }
 
-/// What is stored how, the most bytes first.
+/// Tensors grouped by encoding, the group with the most bytes first.
 fn encodings(weights: &Weights) -> Vec<StoredAs> {
     let mut by_name: BTreeMap<String, StoredAs> = BTreeMap::new();
     for (name, entry) in weights.entries() {
@@ -313,7 +315,7 @@ mod tests {
         assert_eq!(inspection.stored, Some(Kind::Half));
         assert_eq!(model.stored_kind(), Some(Kind::Half));
         assert_eq!((inspection.files.len(), model.depth()), (3, 6));
-        // Two bytes a parameter, and the headers.
+        // Two bytes per parameter, and the headers.
         let weights = 2 * model.spec().parameters() as usize;
         assert!((weights..weights + 20_000).contains(&inspection.bytes));
     }

@@ -1,9 +1,10 @@
-//! Products with weights laid out for oneDNN, which libtorch carries.
+//! Matrix products with weights packed for oneDNN, which libtorch contains.
 //!
-//! libtorch multiplies f32 matrices with MKL, weights as they lie. With weights packed beforehand
-//! oneDNN is up to twice as fast, on processors that are not Intel's above all, and adds each row up
-//! in one order, whatever else is in the batch. It is reached through libtorch's stable C interface,
-//! the one that compiled models call; where that has no such product, there is no packing.
+//! libtorch multiplies f32 matrices with MKL and unpacked weights. With packed weights oneDNN is up
+//! to twice as fast, most of all on processors that are not Intel's, and sums each row in one
+//! order, whatever the other rows in the batch are. It is reached through libtorch's stable C
+//! interface, which compiled models use too. If a libtorch's interface lacks these products,
+//! weights are not packed.
 
 use std::{
     ffi::{c_char, c_void},
@@ -15,7 +16,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::{Frozen, ModelError};
 
-/// A weight `[out, in]` as oneDNN wants it.
+/// A weight `[out, in]` in oneDNN's packed layout.
 #[derive(Debug)]
 pub struct Packed {
     weight: Frozen,
@@ -25,7 +26,7 @@ pub struct Packed {
 type Handle = *mut c_void;
 
 /// The functions of `torch/csrc/inductor/aoti_torch/c/shim.h` and `shim_cpu.h` that are used here.
-/// All return 0 if all went well.
+/// All return 0 on success.
 struct Interface {
     new_handle: unsafe extern "C" fn(Handle, *mut Handle) -> i32,
     call_dispatcher: unsafe extern "C" fn(*const c_char, *const c_char, *mut u64) -> i32,
@@ -42,7 +43,8 @@ struct Interface {
 }
 
 impl Packed {
-    /// Packs a weight `[out, in]`; `None` where that is not possible, or nothing would be won.
+    /// Packs a weight `[out, in]`; `None` if that is not possible, or would not make products
+    /// faster.
     pub fn new(weight: &Tensor) -> Result<Option<Self>, ModelError> {
         let kind = weight.kind();
         let suits = weight.device() == Device::Cpu
@@ -59,7 +61,7 @@ impl Packed {
         // SAFETY: the handle given is a live tensor; the new one is another reference to it.
         let made = unsafe { (interface.new_handle)(weight.as_ptr() as Handle, &raw mut owned) };
         check(made)?;
-        // The weight, which the call takes over, and no expected number of rows.
+        // The arguments: the weight, which the call takes over, and no expected number of rows.
         let mut stack = [owned as u64, 0];
         let (name, overload) = (c"mkldnn::_reorder_linear_weight", c"");
         // SAFETY: the stack holds what the schema `(Tensor self, SymInt? batch_size=None)` asks for
@@ -110,7 +112,8 @@ impl Packed {
     }
 }
 
-/// Whether libtorch lets oneDNN multiply bfloat16 on this processor; without these instructions the call fails.
+/// Whether libtorch lets oneDNN multiply bfloat16 on this processor. Without these instructions the
+/// call fails.
 fn multiplies_bfloat16() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("avx512bw")
@@ -128,7 +131,8 @@ fn failure() -> ModelError {
     tch::TchError::Torch("oneDNN could not multiply (libtorch said why above)".into()).into()
 }
 
-/// Looked up once: the program links libtorch, but not every libtorch has them.
+/// The functions, looked up once. `None` if the libtorch that is linked lacks them, or if they give
+/// other products than libtorch's own.
 fn interface() -> Option<&'static Interface> {
     static FOUND: OnceLock<Option<Interface>> = OnceLock::new();
     FOUND
@@ -145,8 +149,8 @@ fn interface() -> Option<&'static Interface> {
         .as_ref()
 }
 
-/// Whether a small product comes out as libtorch's own does: the functions are found by name alone, and another libtorch may
-/// mean something else by them.
+/// Whether a small product agrees with libtorch's own. The functions are found by name alone, and
+/// other versions of libtorch may define them differently.
 fn agrees_with_libtorch(interface: &Interface) -> bool {
     let numbers = |rows: i64, columns: i64, scale: f64| {
         let flat = Tensor::arange(rows * columns, (Kind::Float, Device::Cpu));

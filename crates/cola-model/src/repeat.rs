@@ -1,4 +1,4 @@
-//! What a layer sees when a chain visits it again.
+//! Attention of a layer that a chain visits again.
 
 use std::fmt;
 
@@ -6,29 +6,30 @@ use serde::{Deserialize, Serialize};
 
 use super::{ModelError, ModelSpec};
 
-/// Which keys and values the second and later visits of a layer attend to.
+/// The keys and values that the second and later visits of a layer attend to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Repeat {
-    /// Their own: what a model computes whose layers were copied.
+    /// Their own, as in a model whose layers were physically copied.
     #[default]
     Clean,
-    /// What a transformers cache with one slot a layer makes of it, for comparison with published
-    /// numbers: over the prompt, later visits attend to the keys and values of the first visit;
-    /// when a token is decoded (or is all of the prompt), every visit attends to all the slot
-    /// holds, which is the prompt and each earlier token once a visit.
+    /// Those in a transformers cache with one slot per layer, for comparison with published
+    /// numbers. In a pass over a prompt of several tokens, later visits attend to the keys and
+    /// values of the first visit. In a pass of a single token (a decoded one, or the whole prompt),
+    /// every visit attends to all that the slot holds: the prompt, and each earlier token once for
+    /// each visit.
     SharedSlot,
 }
 
 impl Repeat {
-    /// Refuses a model for which it is not known what the shared slot computes: with a sliding
-    /// window, the cache forgets by count of entries.
+    /// Refuses a shared slot for a model with a sliding window: transformers' cache then drops
+    /// entries by their count, and the result of that with repeated layers is not known.
     pub fn check(self, spec: &ModelSpec) -> Result<(), ModelError> {
         match self {
             Self::SharedSlot if spec.has_windows() => Err(ModelError::Repeat {
                 repeat: self,
                 reason: format!(
-                    "{} has layers with a sliding window here; only models without are supported",
+                    "{} has layers with a sliding window here; only models without a sliding window are supported",
                     spec.architecture
                 ),
             }),
@@ -46,12 +47,13 @@ impl fmt::Display for Repeat {
     }
 }
 
-/// What a later visit of a layer sees under [`Repeat::SharedSlot`] when `nodes` nodes pass it at
-/// once: of the `earlier` visits those it sees, and the visibility over theirs and its own nodes.
-/// `None` for a first visit. `seen` is the visibility of the nodes among each other.
+/// Attention of a later visit of a layer under [`Repeat::SharedSlot`], when `nodes` nodes pass the
+/// layer at once. Returns the visits out of `earlier` that they attend to, and the attention mask
+/// over the nodes of those visits followed by their own; `None` for a first visit. `seen` is the
+/// mask of the nodes among each other.
 ///
-/// Several nodes see those of the first visit as they saw each other then, and nothing of their
-/// own; a single node, as in decoding, sees every visit and itself.
+/// Several nodes attend to the nodes of the first visit as they did then, and not to their own new
+/// keys. A single node, as in decoding, attends to every visit and to itself.
 pub fn seen_in_slot<V>(
     mut earlier: Vec<V>,
     seen: &[bool],

@@ -1,6 +1,7 @@
-//! What a model is, resolved: the only description the layer implementation sees.
+//! The resolved description of a model, the only one that the implementation of layers uses.
 //!
-//! A family file turns `config.json` into these; nothing below asks which family it was.
+//! A family's module turns `config.json` into these types; code that uses them does not depend on
+//! the family.
 
 use serde::Serialize;
 
@@ -17,8 +18,8 @@ pub struct ModelSpec {
     pub vocabulary: i64,
     /// Longest sequence the model was made for, in tokens.
     pub max_positions: i64,
-    /// Whether a learned vector a position is added to the embedding (GPT-2); a sequence then
-    /// cannot be longer than `max_positions`.
+    /// Whether a learned vector for each position is added to the embedding (GPT-2); a sequence
+    /// then cannot be longer than `max_positions`.
     pub learned_positions: bool,
     /// Factor on the embedding, in the compute dtype (Gemma: `sqrt(D)`).
     pub embedding_scale: Option<f64>,
@@ -48,27 +49,27 @@ pub struct LayerSpec {
     pub attention_norm: Option<NormSpec>,
     /// Self-attention.
     pub attention: AttentionSpec,
-    /// Norm of what attention adds.
+    /// Norm of attention's output, before it is added to the residual stream.
     pub attention_output_norm: Option<NormSpec>,
     /// Norm before the MLP.
     pub mlp_norm: Option<NormSpec>,
     /// Feed-forward part.
     pub mlp: MlpSpec,
-    /// Norm of what the MLP adds.
+    /// Norm of the MLP's output, before it is added to the residual stream.
     pub mlp_output_norm: Option<NormSpec>,
 }
 
 /// A norm over the last dimension.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct NormSpec {
-    /// Which.
+    /// Kind of norm.
     pub kind: NormKind,
     /// Added under the root.
     pub epsilon: f64,
 }
 
-/// Kinds of norms. `r = x / sqrt(mean(x^2) + epsilon)` is computed in f32; where the result is
-/// rounded to the compute dtype differs by family and shows in 16 bits.
+/// Kinds of norms. `r = x / sqrt(mean(x^2) + epsilon)` is computed in f32. Families round the
+/// result to the compute dtype at different points, which matters in 16 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NormKind {
@@ -109,7 +110,7 @@ pub struct AttentionSpec {
     pub softcap: Option<f64>,
 }
 
-/// What a norm of queries and keys runs over.
+/// Extent of a norm of queries and keys.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QueryKeyNorm {
@@ -123,9 +124,9 @@ pub enum QueryKeyNorm {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MlpSpec {
-    /// One.
+    /// One feed-forward network.
     Dense(DenseSpec),
-    /// A few of many, chosen by token.
+    /// A few of many experts, chosen for each token.
     Mixture(MixtureSpec),
 }
 
@@ -148,7 +149,7 @@ pub struct DenseSpec {
 pub struct MixtureSpec {
     /// Number of experts.
     pub experts: i64,
-    /// How many of them, those with the largest `p`, a token uses.
+    /// Number of experts that a token uses: those with the largest `p`.
     pub active: i64,
     /// Inner width of an expert.
     pub intermediate: i64,
@@ -156,7 +157,7 @@ pub struct MixtureSpec {
     pub activation: Activation,
     /// Whether the `p` of the active experts are made to sum to 1.
     pub normalize: bool,
-    /// Inner width of one more expert, which every token uses, weighed by a gate of its own.
+    /// Inner width of one more expert, which every token uses, weighted by a gate of its own.
     pub shared: Option<i64>,
 }
 
@@ -233,7 +234,7 @@ impl MlpSpec {
         }
     }
 
-    /// Parameters one token meets.
+    /// Parameters that one token uses.
     fn active_parameters(&self, hidden: i64) -> i64 {
         match self {
             Self::Dense(dense) => dense.parameters(hidden),
@@ -274,7 +275,8 @@ impl LayerSpec {
         self.outside_mlp(hidden) + self.mlp.parameters(hidden)
     }
 
-    /// Floating-point operations of the linear parts for one token: two a weight it meets.
+    /// Floating-point operations of the linear parts for one token: two for each weight that the
+    /// token uses.
     pub fn flops_per_token(&self, hidden: i64) -> i64 {
         2 * (self.outside_mlp(hidden) + self.mlp.active_parameters(hidden))
     }
@@ -302,7 +304,7 @@ impl ModelSpec {
         tables + positions + self.final_norm.parameters(self.hidden)
     }
 
-    /// Whether any layer hides what lies far back.
+    /// Whether any layer has a sliding window.
     pub fn has_windows(&self) -> bool {
         self.layers
             .iter()

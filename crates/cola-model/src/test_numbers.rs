@@ -7,7 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 
 thread_local! {
-    /// Every test has a thread of its own.
+    /// Generator of one thread. Each test runs in a thread of its own, so it draws the same numbers
+    /// in every run.
     static RANDOM: RefCell<ChaCha8Rng> = RefCell::new(ChaCha8Rng::seed_from_u64(1));
 }
 

@@ -1,9 +1,9 @@
-//! Numbers of the host on the device.
+//! Copies numbers from the host to a device.
 
 use tch::{Device, TchError, Tensor, kind::Element};
 
-/// A one-dimensional tensor of `values` on `device`. To a GPU it goes through pinned memory, which
-/// the copy reads while this thread goes on: nothing waits for the work that is queued there.
+/// A one-dimensional tensor of `values` on `device`. For a GPU the values are copied from pinned
+/// memory, so that this thread does not wait for the copy, nor for other work queued on the GPU.
 pub fn upload<T: Element>(values: &[T], device: Device) -> Result<Tensor, TchError> {
     let host = Tensor::f_from_slice(values)?;
     match device {

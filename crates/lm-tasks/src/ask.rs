@@ -1,6 +1,6 @@
-//! From a row to its questions.
+//! Renders a row into its questions.
 //!
-//! Errors are reasons in words; the caller knows the row.
+//! Errors are plain reasons; the caller adds the row's place.
 
 use super::fewshot::{Example, Examples};
 use super::letters;
@@ -11,16 +11,17 @@ use super::target::{self, Prompt, Target};
 use crate::TEMPLATES;
 use pyjinja::{Row, python};
 
-/// How rows are asked, beside what the task says.
+/// Options of the prompts that are not in the task file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PromptOptions {
-    /// Prompts go through a chat template: an answer begins a turn, so that no delimiter stands before it.
+    /// Whether prompts go through a chat template: an answer then begins the assistant's message,
+    /// without a delimiter before it.
     pub chat: bool,
-    /// Every question is also asked with its options rotated.
+    /// Whether every question is also rendered with its options rotated.
     pub rotations: bool,
 }
 
-/// What comes before the prompt of a row.
+/// The text before the prompt of a row: description and solved examples.
 struct Head {
     text: String,
     parts: ContextParts,
@@ -52,13 +53,14 @@ impl Head {
     }
 }
 
-/// A rotation: what options and gold then are.
+/// The options after a rotation, and the index of the right one.
 struct Turned {
     options: Vec<String>,
     gold: usize,
 }
 
-/// The questions of a row: as the task asks it, then with the options rotated by one place, two, ..., where that is wanted.
+/// The questions of a row: with the options in the task's own order, then, if requested, with the
+/// options rotated by one place, by two, and so on.
 pub(super) fn ask(
     task: &TaskSpec,
     row: &Row<'_>,
@@ -106,8 +108,8 @@ pub(super) fn ask(
             false => ", or list them with option `letters`",
         };
         return Err(format!(
-            "option `rotations`: the prompt lists no options that could be rotated (options in a list of the row, \
-             or in columns of their own, can); leave it out{hint}"
+            "option `rotations`: the prompt lists no options that can be rotated (they must be in a list of the row, \
+             or in columns of their own); leave it out{hint}"
         ));
     }
     Ok(all)
@@ -154,9 +156,9 @@ fn one(
         (None, None) => None,
     };
     if let Some(turned) = turned {
-        // With letters the prompt is built from the options below, so it rotates by itself. Otherwise the task's template
-        // must have produced the rotated order; if it did not, scoring the rotated options would grade a different
-        // question.
+        // With letters the prompt is built from the options below, so it rotates by itself.
+        // Otherwise the task's template must have produced the rotated order; if it did not,
+        // scoring the rotated options would grade a different question.
         if !task.letters && options.as_ref() != Some(&turned.options) {
             return Err(
                 "option `rotations`: the options are not texts of the row, so they cannot be rotated; leave it out, or list \
@@ -192,7 +194,7 @@ fn one(
     })
 }
 
-/// Options that are prompts: each is read before the same continuation.
+/// A question whose options are prompts: the same continuation is scored after each.
 fn in_prompts(
     task: &TaskSpec,
     head: &Head,
@@ -230,7 +232,7 @@ fn only_text(target: &Target) -> Result<String, String> {
     Ok(target.texts(None)?.swap_remove(0))
 }
 
-/// What stands before an answer.
+/// The text between a prompt and an answer.
 fn delimiter(task: &TaskSpec, manner: PromptOptions) -> &str {
     match manner.chat {
         true => task.chat_delimiter(),
@@ -238,7 +240,7 @@ fn delimiter(task: &TaskSpec, manner: PromptOptions) -> &str {
     }
 }
 
-/// The right answers but the first.
+/// The right answers except the first.
 fn also_right(
     task: &TaskSpec,
     target: &Target,
@@ -279,7 +281,7 @@ fn question(
                 options,
             }
         }
-        // The target as it stands: no delimiter before it.
+        // The target without a delimiter before it.
         Output::LogLikelihood => Question::Text {
             text: only_text(target)?,
         },

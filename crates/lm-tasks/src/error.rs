@@ -1,16 +1,17 @@
-//! What can go wrong between a task's name and its samples.
+//! Errors of task files and their data.
 
 use std::path::{Path, PathBuf};
 
-/// An error in a task file or in its data. Every message names the file, the key or row in it, and what to do.
+/// An error in a task file or in its data. Every message names the file, the key or row in it, and
+/// what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
     /// Neither a built-in task nor a file.
-    #[error("no task named `{name}`: built in are {known}; or give the path of a YAML file")]
+    #[error("no built-in task is named `{name}`; known: {known}; or give the path of a YAML file")]
     UnknownTask {
-        /// As the user wrote it.
+        /// The name as the user wrote it.
         name: String,
-        /// The names there are.
+        /// The names of the built-in tasks.
         known: String,
     },
 
@@ -19,7 +20,7 @@ pub enum TaskError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 
@@ -28,22 +29,23 @@ pub enum TaskError {
     Yaml {
         /// The task file.
         file: String,
-        /// What is wrong, and where.
+        /// The problem, and where it is.
         message: String,
     },
 
-    /// A key of a task file that is unknown, has a wrong value, or asks for what is not supported.
+    /// A key of a task file that is unknown, has a wrong value, or asks for something that is not
+    /// supported.
     #[error("{file}: {key}: {message}")]
     Key {
         /// The task file.
         file: String,
         /// Dotted name of the key.
         key: String,
-        /// What is wrong with it.
+        /// The problem with its value.
         message: String,
     },
 
-    /// The task names no data file, or not for the split it evaluates.
+    /// The task names no data file, or none for the split it evaluates.
     #[error(
         "task `{task}`: {message}; give the rows with option `data`{}",
         hint(other)
@@ -51,31 +53,32 @@ pub enum TaskError {
     NoData {
         /// The task.
         task: String,
-        /// What it names instead.
+        /// The reason, for example the split that is missing.
         message: String,
-        /// Another way to rows: to fetch the dataset of the hub that the task names, or to make some.
+        /// Another way to get rows: fetch the hub's dataset that the task names, or generate rows.
         other: Option<String>,
     },
 
     /// The task names no data file to draw few-shot examples from.
     #[error(
-        "task `{task}`: num_fewshot: {message}; give the rows of the examples with option `fewshot_data`, or ask without them: option `num_fewshot` 0"
+        "task `{task}`: num_fewshot: {message}; give rows for the solved examples with option `fewshot_data`, or use \
+         option `num_fewshot` 0 for no examples"
     )]
     NoExamples {
         /// The task.
         task: String,
-        /// What it names instead.
+        /// The reason, for example the split that is missing.
         message: String,
     },
 
-    /// An option that asks of a task what it does not have.
+    /// An option that needs something the task does not have.
     #[error("task `{task}`: option `{option}`: {message}; leave it out, or give another task")]
     Option {
         /// The task.
         task: String,
-        /// Its name.
+        /// The option's name.
         option: &'static str,
-        /// Why it makes no sense.
+        /// The reason why it cannot be used.
         message: String,
     },
 
@@ -91,43 +94,44 @@ pub enum TaskError {
     Format {
         /// The data file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         message: String,
     },
 
-    /// A data file that cannot be read on from some place.
+    /// A data file that cannot be read beyond some place.
     #[error("{place}: {message}")]
     Broken {
         /// `file:line`.
         place: String,
-        /// What is wrong.
+        /// The problem.
         message: String,
     },
 
     /// More bad rows than [`LoadOptions::skip_bad_rows`](super::LoadOptions::skip_bad_rows) allows.
     #[error(
-        "{place}: {message}; bad rows skipped before it: {skipped}, as many as option `skip_bad_rows` allows"
+        "{place}: {message}; bad rows skipped before this one: {skipped}; option `skip_bad_rows` allows no more"
     )]
     TooManyBadRows {
-        /// Where the first is that is too many.
+        /// The place of the first bad row that is not allowed.
         place: String,
-        /// What is wrong with it.
+        /// The problem with that row.
         message: String,
-        /// How many were skipped.
+        /// Number of bad rows skipped before it.
         skipped: usize,
     },
 
-    /// One row that is malformed or does not fit the task. `place` is `file:line`, or `file: row n` in a JSON list.
+    /// One row that is malformed or does not fit the task. `place` is `file:line`, or `file: row n`
+    /// in a JSON list.
     #[error("{place}: {message}")]
     Row {
         /// `file:line`, or task and sample.
         place: String,
-        /// What is wrong.
+        /// The problem.
         message: String,
     },
 }
 
-/// The end of a message about rows that are not here.
+/// The end of the message of [`TaskError::NoData`]: another way to get rows.
 fn hint(other: &Option<String>) -> String {
     match other {
         Some(other) => format!(", or {other}"),

@@ -1,4 +1,4 @@
-//! Solved examples before the question.
+//! Few-shot prompts: solved examples before the question.
 
 use pyjinja::{Columns, PythonRandom, Row, no_column, python};
 use std::collections::HashMap;
@@ -11,12 +11,14 @@ use super::target::{self, Prompt};
 /// lm-evaluation-harness's seed of the draw.
 const SEED: u32 = 1234;
 
-/// The rows examples come from, and the state of their draw: one generator a task, one draw a question, in order.
+/// The rows that examples are drawn from, and the state of the draw. Each question draws once, in
+/// order.
 #[derive(Debug)]
 pub(super) struct Examples {
-    /// By what they say in the task's `same_column`: each is drawn from as if it were a task of its own.
+    /// The rows by their value in the task's `same_column`. Each pool has its own random generator,
+    /// as if it were a task of its own.
     pools: HashMap<String, Pool>,
-    /// The task as examples are told.
+    /// The task's spec with the values for examples.
     told: TaskSpec,
 }
 
@@ -26,15 +28,15 @@ struct Pool {
     random: PythonRandom,
 }
 
-/// A solved example as it is told: what is asked, and what is answered.
+/// The text of a solved example: a question and its answer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Example {
     pub question: String,
-    /// Between the two.
+    /// Text between question and answer.
     pub delimiter: String,
-    /// Empty where nothing is answered.
+    /// Empty if there is no answer.
     pub answer: String,
-    /// After the answer.
+    /// Text after the answer.
     pub end: String,
 }
 
@@ -42,7 +44,7 @@ impl Examples {
     /// Examples from these rows.
     ///
     /// # Errors
-    /// Fewer rows than the task draws, or one without its `same_column`.
+    /// Returns an error if there are fewer rows than the task draws, or if one has no `same_column`.
     pub fn new(spec: &TaskSpec, rows: Vec<Columns>) -> Result<Self, TaskError> {
         let refuse = |message| TaskError::NoExamples {
             task: spec.name.clone(),
@@ -66,7 +68,7 @@ impl Examples {
         })
     }
 
-    /// The examples for one question; must be called once a question, in order.
+    /// The examples for one question; must be called once per question, in order.
     pub fn draw(&mut self, question: &Columns) -> Result<Vec<Example>, String> {
         let spec = &self.told;
         let name = pool_name(spec, question)?;
@@ -82,7 +84,7 @@ impl Examples {
             }
         };
         if picked.len() < count {
-            // The question was drawn more than once: again, from all but it.
+            // The question itself was drawn more than once: draw again, from all other rows.
             let rest: Vec<usize> = others().collect();
             if rest.len() < count {
                 return Err(too_few(spec, &name, count, rest.len()));
@@ -97,12 +99,12 @@ impl Examples {
     }
 }
 
-/// Whether the question is one of the rows that examples come from.
+/// Whether questions and examples come from the same split.
 fn may_be_asked(spec: &TaskSpec) -> bool {
     spec.source.fewshot == spec.source.test
 }
 
-/// One more than is shown where the question itself may be drawn.
+/// Number of rows to draw: one more than are shown, if the question itself may be drawn.
 fn drawn(spec: &TaskSpec) -> usize {
     let own = usize::from(may_be_asked(spec));
     spec.num_fewshot.saturating_add(own)
@@ -118,7 +120,7 @@ fn pool_name(spec: &TaskSpec, row: &Columns) -> Result<String, String> {
     }
 }
 
-/// The rows to draw from, where there are enough of them.
+/// The pool of this name, if it has enough rows to draw from.
 fn pool<'p>(
     pools: &'p mut HashMap<String, Pool>,
     spec: &TaskSpec,
@@ -140,7 +142,7 @@ fn too_few(spec: &TaskSpec, name: &str, needed: usize, there: usize) -> String {
         Some(column) => format!(" whose {column} is {name}"),
         None => String::new(),
     };
-    format!("num_fewshot needs {needed} rows{of} to draw from, there are {there}")
+    format!("num_fewshot needs {needed} rows{of} to draw from, but there are only {there}")
 }
 
 fn example(spec: &TaskSpec, row: &Row<'_>) -> Result<Example, String> {

@@ -1,4 +1,5 @@
-//! Filters: what happens to a generated text before a metric sees it. Those of lm-evaluation-harness, `boxed` and `answer`.
+//! Filters, which process a generated text before a metric sees it: those of lm-evaluation-harness,
+//! and our own `boxed`, `letter` and `answer`.
 
 use super::letters;
 use super::listed_choice::ListedChoice;
@@ -8,7 +9,7 @@ use pyjinja::{Columns, PythonRegex, python};
 /// A named pipeline of filters; its name is the second half of a metric's key (`exact_match,strict-match`).
 #[derive(Debug, Clone)]
 pub struct Pipeline {
-    /// `none` where the task file lists no filters.
+    /// `none` if the task file lists no filters.
     pub name: String,
     pub(super) steps: Vec<Filter>,
 }
@@ -22,14 +23,14 @@ impl Pipeline {
         }
     }
 
-    /// What is left of `text`, an answer to the row `doc`.
+    /// The result of all filters for `text`, an answer to the row `doc`.
     pub fn apply(&self, text: &str, doc: &Columns) -> String {
         let first = text.to_owned();
         let steps = self.steps.iter();
         steps.fold(first, |text, step| step.apply(text, doc))
     }
 
-    /// Why a row cannot be answered, where a filter needs a column that it lacks.
+    /// Refuses a row that lacks a column that a filter needs.
     pub(super) fn check(&self, doc: &Columns) -> Result<(), String> {
         self.steps.iter().try_for_each(|step| match step {
             Filter::ListedChoice(_) => ListedChoice::check(doc),
@@ -37,18 +38,19 @@ impl Pipeline {
         })
     }
 
-    /// Whether the first thing this pipeline does is to look for a box, so that text after it is of no account.
+    /// Whether the pipeline's first step looks for a `\boxed{}`, so that text after the first one
+    /// does not count.
     pub fn reads_a_box(&self) -> bool {
         matches!(self.steps.first(), Some(Filter::Boxed { .. }))
     }
 
-    /// Whether the first thing this pipeline does is to look for a letter, and `text` can no longer become one.
+    /// Whether the pipeline's first step looks for a letter, and `text` can no longer become one.
     pub(super) fn is_beyond_letters(&self, text: &str) -> bool {
         matches!(self.steps.first(), Some(Filter::Letter { .. })) && letters::is_beyond(text)
     }
 }
 
-/// One step of a [`Pipeline`]. A sample has one response, so `take_first` is no step at all.
+/// One step of a [`Pipeline`]. A sample has one response, so `take_first` needs no step.
 #[derive(Debug, Clone)]
 pub(super) enum Filter {
     /// The `select`-th match of a pattern, or `fallback`.
@@ -57,27 +59,27 @@ pub(super) enum Filter {
         select: i64,
         fallback: String,
     },
-    /// The letter of the option in the row's `choices` that is answered, or a fallback.
+    /// The letter of the option that the text answers, out of the row's `choices`; or a fallback.
     ListedChoice(ListedChoice),
-    /// White space goes on both sides.
+    /// Removes white space on both sides.
     RemoveWhitespace,
     Lowercase,
     Uppercase,
-    /// The first complete `\boxed{...}`, or `fallback`. Ours.
+    /// The first complete `\boxed{...}`, or `fallback`. Not in lm-evaluation-harness.
     Boxed {
         fallback: String,
     },
-    /// The letter that is answered, or `fallback`. Ours.
+    /// The letter that the text answers, or `fallback`. Not in lm-evaluation-harness.
     Letter {
         fallback: String,
     },
-    /// The answer however it is marked, or `fallback`. Ours.
+    /// The answer as `extract_answer` finds it, or `fallback`. Not in lm-evaluation-harness.
     Answer {
         fallback: String,
     },
 }
 
-/// What lm-evaluation-harness puts where nothing was found.
+/// lm-evaluation-harness's answer if nothing was found.
 pub(super) const FALLBACK: &str = "[invalid]";
 
 impl Filter {

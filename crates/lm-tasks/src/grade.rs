@@ -1,9 +1,9 @@
-//! Verdicts: pure functions of a sample and of what the model made of it.
+//! Grades a model's output for a sample, with pure functions.
 
 use super::metric::Metric;
 use super::sample::{Question, Variant};
 
-/// Margins stay within this, so that they are finite numbers in every file.
+/// Margins are clamped to this, so that they are finite numbers in every file.
 pub const MARGIN_LIMIT: f64 = 1e9;
 
 /// The verdict on the log-probabilities of a question's options.
@@ -15,7 +15,7 @@ pub struct ChoiceVerdict {
     pub picked_norm: usize,
     /// The option with the highest sum per byte.
     pub picked_bytes: usize,
-    /// Right under the deciding metric.
+    /// Whether the answer is right under the deciding metric, the task's first.
     pub correct: bool,
     /// The gold option's score under the deciding metric minus the best other option's.
     pub margin: f64,
@@ -26,9 +26,9 @@ pub struct ChoiceVerdict {
 /// The verdict on a generated text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextVerdict {
-    /// Right under the deciding filter and metric.
+    /// Whether the answer is right under the deciding filter and metric, the task's first ones.
     pub correct: bool,
-    /// What the deciding filter leaves of the text.
+    /// The answer that the deciding filter finds in the text.
     pub answer: String,
     /// The values of [`TaskSpec::metric_keys`](super::TaskSpec::metric_keys).
     pub values: Vec<f64>,
@@ -37,16 +37,17 @@ pub struct TextVerdict {
 impl Variant<'_> {
     /// Grades the sums of log-probabilities of the options' continuations, in order.
     ///
-    /// NaN, and an option without a value, count as minus infinity, and no option is right whose own score is not
-    /// finite: a broken state answers nothing. Of a question that has no options nothing is right.
+    /// NaN and missing values count as minus infinity. An option whose score is not finite is never
+    /// right, because the model's state was not finite. For a question without options the verdict
+    /// is never right.
     pub fn grade_choice(&self, logprobs: &[f64]) -> ChoiceVerdict {
         let options = self.question.scored_options().len();
         let right = (0..options).filter(|&at| self.is_right_option(at));
         self.grade_options(logprobs, &right.collect::<Vec<_>>())
     }
 
-    /// By how much the picked option leads the next best one, nats: the least of the leads by the scores that the task's
-    /// metrics read.
+    /// Lead of the picked option over the next best one, nats: the smallest lead by any of the
+    /// scores that the task's metrics use.
     pub fn choice_lead(&self, logprobs: &[f64]) -> f64 {
         let scores = self.scores(logprobs);
         let metrics = self.sample.task.metrics.iter();
@@ -57,7 +58,16 @@ impl Variant<'_> {
             .fold(f64::INFINITY, f64::min)
     }
 
-    /// The same with another option as the right one: the control that searches for a wrong answer.
+    /// The options' scores under the deciding metric, in order: sums of log-probabilities (nats),
+    /// in all or for each character or byte.
+    pub fn deciding_scores(&self, logprobs: &[f64]) -> Vec<f64> {
+        let scores = self.scores(logprobs);
+        let deciding = self.sample.task.metrics.first().and_then(|m| scores.of(m));
+        deciding.unwrap_or(&scores.sums).clone()
+    }
+
+    /// Like [`grade_choice`](Self::grade_choice), with option `target` as the right one: for the
+    /// control that searches for a wrong answer.
     pub fn grade_choice_against(&self, logprobs: &[f64], target: usize) -> ChoiceVerdict {
         self.grade_options(logprobs, &[target])
     }
@@ -73,19 +83,17 @@ impl Variant<'_> {
         let values: Vec<f64> = (0..pipelines)
             .flat_map(|_| self.sample.task.metrics.iter().map(value))
             .collect();
-        let deciding = self.sample.task.metrics.first().and_then(|m| scores.of(m));
-        let deciding = deciding.unwrap_or(&scores.sums);
         ChoiceVerdict {
             picked: first_highest(&scores.sums),
             picked_norm: first_highest(&scores.normed),
             picked_bytes: first_highest(&scores.by_bytes),
             correct: values.first() == Some(&1.0),
-            margin: margin(deciding, wanted),
+            margin: margin(&self.deciding_scores(logprobs), wanted),
             values,
         }
     }
 
-    /// NaN, and an option without a value, count as minus infinity.
+    /// The scores of the options. NaN and missing values count as minus infinity.
     fn scores(&self, logprobs: &[f64]) -> Scores {
         let options = self.question.scored_options();
         let sum = |at: usize| {
@@ -97,7 +105,7 @@ impl Variant<'_> {
             let pairs = sums.iter().zip(options);
             pairs
                 .map(|(sum, option)| sum / length(option) as f64)
-                // Of nothing at all there is no share.
+                // An empty option with a sum of 0 gives NaN.
                 .map(|share| {
                     if share.is_nan() {
                         f64::NEG_INFINITY
@@ -114,8 +122,9 @@ impl Variant<'_> {
         }
     }
 
-    /// Grades the log-probability of the one text that is scored: right where greedy decoding writes it, which is where
-    /// the least lead of its tokens over the most likely others is above 0.
+    /// Grades the log-probability of the one text that is scored. It is right if greedy decoding
+    /// produces the text, that is, if `lead`, the smallest lead of its tokens over the most likely
+    /// other ones, is above 0.
     pub fn grade_log_likelihood(&self, log_prob: f64, greedy: bool, lead: f64) -> ChoiceVerdict {
         let value = |metric: &Metric| match metric {
             Metric::Greedy => f64::from(greedy),
@@ -135,12 +144,13 @@ impl Variant<'_> {
 
     /// Grades a generated text against `target`, normally the gold answer of the question.
     ///
-    /// The text may run on past a stop text: it is cut there first. Where nothing is generated nothing is right.
+    /// The text is first cut at a stop text. For a question that does not ask for generated text
+    /// the verdict is never right.
     pub fn grade_text(&self, text: &str, target: &str) -> TextVerdict {
         self.grade_text_among(text, &[target])
     }
 
-    /// The same against several answers, any of which is right.
+    /// Like [`grade_text`](Self::grade_text), with several right answers.
     pub fn grade_text_among(&self, text: &str, targets: &[&str]) -> TextVerdict {
         let (until, asks_text) = match &self.question {
             Question::Generate { until, .. } => (until.as_slice(), true),
@@ -173,8 +183,9 @@ impl Variant<'_> {
 
     /// Whether decoding may stop: no further text changes the verdict or any reported value.
     ///
-    /// True at a stop text, at the first complete box where every filter of the task begins by reading a box, and where
-    /// they look for a letter as soon as there is more than one.
+    /// True after a stop text; after the first complete `\boxed{}`, if all filters of the task
+    /// begin by looking for one; and, if they look for a letter, as soon as the text can no longer
+    /// become one.
     pub fn is_complete(&self, text: &str) -> bool {
         let Question::Generate { until, .. } = &self.question else {
             return false;
@@ -195,7 +206,7 @@ impl Variant<'_> {
     }
 }
 
-/// What options are compared by.
+/// The scores by which options are compared.
 struct Scores {
     sums: Vec<f64>,
     normed: Vec<f64>,
@@ -203,7 +214,7 @@ struct Scores {
 }
 
 impl Scores {
-    /// Those that a metric reads.
+    /// The scores that a metric uses.
     fn of(&self, metric: &Metric) -> Option<&Vec<f64>> {
         match metric {
             Metric::Acc => Some(&self.sums),
@@ -214,7 +225,7 @@ impl Scores {
     }
 }
 
-/// By how much the best score is ahead of the second.
+/// Lead of the best score over the second best.
 fn lead(scores: &[f64]) -> f64 {
     let (mut best, mut second) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
     for &score in scores {
@@ -235,7 +246,7 @@ pub fn truncate_at_stop<'t>(text: &'t str, until: &[String]) -> &'t str {
     })
 }
 
-/// The index of the highest score; of equal ones the first. 0 of none.
+/// The index of the highest score; of equal ones the first. 0 if there are no scores.
 fn first_highest(scores: &[f64]) -> usize {
     let mut best = 0;
     for (at, score) in scores.iter().enumerate() {
@@ -246,7 +257,7 @@ fn first_highest(scores: &[f64]) -> usize {
     best
 }
 
-/// How far the best of the wanted options is ahead of the best other one.
+/// Lead of the best of the wanted options over the best other one.
 fn margin(scores: &[f64], wanted: &[usize]) -> f64 {
     let best = |own: bool| {
         let scores = scores.iter().enumerate();
@@ -254,7 +265,7 @@ fn margin(scores: &[f64], wanted: &[usize]) -> f64 {
         among.fold(f64::NEG_INFINITY, |best, (_, score)| best.max(*score))
     };
     match best(true) - best(false) {
-        // Both minus infinity: nothing is known in the target's favour.
+        // Both are minus infinity: this counts as the largest lead of the others.
         margin if margin.is_nan() => -MARGIN_LIMIT,
         margin => margin.clamp(-MARGIN_LIMIT, MARGIN_LIMIT),
     }

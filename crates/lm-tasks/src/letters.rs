@@ -1,4 +1,5 @@
-//! Options listed by letter, and the letter that is written: how Dr.LLM asks multiple choice.
+//! Multiple choice as in Dr.LLM: the prompt lists the options by letter, and the model generates a
+//! letter.
 
 use pyjinja::python;
 use serde_json::json;
@@ -10,7 +11,7 @@ use super::spec::{Output, TaskSpec};
 
 const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-/// Last line of a prompt that has none of its own.
+/// Last line of a prompt whose own last line does not end in a colon.
 const CUE: &str = "Answer:";
 
 /// The letter of an option, A for the first.
@@ -18,29 +19,30 @@ pub fn letter(at: usize) -> Option<&'static str> {
     LETTERS.get(at..=at)
 }
 
-/// The option a letter stands for.
+/// The index of the option with this letter.
 pub fn place(letter: &str) -> Option<usize> {
     LETTERS.find(letter).filter(|_| letter.chars().count() == 1)
 }
 
-/// Whether the options are the letters of options that the prompt lists itself.
+/// Whether the options are only letters, of options that the prompt itself lists.
 pub(super) fn are_letters(options: &[String]) -> bool {
     let mut options = options.iter().enumerate();
     options.all(|(at, option)| Some(option.as_str()) == letter(at))
 }
 
 impl TaskSpec {
-    /// The task with its options listed in the prompt by letter, and the letter generated instead of the options
-    /// scored; at most `max_tokens` are read.
+    /// The task with its options listed in the prompt by letter, and the letter generated instead
+    /// of the options scored; at most `max_tokens` are read.
     ///
     /// # Errors
-    /// The task has no options.
+    /// Returns an error if the task has no options.
     pub fn by_letters(mut self, max_tokens: usize) -> Result<Self, TaskError> {
         if !self.is_multiple_choice() {
             return Err(TaskError::Option {
                 task: self.name,
                 option: "letters",
-                message: "its answers are generated text: there are no options to list".to_owned(),
+                message: "its answers are generated text, so there are no options to list"
+                    .to_owned(),
             });
         }
         self.letters = true;
@@ -67,12 +69,14 @@ impl TaskSpec {
     }
 }
 
-/// A prompt with its options listed before its last line, if that ends in a colon, else before `Answer:`. A prompt
-/// whose options are letters lists them itself.
+/// A prompt with its options listed before its last line, if that ends in a colon, else before
+/// `Answer:`. A prompt whose options are letters lists them itself.
 pub(super) fn listed(prompt: &str, options: &[String]) -> Result<String, String> {
     if options.len() > LETTERS.len() {
         let (count, most) = (options.len(), LETTERS.len());
-        return Err(format!("{count} options: there are letters for {most}"));
+        return Err(format!(
+            "{count} options, but there are letters for only {most}"
+        ));
     }
     if are_letters(options) {
         return Ok(prompt.to_owned());
@@ -89,7 +93,8 @@ pub(super) fn listed(prompt: &str, options: &[String]) -> Result<String, String>
     Ok(text + cue)
 }
 
-/// The letter a text answers: `^(?:Answer:\s*)?([A-Za-z])\.?$` of the text without white space around it.
+/// The letter that a text gives as its answer: `^(?:Answer:\s*)?([A-Za-z])\.?$` of the text without
+/// white space around it.
 pub(super) fn answered(text: &str) -> Option<String> {
     let text = python::strip(text);
     let text = text.strip_prefix(CUE).map_or(text, python::lstrip);
@@ -103,7 +108,7 @@ pub(super) fn answered(text: &str) -> Option<String> {
     }
 }
 
-/// Whether nothing that may follow makes a text answer a letter.
+/// Whether no continuation of a text can give a letter as its answer.
 pub(super) fn is_beyond(text: &str) -> bool {
     let text = python::strip(text);
     if CUE.starts_with(text) {

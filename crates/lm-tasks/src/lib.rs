@@ -1,24 +1,27 @@
 //! Task files, rows, prompts and grading of lm-evaluation-harness, without Python.
 //!
-//! A task file is YAML in lm-evaluation-harness's dialect; [`resolve`] turns a built-in name or a path into a
-//! [`TaskSpec`], [`load_samples`] renders its rows into [`Sample`]s, and a sample grades what a model made of it:
-//! log-probabilities of options ([`Variant::grade_choice`]) or a generated text ([`Variant::grade_text`]). Grading is pure,
-//! so the same output has the same verdict however it was computed.
+//! A task file is YAML in lm-evaluation-harness's dialect; [`resolve`] turns a built-in name or a
+//! path into a [`TaskSpec`], [`load_samples`] renders its rows into [`Sample`]s, and a sample
+//! grades the output of a model: log-probabilities of options ([`Variant::grade_choice`]) or a
+//! generated text ([`Variant::grade_text`]). Grading is pure, so the same output has the same
+//! verdict however it was computed.
 //!
-//! Numbers must equal those of lm-evaluation-harness 0.4.13 on the same model and rows; what it decides in passing (Python's
-//! spelling of a list, the order of filters, a label that is a string of digits) is decided the same way here. What is not
-//! understood is refused by file and key, never ignored.
+//! Numbers must equal those of lm-evaluation-harness 0.4.13 on the same model and rows. Its
+//! incidental choices (Python's spelling of a list, the order of filters, a label that is a string
+//! of digits) are the same here. Anything in a task file that is not understood is refused by file
+//! and key, never ignored.
 //!
 //! # Words
 //!
 //! | word | meaning |
 //! | --- | --- |
-//! | task | a YAML file: where the rows are, how a row becomes a prompt, how an answer is graded ([`TaskSpec`]) |
+//! | task | a YAML file: source of the rows, templates of the prompts, grading of answers ([`TaskSpec`]) |
 //! | row, doc | one JSON object of a dataset |
-//! | sample | a row, rendered ([`Sample`]); its variants ask it with the options in other orders ([`Variant`]) |
-//! | question | what follows the prompt: options to score, a text, or text to generate ([`Question`]) |
-//! | filter | what cuts the answer out of a generated text ([`Pipeline`]) |
-//! | metric | whether an answer is right ([`Metric`]) |
+//! | sample | a row, rendered ([`Sample`]); its variants have the options in other orders ([`Variant`]) |
+//! | question | the task after the prompt: options or a text to score, or a text to generate ([`Question`]) |
+//! | gold | the right answer, or the index of the right option |
+//! | filter | a function that cuts the answer out of a generated text ([`Pipeline`]) |
+//! | metric | a function that says whether an answer is right, or how likely a text is ([`Metric`]) |
 //!
 //! # From task file to verdict
 //!
@@ -48,6 +51,7 @@
 //! ```
 
 mod ask;
+mod built_in;
 mod data;
 mod error;
 mod fewshot;
@@ -78,6 +82,7 @@ use std::sync::LazyLock;
 use pyjinja::Templates;
 
 pub use ask::PromptOptions;
+pub use built_in::built_in_names;
 pub use data::Condition;
 pub use error::TaskError;
 pub use filter::Pipeline;
@@ -87,13 +92,14 @@ pub use load::{LoadOptions, LoadedTask, load_samples};
 pub use metric::{ExactMatch, Mean, Metric, standard_error_key};
 pub use parse::DEFAULT_MAX_TOKENS;
 pub use process::Comparison;
-pub use resolve::{built_in_names, resolve};
+pub use resolve::resolve;
 pub use sample::{AlsoRight, ContextParts, ExampleParts, Question, Rendered, Sample, Variant};
 pub use spec::{DataSource, Output, TaskSpec};
 pub use target::joined as join_system;
 pub use wrong::WrongTarget;
 
-/// The templates of task files: lm-evaluation-harness's, and a filter of ours for worked solutions.
+/// The template engine of task files: lm-evaluation-harness's, with a filter `last_boxed` for worked
+/// solutions.
 static TEMPLATES: LazyLock<Templates> = LazyLock::new(|| {
     Templates::new().with_filter("last_boxed", |text| match math_answer::last_boxed(text) {
         Some(content) => Ok(content.trim().to_owned()),

@@ -1,7 +1,8 @@
-//! The filter `multi_choice_regex` of lm-evaluation-harness: the letter of an option, however the text names it.
+//! The filter `multi_choice_regex` of lm-evaluation-harness: the letter of an option, however the
+//! text names it.
 
-/// The column that lists a row's options.
 use pyjinja::{Columns, PythonRegex, is_punctuation, python};
+/// The column that lists a row's options.
 const COLUMN: &str = "choices";
 
 /// The filter with its options.
@@ -10,25 +11,28 @@ pub(super) struct ListedChoice {
     pub regex: PythonRegex,
     pub select: i64,
     pub fallback: String,
-    /// Three that apply to text and options alike before options are looked for.
+    /// Three options that apply both to the text and to the row's options before these are looked
+    /// for.
     pub regexes_to_ignore: Vec<PythonRegex>,
     pub ignore_case: bool,
-    /// Every punctuation of Unicode, unlike that of `exact_match`.
+    /// Ignores all punctuation of Unicode, unlike `exact_match`.
     pub ignore_punctuation: bool,
 }
 
 impl ListedChoice {
-    /// Why a row cannot be answered.
+    /// Refuses a row without a list of options.
     pub fn check(doc: &Columns) -> Result<(), String> {
         match doc.get(COLUMN).and_then(|value| value.as_array()) {
             Some(options) if !options.is_empty() => Ok(()),
             _ => Err(format!(
-                "the filter multi_choice_regex reads the options from a column `{COLUMN}`, a list, which the row lacks"
+                "the filter multi_choice_regex reads the options from a list in the column `{COLUMN}`, which the row \
+                 does not have"
             )),
         }
     }
 
-    /// What the pattern finds; else the letter of an option whose text is found, as `(B)`; else a letter after a colon.
+    /// The match of the pattern; else the letter, as `(B)`, of an option whose text is found; else
+    /// a letter after a colon.
     pub fn apply(&self, text: &str, doc: &Columns) -> String {
         let options = doc.get(COLUMN).and_then(|value| value.as_array());
         let options: Vec<String> = options
@@ -50,11 +54,11 @@ impl ListedChoice {
     }
 
     fn by_text(&self, text: &str, options: &[String]) -> Option<String> {
-        // The longest first, so that an option that begins another does not hide it.
+        // The longest option comes first, so that an option that begins another does not hide it.
         let mut patterns: Vec<String> = options.iter().map(|o| escaped(o)).collect();
         patterns.sort_by_key(|pattern| std::cmp::Reverse(pattern.chars().count()));
         let found = self.find(&PythonRegex::new(&patterns.join("|")).ok()?, text)?;
-        // Of options that say the same the last counts.
+        // If several options have the same text, the last counts.
         match options.iter().rposition(|option| *option == found) {
             Some(at) => Some(format!("({})", letter(at))),
             None => Some(found),

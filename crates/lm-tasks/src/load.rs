@@ -1,4 +1,4 @@
-//! From a task and its data to samples.
+//! Loads the rows of a task and renders them into samples.
 
 use pyjinja::{Columns, Row, python};
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ use super::sample::Sample;
 use super::spec::{DataSource, TaskSpec};
 use cola_hub::dataset_files;
 
-/// Columns that hold a row's id in datasets people use, the most telling first.
+/// Columns that hold a row's id in common datasets; the first one that a row has is used.
 const ID_COLUMNS: [&str; 9] = [
     "id",
     "ID",
@@ -30,52 +30,53 @@ const ID_COLUMNS: [&str; 9] = [
     "idx",
 ];
 
-/// What to load of a task.
+/// Options for loading a task's samples.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
     /// Rows from these files, one after the other, instead of those the task names.
     pub data: Vec<PathBuf>,
     /// Few-shot examples from these files, instead of those the task names.
     pub fewshot_data: Vec<PathBuf>,
-    /// At most this many samples, the first.
+    /// Most samples to load, from the first on.
     pub limit: Option<usize>,
-    /// Only rows that meet these, beside the task's own conditions.
+    /// Only rows that meet these conditions, and the task's own, are loaded.
     pub conditions: Vec<Condition>,
-    /// Bad rows to pass over before giving up.
+    /// Number of bad rows that may be skipped.
     pub skip_bad_rows: usize,
-    /// How rows are asked.
+    /// Options of the prompts.
     pub manner: PromptOptions,
 }
 
 /// A task's samples.
 #[derive(Debug)]
 pub struct LoadedTask {
-    /// In the order of the data.
+    /// The samples, in the order of the data.
     pub samples: Vec<Sample>,
-    /// The bad rows that were passed over: place and reason.
+    /// The bad rows that were skipped: place and reason.
     pub skipped: Vec<String>,
 }
 
 /// Loads the samples of a task, in the order of its data.
 ///
-/// Ids are the rows' own, else their line numbers. An id that appears again gets `#2`, `#3`, ... in the order of the data,
-/// so that ids are unique and do not depend on `limit`.
+/// Ids are the rows' own, else their line numbers. An id that appears again gets `#2`, `#3`, ... in
+/// the order of the data, so that ids are unique and do not depend on `limit`.
 ///
 /// # Errors
-/// No data, an unreadable or empty file, and any row that is malformed, lacks a column, or whose gold label is not among
-/// its options, if more than `skip_bad_rows` are; named by file and line. Rotations of what has no options in its prompt.
+/// Returns an error, which names file and line, if there is no data, if a file cannot be read or is
+/// empty, and if more than `skip_bad_rows` rows are malformed, lack a column, or have a gold label
+/// that is not among their options. Also if rotations are requested for prompts without options.
 pub fn load_samples(task: &Arc<TaskSpec>, options: &LoadOptions) -> Result<LoadedTask, TaskError> {
     if options.manner.rotations && !task.has_options() {
         return Err(TaskError::Option {
             task: task.name.clone(),
             option: "rotations",
-            message: "its answers are generated text: there are no options to rotate".to_owned(),
+            message: "its answers are generated text, so there are no options to rotate".to_owned(),
         });
     }
     let files = match options.data.as_slice() {
         [] => {
             let split = task.source.evaluated();
-            let missing = || no_data(task, "it names no test or validation split");
+            let missing = || no_data(task, "the task names no test or validation split");
             files_of_split(task, split.ok_or_else(missing)?)?
         }
         files => files.to_vec(),
@@ -130,14 +131,14 @@ pub fn load_samples(task: &Arc<TaskSpec>, options: &LoadOptions) -> Result<Loade
     })
 }
 
-/// How many bad rows are passed over.
+/// The bad rows that were skipped, and the number that may still be.
 struct Tolerance {
     left: usize,
     skipped: Vec<String>,
 }
 
 impl Tolerance {
-    /// Passes over a bad row, while that is allowed; any other error stays one.
+    /// Skips a bad row if that is allowed, and returns any other error.
     fn forgive(&mut self, error: TaskError) -> Result<(), TaskError> {
         match error {
             TaskError::Row { place, message } if self.left > 0 => {
@@ -161,9 +162,9 @@ impl Tolerance {
 struct Reading<'a> {
     files: std::slice::Iter<'a, PathBuf>,
     rows: Option<(&'a PathBuf, Rows)>,
-    /// Where rows stand in a column of others.
+    /// Set if the rows are inside a column of other rows.
     inner: Option<InnerRows>,
-    /// Rows so far, those passed over among them.
+    /// Number of rows so far, including skipped ones.
     count: usize,
     /// Whether the current file has had no row yet.
     empty: bool,
@@ -203,7 +204,7 @@ impl<'a> Reading<'a> {
                         Some(inner) => row.and_then(|row| inner.take(row)),
                         None => row.map(Some),
                     };
-                    // A row that came before is none.
+                    // A row that was seen before does not count.
                     self.count += usize::from(!matches!(row, Ok(None)));
                     match row {
                         Ok(None) => {}
@@ -215,7 +216,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Why no sample came of the rows.
+    /// The error if no row became a sample.
     fn nothing(&self, files: &[PathBuf], selection: &Selection) -> TaskError {
         let path = files.first().cloned().unwrap_or_default();
         let message = match selection.conditions().as_str() {
@@ -226,7 +227,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// A row as templates read it.
+/// A row as templates read it, after `process_docs`.
 fn processed(task: &TaskSpec, row: Columns) -> Result<Columns, String> {
     match task.process {
         Some(process) => process.apply(row),
@@ -277,7 +278,10 @@ fn files_of_split(task: &TaskSpec, split: &str) -> Result<Vec<PathBuf>, TaskErro
         let located = files.iter().map(|name| {
             let found = locate_files(source.directory.as_deref(), name);
             match found.is_empty() {
-                true => Err(no_data(task, &format!("its data file {name} is not there"))),
+                true => Err(no_data(
+                    task,
+                    &format!("its data file {name} does not exist"),
+                )),
                 false => Ok(found),
             }
         });
@@ -327,7 +331,8 @@ fn row_id(located: &LocatedRow) -> String {
     ids.next().unwrap_or_else(|| located.number.to_string())
 }
 
-/// Gives an id that was used before the next free `#2`, `#3`, ...; `used` knows for every id which to try next.
+/// Appends the next free `#2`, `#3`, ... to an id that was used before. `used` has for every id the
+/// next number to try.
 fn unique(used: &mut HashMap<String, usize>, id: String) -> String {
     let Some(mut nth) = used.get(&id).copied() else {
         used.insert(id.clone(), 2);

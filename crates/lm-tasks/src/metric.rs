@@ -10,27 +10,31 @@ use pyjinja::PythonRegex;
 pub enum Metric {
     /// The option with the highest sum of log-probabilities is the gold one.
     Acc,
-    /// The same, each sum divided by the number of characters of its option.
+    /// Like [`Acc`](Metric::Acc), but each sum is divided by the number of characters of its
+    /// option.
     AccNorm,
-    /// The same, each sum divided by the number of bytes of its option.
+    /// Like [`Acc`](Metric::Acc), but each sum is divided by the number of bytes of its option.
     AccBytes,
-    /// Greedy decoding writes the target (`acc` of `output_type: loglikelihood`).
+    /// Greedy decoding produces the target (`acc` of `output_type: loglikelihood`).
     Greedy,
-    /// Over samples exp(-mean of the targets' log-probabilities); of a sample its log-probability.
+    /// exp(-mean of the targets' log-probabilities) over all samples. The value of a single sample
+    /// is its log-probability.
     Perplexity,
-    /// Over samples exp(-sum of the texts' log-probabilities / sum of their words); of a sample its log-probability.
+    /// exp(-sum of the texts' log-probabilities / sum of their words) over all samples. The value
+    /// of a single sample is its log-probability.
     WordPerplexity,
-    /// The same by bytes.
+    /// Like [`WordPerplexity`](Metric::WordPerplexity), by bytes.
     BytePerplexity,
-    /// -sum of log2-probabilities / sum of bytes.
+    /// -sum of log2-probabilities / sum of bytes, over all samples.
     BitsPerByte,
     /// Answer and gold are the same text after normalisation.
     ExactMatch(ExactMatch),
-    /// Answer and gold are the same mathematically, see [`math_equal`]. Ours.
+    /// Answer and gold are mathematically equal, see [`math_equal`]. Not in lm-evaluation-harness.
     MathMatch,
-    /// What `process_results` names: the whole text is read, and reported as `exact_match`.
+    /// The comparison that `process_results` names, on the whole text. Reported as `exact_match`.
     Compared(Comparison),
-    /// The same beside it as `math_match`: the answer however the text marks it.
+    /// Reported as `math_match`, beside [`Compared`](Metric::Compared): the answer that
+    /// [`extract_answer`] finds in the whole text is mathematically equal to gold.
     AnswerMatch,
 }
 
@@ -50,7 +54,8 @@ impl Metric {
         }
     }
 
-    /// Whether an answer is right under this metric. Those of multiple choice compare options, not texts: never.
+    /// Whether an answer is right under this metric. Always false for metrics of scored options or
+    /// texts.
     pub(super) fn matches(&self, answer: &str, gold: &str) -> bool {
         match self {
             Metric::Acc
@@ -70,7 +75,7 @@ impl Metric {
         }
     }
 
-    /// Whether more of it is better.
+    /// Whether a higher value is better.
     pub fn higher_is_better(&self) -> bool {
         !self.is_log_prob()
     }
@@ -86,7 +91,8 @@ impl Metric {
         )
     }
 
-    /// By what a text's log-probability is divided; None of metrics that take every sample as one.
+    /// The number by which a text's log-probability is divided: its words or bytes. `None` for
+    /// metrics in which every sample counts the same.
     pub fn length(&self, text: &str) -> Option<usize> {
         match self {
             Metric::WordPerplexity => Some(words(text)),
@@ -95,7 +101,7 @@ impl Metric {
         }
     }
 
-    /// The value for a sample that was not answered; NaN where such samples are left out of the mean.
+    /// The value for a sample that was not answered; NaN if such samples are left out of the mean.
     pub fn of_nothing(&self) -> f64 {
         match self.is_log_prob() {
             true => f64::NAN,
@@ -103,7 +109,8 @@ impl Metric {
         }
     }
 
-    /// What is reported of the values of all samples, `(value, length)` with [`Metric::length`] of each; None of none.
+    /// The reported value for all samples, given as `(value, length)` with the [`Metric::length`]
+    /// of each; `None` without samples.
     pub fn over_samples(&self, values: &[(f64, Option<usize>)]) -> Option<Mean> {
         if !self.is_log_prob() {
             let values: Vec<f64> = values.iter().map(|(value, _)| *value).collect();
@@ -117,7 +124,7 @@ impl Metric {
             let value = (-mean.value).exp();
             return Some(Mean {
                 value,
-                // To first order: lm-evaluation-harness draws samples anew instead.
+                // To first order; lm-evaluation-harness uses a bootstrap instead.
                 standard_error: mean.standard_error.map(|error| error * value),
                 ..mean
             });
@@ -134,7 +141,7 @@ impl Metric {
         })
     }
 
-    /// The gold answer as the metric reads it.
+    /// The gold answer in the form that the metric compares.
     pub(super) fn normalise(&self, gold: &str) -> String {
         match self {
             Metric::ExactMatch(options) => options.normalise(gold),
@@ -175,14 +182,14 @@ impl ExactMatch {
 pub struct Mean {
     /// The mean.
     pub value: f64,
-    /// Its standard error from the sample variance (n - 1); None for a single sample.
+    /// Its standard error from the sample variance (n - 1); `None` for a single sample.
     pub standard_error: Option<f64>,
-    /// How many samples.
+    /// Number of samples.
     pub count: usize,
 }
 
 impl Mean {
-    /// None of no values.
+    /// The mean of these values; `None` without values.
     pub fn of(values: &[f64]) -> Option<Mean> {
         let count = values.len();
         if count == 0 {

@@ -1,4 +1,5 @@
-//! From the keys of a task file to a [`TaskSpec`]. What is not understood is refused, never ignored.
+//! Parses the keys of a task file into a [`TaskSpec`]. Anything that is not understood is refused,
+//! never ignored.
 
 use crate::TEMPLATES;
 use std::path::PathBuf;
@@ -24,7 +25,8 @@ const IGNORED: [&str; 7] = [
     "doc_to_decontamination_query",
 ];
 
-/// The names of the most tokens to generate, the one that counts first.
+/// Names of the option for the most tokens to generate. If several are given, the first in this
+/// list counts.
 const MAX_TOKENS: [&str; 4] = [
     "max_gen_toks",
     "max_new_tokens",
@@ -32,7 +34,7 @@ const MAX_TOKENS: [&str; 4] = [
     "max_completion_tokens",
 ];
 
-/// What lm-evaluation-harness generates at most where a task does not say.
+/// lm-evaluation-harness's limit of generated tokens for a task that gives none.
 pub const DEFAULT_MAX_TOKENS: usize = 256;
 
 /// Builds the task; `directory` is where its relative paths start.
@@ -43,7 +45,7 @@ pub(super) fn task(mut keys: Keys, directory: Option<PathBuf>) -> Result<TaskSpe
     }
     let name = match keys.take("task") {
         Some(entry) if entry.value.is_sequence() => {
-            return Err(entry.error("a group of tasks: name one task"));
+            return Err(entry.error("this is a group of tasks; name one task"));
         }
         Some(entry) => entry.text()?,
         None => return Err(keys.missing("task", "missing: the name of the task")),
@@ -84,7 +86,7 @@ pub(super) fn task(mut keys: Keys, directory: Option<PathBuf>) -> Result<TaskSpe
             None => vec![Pipeline::unnamed()],
         },
         prompt: match output {
-            // Nothing stands before the text.
+            // A rolling text has no prompt.
             Output::Rolling => {
                 keys.take("doc_to_text");
                 Field::Text(String::new())
@@ -103,16 +105,15 @@ pub(super) fn task(mut keys: Keys, directory: Option<PathBuf>) -> Result<TaskSpe
     if let Some(entry) = keys.take("repeats")
         && entry.count()? != 1
     {
-        return Err(
-            entry.error("only 1 is supported: decoding is greedy, every repeat would be the same")
-        );
+        return Err(entry
+            .error("only 1 is supported: decoding is greedy, so every repeat would be the same"));
     }
     let spec = fewshot(&mut keys, spec)?;
     keys.finish()?;
     Ok(spec)
 }
 
-/// A key that names one of the functions compiled in.
+/// The value of a key that names a built-in function.
 fn named<T>(
     keys: &mut Keys,
     key: &str,
@@ -125,7 +126,7 @@ fn named<T>(
     let name = entry.text()?;
     match find(&name) {
         Some(found) => Ok(Some(found)),
-        None => Err(entry.error(format!("`{name}` is unknown: {known} are there"))),
+        None => Err(entry.error(format!("`{name}` is unknown; known: {known}"))),
     }
 }
 
@@ -150,7 +151,8 @@ fn output(keys: &mut Keys, fewshot_delimiter: &str) -> Result<Output, TaskError>
     let kind = keys.take("output_type");
     let generation = keys.take("generation_kwargs");
     match kind.as_ref().map(Entry::text).transpose()?.as_deref() {
-        // Generation options of a task that generates nothing are of no account to lm-evaluation-harness either.
+        // Like lm-evaluation-harness, this ignores the generation options of a task that generates
+        // nothing.
         Some("multiple_choice") => Ok(Output::MultipleChoice),
         Some("loglikelihood") => Ok(Output::LogLikelihood),
         Some("loglikelihood_rolling") => Ok(Output::Rolling),
@@ -176,7 +178,8 @@ fn generate(entry: Option<&Entry>, fewshot_delimiter: &str) -> Result<Output, Ta
     let Value::Mapping(options) = &entry.value else {
         return Err(entry.error("expected `key: value` lines"));
     };
-    // As the harness reads them: it samples where do_sample says so, or where a temperature does and do_sample says nothing.
+    // Like lm-evaluation-harness: a task samples if do_sample is true, or if do_sample is absent
+    // and the temperature is above 0.
     let (mut do_sample, mut temperature) = (None, 0.0);
     let mut rank = MAX_TOKENS.len();
     for (key, value) in options.iter().filter(|(_, value)| !value.is_null()) {
@@ -201,12 +204,11 @@ fn generate(entry: Option<&Entry>, fewshot_delimiter: &str) -> Result<Output, Ta
             }
             "num_beams" if is("1") => {}
             "num_beams" => return Err(inside.error("only 1 is supported: decoding is greedy")),
-            // What sampling chooses from.
+            // These options affect only sampling.
             "top_p" | "top_k" | "min_p" => {}
             _ => {
-                return Err(inside.error(
-                    "unknown option: until, max_gen_toks, do_sample and temperature are read",
-                ));
+                return Err(inside
+                    .error("unknown option; known: until, max_gen_toks, do_sample, temperature"));
             }
         }
     }
@@ -251,12 +253,12 @@ fn data_source(keys: &mut Keys, directory: Option<PathBuf>) -> Result<DataSource
         match scalar(key).unwrap_or_default().as_str() {
             "data_files" => source.files = data_files(&entry, value)?,
             "data_dir" => source.data_dir = Some(entry.inside("data_dir", value).text()?),
-            // Whether the hub's script may run: there is none here.
+            // This option allows a dataset's script to run; here no scripts are run.
             "trust_remote_code" => {}
             other => {
                 return Err(entry.error_at(
                     &format!(".{other}"),
-                    "unknown option: data_files and data_dir are read",
+                    "unknown option; known: data_files, data_dir",
                 ));
             }
         }
@@ -264,17 +266,18 @@ fn data_source(keys: &mut Keys, directory: Option<PathBuf>) -> Result<DataSource
     Ok(source)
 }
 
-/// `where`: columns, or paths into nested objects, and what they must say.
+/// `where`: columns, or paths into nested objects, and the values they must have.
 fn conditions(entry: &Entry) -> Result<Vec<Condition>, TaskError> {
     let Value::Mapping(columns) = &entry.value else {
         return Err(entry.error("expected `column: value` lines"));
     };
     let condition = |(column, value)| Some(Condition::new(scalar(column)?, scalar(value)?));
     let conditions = columns.iter().map(condition).collect::<Option<_>>();
-    conditions.ok_or_else(|| entry.error("expected a text, a number or a truth value a column"))
+    conditions
+        .ok_or_else(|| entry.error("expected a text, a number or a truth value for each column"))
 }
 
-/// Files by split; without splits they are the split `train`, as for the datasets library.
+/// Files by split. Files without a split are the split `train`, as in the datasets library.
 fn data_files(entry: &Entry, value: &Value) -> Result<Vec<(String, Vec<String>)>, TaskError> {
     let Value::Mapping(splits) = value else {
         return Ok(vec![(
@@ -291,7 +294,7 @@ fn data_files(entry: &Entry, value: &Value) -> Result<Vec<(String, Vec<String>)>
     Ok(files)
 }
 
-/// `fewshot_config`, and whether the few-shot keys fit together.
+/// Applies `fewshot_config` to the spec.
 fn fewshot(keys: &mut Keys, mut spec: TaskSpec) -> Result<TaskSpec, TaskError> {
     let Some(entry) = keys.take("fewshot_config") else {
         return Ok(spec);
@@ -304,7 +307,7 @@ fn fewshot(keys: &mut Keys, mut spec: TaskSpec) -> Result<TaskSpec, TaskError> {
         let inside = entry.inside(&key, value);
         let fields = &mut spec.example_fields;
         match key.as_str() {
-            // These two say something by a null: not what the task says.
+            // A null is a value of these two keys: examples do not use the task's own.
             "gen_prefix" if value.is_null() => fields.prefix = Some(None),
             "split" if value.is_null() => spec.source.fewshot = None,
             _ if value.is_null() => {}
@@ -330,13 +333,13 @@ fn fewshot(keys: &mut Keys, mut spec: TaskSpec) -> Result<TaskSpec, TaskError> {
             "fewshot_delimiter" => fields.fewshot_delimiter = Some(inside.text()?),
             "fewshot_indices" => {
                 return Err(inside.error(
-                    "lm-evaluation-harness reads it and draws from all rows all the same: leave it out",
+                    "lm-evaluation-harness reads this and still draws from all rows; leave it out",
                 ));
             }
             _ => {
                 return Err(inside.error(
-                    "unknown option: sampler, samples, split, same_column, doc_to_text, doc_to_target, \
-                     doc_to_choice, gen_prefix, target_delimiter and fewshot_delimiter are read",
+                    "unknown option; known: sampler, samples, split, same_column, doc_to_text, doc_to_target, \
+                     doc_to_choice, gen_prefix, target_delimiter, fewshot_delimiter",
                 ));
             }
         }
@@ -361,7 +364,7 @@ fn choices(keys: &mut Keys, multiple_choice: bool) -> Result<Option<Field>, Task
         },
         None if multiple_choice => Err(keys.missing(
             "doc_to_choice",
-            "missing: a multiple_choice task lists its options",
+            "missing: a multiple_choice task must list its options",
         )),
         None => Ok(None),
     }
@@ -370,7 +373,7 @@ fn choices(keys: &mut Keys, multiple_choice: bool) -> Result<Option<Field>, Task
 fn field(entry: &Entry) -> Result<Field, TaskError> {
     match &entry.value {
         Value::Sequence(_) => Ok(Field::List(entry.texts()?)),
-        // A mapping of options means its values.
+        // The values of a mapping are the options.
         Value::Mapping(options) => {
             let values = options.values().map(scalar).collect::<Option<Vec<_>>>();
             values

@@ -1,4 +1,4 @@
-//! The keys that say how an answer is scored: `metric_list` and `filter_list`.
+//! Parses the keys that define how an answer is scored: `metric_list` and `filter_list`.
 
 use pyjinja::PythonRegex;
 use serde_yaml_ng::{Mapping, Value};
@@ -11,10 +11,10 @@ use super::process::Comparison;
 use super::spec::Output;
 use super::yaml::{Entry, Keys, scalar};
 
-/// One mapping inside a key, whose options are taken one by one; what is left is unknown.
+/// A mapping inside a key. Its options are taken out one by one; options that are left are unknown.
 struct Options<'e> {
     entry: &'e Entry,
-    /// How the mapping is called in messages: `metric_list[0]` without the key itself.
+    /// The place of the mapping within the key, for messages: `[0]` in `metric_list[0]`.
     place: String,
     left: Mapping,
 }
@@ -81,7 +81,7 @@ fn list(entry: &Entry) -> Result<&[Value], TaskError> {
     }
 }
 
-/// `metric_list`, or what lm-evaluation-harness takes without one.
+/// `metric_list`, or lm-evaluation-harness's metrics for a task without one.
 pub(super) fn metrics(
     keys: &mut Keys,
     output: &Output,
@@ -135,7 +135,7 @@ fn metric(
             format!("`{aggregation}` is not supported: only {usual}"),
         ));
     }
-    // Neither changes a mean over samples.
+    // Neither option changes a mean over samples.
     for key in ["higher_is_better", "weight_by_size"] {
         options.take(key);
     }
@@ -190,7 +190,7 @@ fn exact_match(options: &mut Options<'_>) -> Result<Metric, TaskError> {
     }))
 }
 
-/// `filter_list`.
+/// Parses `filter_list`.
 pub(super) fn filters(entry: &Entry, output: &Output) -> Result<Vec<Pipeline>, TaskError> {
     let mut pipelines: Vec<Pipeline> = Vec::new();
     for (at, value) in list(entry)?.iter().enumerate() {
@@ -222,7 +222,7 @@ pub(super) fn filters(entry: &Entry, output: &Output) -> Result<Vec<Pipeline>, T
     Ok(pipelines)
 }
 
-/// One filter; None for those that choose among several responses, of which there is one.
+/// One filter. `None` for filters that choose among several responses: there is only one response.
 fn filter(mut options: Options<'_>) -> Result<Option<Filter>, TaskError> {
     let function = options
         .text("function")?

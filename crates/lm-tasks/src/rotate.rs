@@ -5,14 +5,15 @@ use serde_json::Value;
 
 use super::letters;
 
-/// Names of lists that hold the options' labels, which stay where they are.
+/// Names of lists that hold the options' labels, which are not rotated.
 const LABELS: [&str; 2] = ["label", "labels"];
 
-/// The row with its options moved up by `turn` places, those that pass the first place coming last.
+/// The row with its options moved up by `turn` places; those that pass the first place come last.
 ///
-/// Where the options are texts of the row, these move: a list that says just them, wherever it is in the row, or else the
-/// columns that say one each. Where they are letters, all other lists of as many entries move: they hold what the letters
-/// stand for. A row that has neither stays as it is.
+/// If the options are texts of the row, these are rotated: a list of exactly these texts, anywhere
+/// in the row, or else columns that hold one of them each. If the options are letters, all other
+/// lists of the same length are rotated, because they hold the options' texts. A row with neither
+/// is left as it is.
 pub(super) fn rotated(columns: &Columns, options: &[String], turn: usize) -> Columns {
     let mut columns = columns.clone();
     if letters::are_letters(options) {
@@ -34,7 +35,8 @@ fn says(list: &[Value], options: &[String]) -> bool {
             .all(|(entry, option)| python::to_str(entry) == *option)
 }
 
-/// Rotates the lists, also those in objects, that `moves` picks by name and entries; whether there are any.
+/// Rotates the lists, also those in objects, that `moves` selects by name and entries. Returns
+/// whether there are any.
 fn turn_lists(columns: &mut Columns, turn: usize, moves: &dyn Fn(&str, &[Value]) -> bool) -> bool {
     let mut moved = false;
     for (name, value) in columns.iter_mut() {
@@ -50,7 +52,7 @@ fn turn_lists(columns: &mut Columns, turn: usize, moves: &dyn Fn(&str, &[Value])
     moved
 }
 
-/// Rotates the values of columns that say one option each.
+/// Rotates the values of columns that hold one option each.
 fn turn_columns(columns: &mut Columns, options: &[String], turn: usize) {
     let mut names: Vec<String> = Vec::new();
     for option in options {

@@ -1,4 +1,4 @@
-//! A row of a task, rendered: what the model reads, and what a right answer is.
+//! Rows of a task, rendered into prompts and questions with their right answers.
 
 use pyjinja::Columns;
 use serde::Serialize;
@@ -9,10 +9,10 @@ use std::sync::Arc;
 use super::letters;
 use super::spec::TaskSpec;
 
-/// To be raised when what a verdict depends on is written otherwise, or graded otherwise.
+/// Must be raised when the data that a verdict depends on is serialised or graded in another way.
 const FINGERPRINT_VERSION: u32 = 1;
 
-/// Keys of a task file that say how answers are read and compared.
+/// Keys of a task file that determine how answers are read and compared.
 const GRADING_KEYS: [&str; 5] = [
     "output_type",
     "filter_list",
@@ -28,33 +28,33 @@ pub struct Sample {
     pub task: Arc<TaskSpec>,
     /// Unique in the dataset and stable: the row's own id, else its line number.
     pub id: String,
-    /// The place in the dataset, from 0.
+    /// Index in the dataset, from 0.
     pub index: usize,
-    /// The row, with the columns `process_docs` made.
+    /// The row, with the columns that `process_docs` added.
     pub doc: Arc<Columns>,
-    /// As the task asks it.
+    /// Prompt and question with the options in the task's own order.
     pub own: Rendered,
-    /// With the options rotated by one place, two, ...; empty unless that was asked for. A chain answers right only if it
-    /// does in every order.
+    /// Prompts and questions with the options rotated by one place, by two, and so on; empty unless
+    /// rotations were requested. A chain is right only if it is right in every order.
     pub rotated: Vec<Rendered>,
 }
 
 /// A prompt and the question that follows it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Rendered {
-    /// The prompt, before any continuation; of options that are prompts what stands before them.
+    /// The prompt, before any continuation. If the options are prompts, the text before them.
     pub context: String,
-    /// Parts of the context that a chat gives to other speakers.
+    /// Parts of the context that become messages of different roles in a chat.
     pub parts: ContextParts,
-    /// What is asked after it.
+    /// The question after the prompt.
     pub question: Question,
     /// Other answers that are as right as the gold one.
     pub also_right: AlsoRight,
-    /// What `doc_to_target` gives, as Python prints it: the index of an option, or a text.
+    /// The value of `doc_to_target` as Python prints it: the index of an option, or a text.
     pub target: String,
 }
 
-/// One way of asking a sample: as the task does, or with its options rotated.
+/// A sample with its options in one order: the task's own, or rotated.
 #[derive(Debug, Clone, Copy)]
 pub struct Variant<'s> {
     /// The sample.
@@ -73,30 +73,31 @@ impl Deref for Variant<'_> {
     }
 }
 
-/// Right answers beside the gold one: options where options are scored, else texts.
+/// Right answers beside the gold one: options if options are scored, else texts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct AlsoRight {
-    /// Their indices.
+    /// Indices of options.
     pub options: Vec<usize>,
-    /// As the task's metrics read them.
+    /// Texts, as the task's metrics read them.
     pub texts: Vec<String>,
 }
 
-/// Whose words the parts of a context are in a chat.
+/// The parts of a context, from which the messages of a chat are made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ContextParts {
-    /// Bytes at its beginning that describe the task.
+    /// Length in bytes of the task's description, with which the context begins.
     pub description: usize,
-    /// The solved examples after them, in bytes of the context.
+    /// The solved examples after the description, as byte ranges of the context.
     pub examples: Vec<ExampleParts>,
-    /// `gen_prefix`, with which it ends.
+    /// `gen_prefix`, with which the context ends.
     pub prefix: Option<String>,
-    /// Bytes of what stands before that.
+    /// Length in bytes of the delimiter before `prefix`.
     pub delimiter: usize,
 }
 
 impl ContextParts {
-    /// The part of `context` that is the question with its examples: without description and beginning of the answer.
+    /// The part of `context` with the examples and the question, without the description and the
+    /// prefix.
     pub fn question_with_examples<'c>(&self, context: &'c str) -> &'c str {
         self.after(context, self.description)
     }
@@ -121,48 +122,48 @@ impl ContextParts {
 /// A solved example in a context.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExampleParts {
-    /// What is asked.
+    /// The question.
     pub question: Range<usize>,
-    /// What is answered; empty where nothing is.
+    /// The answer; empty if there is none.
     pub answer: Range<usize>,
-    /// Where it ends, delimiters and all.
+    /// End of the example, including the delimiter after it.
     pub end: usize,
 }
 
-/// What is asked of the model, with the gold answer.
+/// A question to the model, with the gold answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Question {
-    /// Which of these continuations of the prompt is the most likely.
+    /// Choose the most likely of these continuations of the prompt.
     Choice {
         /// The options as `acc_norm` counts their characters.
         options: Vec<String>,
-        /// What follows the context: the target delimiter and the option.
+        /// The texts after the context: the target delimiter and the option.
         continuations: Vec<String>,
         /// The index of the right option.
         gold: usize,
     },
-    /// After which of these prompts the continuation is the most likely (WinoGrande).
+    /// Choose the prompt after which the continuation is the most likely (WinoGrande).
     ChoiceOfPrompts {
         /// The options as `acc_norm` counts their characters.
         options: Vec<String>,
-        /// The prompt that each option makes.
+        /// The prompt of each option.
         prompts: Vec<String>,
-        /// What follows each of them.
+        /// The text after each of these prompts.
         continuation: String,
         /// The index of the right option.
         gold: usize,
     },
-    /// How likely this text is after the prompt, and whether greedy decoding writes it (LAMBADA).
+    /// Score this text after the prompt, and test whether greedy decoding produces it (LAMBADA).
     Text {
         /// The text, which is the right answer.
         text: String,
     },
-    /// How likely a whole text is, without a prompt, in windows of the model's context (WikiText).
+    /// Score a whole text, without a prompt, in windows of the model's context (WikiText).
     Rolling {
         /// The text.
         text: String,
     },
-    /// What the model writes after the prompt.
+    /// Generate text after the prompt.
     Generate {
         /// Texts that end the answer and are not part of it.
         until: Vec<String>,
@@ -170,13 +171,13 @@ pub enum Question {
         max_tokens: usize,
         /// The right answer, as the task's metrics read it.
         gold: String,
-        /// The options, where the prompt lists them by letter and the answer is a letter; else empty.
+        /// The options, if the prompt lists them by letter and the answer is a letter; else empty.
         options: Vec<String>,
     },
 }
 
 impl Question {
-    /// The options and the index of the right one; None where there are none to choose from.
+    /// The options and the index of the right one; `None` if there are no options.
     pub fn choice(&self) -> Option<(&[String], usize)> {
         match self {
             Question::Choice { options, gold, .. }
@@ -188,7 +189,7 @@ impl Question {
         }
     }
 
-    /// The options that are scored against each other; none where nothing is.
+    /// The options that are scored against each other; empty if there are none.
     pub fn scored_options(&self) -> &[String] {
         match self {
             Question::Choice { options, .. } | Question::ChoiceOfPrompts { options, .. } => options,
@@ -210,7 +211,8 @@ impl Question {
 }
 
 impl Sample {
-    /// A row's renderings: the first is as the task asks it, the others are its rotations; None of none.
+    /// A sample of a row's renderings: the first in the task's own order, the others rotated.
+    /// `None` without renderings.
     pub(super) fn of(
         task: &Arc<TaskSpec>,
         id: &str,
@@ -229,7 +231,7 @@ impl Sample {
         })
     }
 
-    /// The sample as the task asks it.
+    /// The sample with its options in the task's own order.
     pub fn as_asked(&self) -> Variant<'_> {
         Variant {
             sample: self,
@@ -238,7 +240,8 @@ impl Sample {
         }
     }
 
-    /// Every way the sample is asked: as the task does, then rotated. A chain is asked all of them.
+    /// All variants: the options in the task's own order, then rotated. A chain has to answer all
+    /// of them.
     pub fn variants(&self) -> impl Iterator<Item = Variant<'_>> {
         let rotated = self.rotated.iter().enumerate();
         std::iter::once(self.as_asked()).chain(rotated.map(|(at, rendered)| Variant {
@@ -248,8 +251,9 @@ impl Sample {
         }))
     }
 
-    /// Hash, 32 hex digits, of all that a verdict on the sample depends on: prompts, options, answers, and how the task
-    /// reads and compares answers. Over a serialisation of this crate's own, so that no library's output changes it.
+    /// Hash, 32 hex digits, of everything that a verdict on the sample depends on: prompts,
+    /// options, answers, and how the task reads and compares answers. It covers a serialisation of
+    /// this crate's own, so that no library's output changes it.
     pub fn fingerprint(&self) -> String {
         let config = |key: &&str| self.task.config.get(*key);
         let grading: Vec<Option<&Value>> = GRADING_KEYS.iter().map(config).collect();
@@ -275,7 +279,7 @@ impl Sample {
 }
 
 impl Rendered {
-    /// The prompts that are read: one, or where the options are prompts one for each.
+    /// The prompts that the model reads: one, or one for each option if the options are prompts.
     pub fn prompts(&self) -> Vec<&str> {
         match &self.question {
             Question::ChoiceOfPrompts { prompts, .. } => {

@@ -1,4 +1,4 @@
-//! What a task is: prompts, targets and scoring, resolved from a task file.
+//! The spec of a task: prompts, targets and scoring, resolved from a task file.
 
 use pyjinja::Columns;
 use std::path::PathBuf;
@@ -18,26 +18,27 @@ pub struct TaskSpec {
     pub name: String,
     /// The task file, for messages and manifests.
     pub file: String,
-    /// Where the rows are.
+    /// The source of the rows.
     pub source: DataSource,
-    /// What is asked of the model.
+    /// The kind of its questions.
     pub output: Output,
-    /// Rendered over the row and put before everything else, without a delimiter.
+    /// Template of the text before everything else. It is rendered for each row, and no delimiter
+    /// follows it.
     pub description: String,
-    /// Between the prompt and an answer.
+    /// Text between the prompt and an answer.
     pub target_delimiter: String,
-    /// After every example of a few-shot prompt.
+    /// Text after every example of a few-shot prompt.
     pub fewshot_delimiter: String,
-    /// How many solved examples stand before the question.
+    /// Number of solved examples before the question.
     pub num_fewshot: usize,
     /// Whether the examples are the first of their split, rather than drawn.
     pub first_examples: bool,
-    /// Only rows that say the same in this column as the question may be its examples.
+    /// Only rows with the same value in this column as the question may be its examples.
     pub same_column: Option<String>,
     /// Solved examples written in the task file, instead of a split.
     pub(super) examples: Option<Vec<Columns>>,
     pub(super) example_fields: ExampleFields,
-    /// Columns made of a row's own before anything reads it.
+    /// Function that adds columns to a row before any template reads it.
     pub(super) process: Option<RowProcess>,
     /// The metrics, the deciding one first.
     pub metrics: Vec<Metric>,
@@ -46,29 +47,30 @@ pub struct TaskSpec {
     pub(super) prompt: Field,
     pub(super) target: Field,
     pub(super) choices: Option<Field>,
-    /// Whether the prompt lists the options by letter and the letter is generated; see [`TaskSpec::by_letters`].
+    /// Whether the prompt lists the options by letter and the letter is generated; see
+    /// [`TaskSpec::by_letters`].
     pub(super) letters: bool,
-    /// Follows the prompt (`gen_prefix`).
+    /// Text after the prompt that begins the answer (`gen_prefix`).
     pub(super) answer_prefix: Option<Field>,
     /// The keys as they are written, `include`s merged.
     pub config: serde_json::Map<String, serde_json::Value>,
 }
 
-/// `fewshot_config`: what examples say otherwise than questions.
+/// `fewshot_config`: the keys whose values for examples differ from those for questions.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ExampleFields {
     pub prompt: Option<Field>,
     pub target: Option<Field>,
     pub choices: Option<Field>,
-    /// Of `gen_prefix: null` that there is none.
+    /// `Some(None)` for `gen_prefix: null`: examples have no prefix.
     pub prefix: Option<Option<Field>>,
     pub target_delimiter: Option<String>,
     pub fewshot_delimiter: Option<String>,
 }
 
 impl TaskSpec {
-    /// The keys of the values in a verdict, in their order, as in lm-evaluation-harness's results: `acc,none`,
-    /// `exact_match,strict-match`. The first decides whether an answer is right.
+    /// The keys of the values in a verdict, in their order, as in lm-evaluation-harness's results:
+    /// `acc,none`, `exact_match,strict-match`. The first decides whether an answer is right.
     pub fn metric_keys(&self) -> Vec<String> {
         let keys = self.filters.iter().flat_map(|filter| {
             self.metrics
@@ -78,7 +80,7 @@ impl TaskSpec {
         keys.collect()
     }
 
-    /// The task as its examples are told.
+    /// The task's spec with the values for examples.
     pub(super) fn of_examples(&self) -> TaskSpec {
         let mut spec = self.clone();
         let fields = std::mem::take(&mut spec.example_fields);
@@ -91,7 +93,9 @@ impl TaskSpec {
         spec
     }
 
-    /// What stands before an answer in a chat: it begins a turn, unless `gen_prefix` did.
+    /// The text before an answer in a chat. It is empty, because an answer begins the assistant's
+    /// message; but after a `gen_prefix` that does not end in white space it is the target
+    /// delimiter.
     pub fn chat_delimiter(&self) -> &str {
         match &self.answer_prefix {
             Some(Field::Text(prefix))
@@ -103,16 +107,16 @@ impl TaskSpec {
         }
     }
 
-    /// The task with at most so many tokens generated.
+    /// The task with at most `most` generated tokens.
     ///
     /// # Errors
-    /// The task generates nothing.
+    /// Returns an error if the task generates nothing.
     pub fn generating(mut self, most: usize) -> Result<Self, TaskError> {
         let Output::Generate { max_tokens, .. } = &mut self.output else {
             return Err(TaskError::Option {
                 task: self.name,
                 option: "max_gen_toks",
-                message: "it scores given answers and generates none".to_owned(),
+                message: "the task scores given answers and generates no text".to_owned(),
             });
         };
         *max_tokens = most;
@@ -129,7 +133,8 @@ impl TaskSpec {
         self.num_fewshot > 0 && self.examples().is_none()
     }
 
-    /// The solved examples that are written in the task file: a split that it names goes before them.
+    /// The solved examples in the task file; `None` if the file names a split of examples, which
+    /// counts instead.
     pub(super) fn examples(&self) -> Option<&Vec<Columns>> {
         let named = self.source.fewshot.is_some();
         self.examples.as_ref().filter(|_| !named)
@@ -145,12 +150,12 @@ impl TaskSpec {
         self.output == Output::MultipleChoice
     }
 
-    /// Whether one text is scored: right where greedy decoding would write it.
+    /// Whether one text is scored. It is right if greedy decoding would produce it.
     pub fn is_log_likelihood(&self) -> bool {
         self.output == Output::LogLikelihood
     }
 
-    /// Whether whole texts are scored, of which none is right or wrong.
+    /// Whether whole texts are scored, which are neither right nor wrong.
     pub fn is_rolling(&self) -> bool {
         self.output == Output::Rolling
     }
@@ -164,13 +169,14 @@ impl TaskSpec {
 /// `output_type`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// The log-probability of every option is asked.
+    /// Computes the log-probability of every option.
     MultipleChoice,
-    /// The log-probability of the target is asked, and whether greedy decoding would write it.
+    /// Computes the log-probability of the target, and whether greedy decoding would produce it.
     LogLikelihood,
-    /// The log-probability of the target is asked, by itself and however long it is.
+    /// Computes the log-probability of the target by itself, which may be longer than the model's
+    /// context.
     Rolling,
-    /// Text is generated greedily.
+    /// Generates text greedily.
     Generate {
         /// Texts that end an answer and are not part of it.
         until: Vec<String>,
@@ -179,18 +185,19 @@ pub enum Output {
     },
 }
 
-/// Where the rows of a task are, and which are taken. Nothing is fetched for it unless `--dataset` says so.
+/// The source of a task's rows, and the rows that are taken. Nothing is fetched unless `--dataset`
+/// is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataSource {
     /// `dataset_path`: the hub's name of the dataset.
     pub path: Option<String>,
     /// `dataset_name`: its subset.
     pub name: Option<String>,
-    /// `dataset_kwargs.data_files`: split and files.
+    /// `dataset_kwargs.data_files`: files by split.
     pub files: Vec<(String, Vec<String>)>,
-    /// `dataset_kwargs.data_dir`: a directory with a file a split.
+    /// `dataset_kwargs.data_dir`: a directory with one file for each split.
     pub data_dir: Option<String>,
-    /// The directory of the task file; None for a built-in one.
+    /// The directory of the task file; `None` for a built-in one.
     pub directory: Option<PathBuf>,
     /// `training_split`.
     pub training: Option<String>,
@@ -200,11 +207,11 @@ pub struct DataSource {
     pub test: Option<String>,
     /// `fewshot_split`.
     pub fewshot: Option<String>,
-    /// `row`: the column in which the row itself stands.
+    /// `row`: the column that holds the row itself.
     pub row: Option<String>,
-    /// `where`: only rows that say this.
+    /// `where`: only rows that meet these conditions.
     pub conditions: Vec<Condition>,
-    /// `unique_by`: of rows that say the same in this column, only the first.
+    /// `unique_by`: of rows with the same value in this column, only the first.
     pub unique_by: Option<String>,
 }
 
@@ -220,19 +227,20 @@ impl DataSource {
         splits.into_iter().flatten().next().map(String::as_str)
     }
 
-    /// The directory that holds the rows, where the task file means one: `data_dir`, or `dataset_path` itself.
+    /// The directory that holds the rows, if the task file names one: `data_dir`, or `dataset_path`
+    /// itself.
     pub(super) fn own_directory(&self) -> Option<&str> {
         self.data_dir.as_deref().or_else(|| self.dataset())
     }
 
-    /// The name of the dataset; None where `dataset_path` says what kind of files a user has.
+    /// The name of the dataset; `None` if `dataset_path` is a format of files such as `json`.
     fn dataset(&self) -> Option<&str> {
         const KINDS: [&str; 5] = ["json", "csv", "parquet", "arrow", "text"];
         let path = self.path.as_deref()?;
         (!KINDS.contains(&path)).then_some(path)
     }
 
-    /// What to type to have the rows fetched, where they are on the hub.
+    /// The options that fetch the rows, if they are on the hub.
     pub(super) fn fetch_options(&self) -> Option<String> {
         let path = self.dataset().filter(|_| self.files.is_empty())?;
         let subset = self
@@ -252,7 +260,7 @@ impl DataSource {
     }
 }
 
-/// A `doc_to_*` key.
+/// The value of a `doc_to_*` key.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Field {
     /// A Jinja2 template, or the name of a column.

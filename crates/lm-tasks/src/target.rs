@@ -1,6 +1,7 @@
-//! What a row's `doc_to_*` keys say: the prompt, the options and the right one, resolved as lm-evaluation-harness does.
+//! Resolves a row's `doc_to_*` keys, as lm-evaluation-harness does: the prompt, the options and the
+//! right one.
 //!
-//! Errors are reasons in words; the caller knows the row.
+//! Errors are plain reasons; the caller adds the row's place.
 
 use super::spec::{Field, TaskSpec};
 use crate::TEMPLATES;
@@ -10,9 +11,9 @@ use serde_json::Value;
 /// `doc_to_target` of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
-    /// The right answers, at least one; the first stands for all where one is shown.
+    /// The right answers, at least one. The first is used if only one is shown.
     right: Vec<Right>,
-    /// As Python prints it.
+    /// The target as Python prints it.
     pub printed: String,
 }
 
@@ -49,18 +50,19 @@ impl Target {
     /// The only right answer.
     ///
     /// # Errors
-    /// There are several.
+    /// Returns an error if there are several.
     pub fn only(&self) -> Result<&Right, String> {
         match self.right.as_slice() {
             [one] => Ok(one),
             several => Err(format!(
-                "doc_to_target gives {} right answers: here only one is supported",
+                "doc_to_target gives {} right answers, but only one is supported here",
                 several.len()
             )),
         }
     }
 
-    /// The text of every right answer: of an index that of its option, where there are options.
+    /// The text of every right answer. If there are options, the text of an index is that of its
+    /// option.
     pub fn texts(&self, options: Option<&[String]>) -> Result<Vec<String>, String> {
         let text = |right: &Right| match (right, options) {
             (Right::Text(text), _) => Ok(text.clone()),
@@ -71,17 +73,18 @@ impl Target {
     }
 }
 
-/// `doc_to_text` of one row alone: no description, no examples.
+/// `doc_to_text` of one row, without description and examples.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Prompt {
-    /// What the model reads.
+    /// The text that the model reads.
     Text(String),
-    /// The index of the right option: the options are the prompts, and what follows them is scored (winogrande's partial
-    /// scoring).
+    /// The index of the right option: the options are the prompts, and the text after them is
+    /// scored (winogrande's partial scoring).
     Option(usize),
 }
 
-/// The prompt of a row. Where there are options, a number and a template's digits choose one.
+/// The prompt of a row. If there are options, a number is the index of one, and so is a template's
+/// result of only digits.
 pub(super) fn prompt(spec: &TaskSpec, row: &Row<'_>) -> Result<Prompt, String> {
     let has_options = spec.choices.is_some();
     let text = match &spec.prompt {
@@ -112,17 +115,17 @@ pub(super) fn prompt(spec: &TaskSpec, row: &Row<'_>) -> Result<Prompt, String> {
     Ok(Prompt::Text(text))
 }
 
-/// The option a number chooses.
+/// The option with this index.
 pub(super) fn option(options: &[String], index: usize) -> Result<&String, String> {
     options.get(index).ok_or_else(|| {
         format!(
-            "doc_to_text gives option {index} (from 0), but there are {}",
+            "doc_to_text gives option {index} (counted from 0), but there are only {} options",
             options.len()
         )
     })
 }
 
-/// `gen_prefix`, which may be a constant that looks like a column's name; None where it is empty.
+/// `gen_prefix`, which may be a constant that looks like a column's name; `None` if it is empty.
 pub(super) fn answer_prefix(spec: &TaskSpec, row: &Row<'_>) -> Result<Option<String>, String> {
     let prefix = match &spec.answer_prefix {
         Some(Field::Text(source)) => match row.columns.get(source) {
@@ -135,7 +138,8 @@ pub(super) fn answer_prefix(spec: &TaskSpec, row: &Row<'_>) -> Result<Option<Str
     Ok(Some(prefix).filter(|prefix| !prefix.is_empty()))
 }
 
-/// What stands between a question and `gen_prefix`: the delimiter, where neither brings white space along.
+/// The text between a question and `gen_prefix`: the target delimiter, unless one of them has white
+/// space there.
 pub(super) fn before_prefix<'s>(spec: &'s TaskSpec, question: &str, prefix: &str) -> &'s str {
     match question.is_empty() || meets_space(question, prefix) {
         true => "",
@@ -143,7 +147,8 @@ pub(super) fn before_prefix<'s>(spec: &'s TaskSpec, question: &str, prefix: &str
     }
 }
 
-/// Two texts, and a delimiter between them where both are there and neither has white space where they meet.
+/// Two texts, with a delimiter between them if neither is empty and neither has white space where
+/// they meet.
 pub fn joined(first: &str, second: &str, delimiter: &str) -> String {
     match first.is_empty() || second.is_empty() || meets_space(first, second) {
         true => format!("{first}{second}"),
@@ -155,7 +160,7 @@ fn meets_space(first: &str, second: &str) -> bool {
     first.ends_with(char::is_whitespace) || second.starts_with(char::is_whitespace)
 }
 
-/// The options of a row; None where the task has none.
+/// The options of a row; `None` if the task has none.
 pub(super) fn options(spec: &TaskSpec, row: &Row<'_>) -> Result<Option<Vec<String>>, String> {
     let value = match &spec.choices {
         None => return Ok(None),
@@ -170,14 +175,14 @@ pub(super) fn options(spec: &TaskSpec, row: &Row<'_>) -> Result<Option<Vec<Strin
         Value::Array(items) if items.is_empty() => Err("doc_to_choice gives no options".to_owned()),
         Value::Array(items) => Ok(Some(items.iter().map(python::to_str).collect())),
         other => Err(format!(
-            "doc_to_choice gives {}, which is no list",
+            "doc_to_choice gives {}, which is not a list",
             python::repr(&other)
         )),
     }
 }
 
-/// The target of a row. A template's digits are an index where there are options, its brackets a list; a column's text
-/// stays text.
+/// The target of a row. A template's result of only digits is an index if there are options; in
+/// brackets it is a list. The text of a column stays text.
 pub(super) fn target(spec: &TaskSpec, row: &Row<'_>) -> Result<Target, String> {
     let has_options = spec.choices.is_some();
     let source = match &spec.target {
@@ -209,7 +214,8 @@ pub(super) fn target(spec: &TaskSpec, row: &Row<'_>) -> Result<Target, String> {
     }
 }
 
-/// A typed value: only real numbers (and truth values, which are numbers to Python) are indices.
+/// The target of a typed value. Only numbers (and truth values, which are numbers in Python) can be
+/// indices.
 fn from_value(value: &Value, has_options: bool) -> Result<Target, String> {
     let right = match value {
         Value::Array(items) if items.is_empty() => {
@@ -252,7 +258,7 @@ pub(super) fn gold_index(right: &Right, options: &[String]) -> Result<usize, Str
     match right {
         Right::Index(index) if *index < options.len() => Ok(*index),
         Right::Index(index) => Err(format!(
-            "the gold label is option {index} (from 0), but there are {}",
+            "the gold label is option {index} (counted from 0), but there are only {} options",
             options.len()
         )),
         Right::Text(text) => options
@@ -272,7 +278,8 @@ pub(super) fn gold_index(right: &Right, options: &[String]) -> Result<usize, Str
     }
 }
 
-/// The column a key names, if it names one; an identifier that is no column is a mistake, not a prompt.
+/// The column that a key names, if it names one. An identifier that is not a column is an error,
+/// not a prompt.
 fn column<'r>(source: &str, row: &Row<'r>) -> Result<Option<&'r Value>, String> {
     let identifier = source
         .bytes()

@@ -1,6 +1,7 @@
-//! How lm-evaluation-harness counts the words of a text, for its perplexity by word.
+//! Word counts as in lm-evaluation-harness, for perplexity by word.
 
-/// Words as lm-evaluation-harness counts them: pieces between runs of white space, empty ones at the ends too.
+/// Number of words as lm-evaluation-harness counts them: the pieces between runs of white space,
+/// also the empty ones at the ends.
 pub(super) fn words(text: &str) -> usize {
     let space = |c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
     let begins = |(at, c): &(usize, char)| {

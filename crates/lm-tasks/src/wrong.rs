@@ -1,4 +1,5 @@
-//! A random wrong answer, for the control that measures luck: how often does a search find an answer that is wrong?
+//! Random wrong answers, for the control that measures luck: how often does a search find an answer
+//! that is wrong?
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -6,32 +7,73 @@ use rand_chacha::ChaCha8Rng;
 use super::sample::{Question, Sample};
 use math_answer::parse_number;
 
-/// Draws before a number is given up as having no wrong sibling.
+/// Most draws of a wrong number; if all fail, there is no wrong target.
 const ATTEMPTS: usize = 64;
 
-/// What the control searches for.
+/// Number of draws of wrong answers; some repeat others.
+const DRAWS: u64 = 32;
+
+/// The wrong answer that the control searches for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WrongTarget {
-    /// The index of an option that is not the gold one, for [`Variant::grade_choice_against`](super::Variant::grade_choice_against) or by its letter.
+    /// The index of an option that is not the gold one, for
+    /// [`Variant::grade_choice_against`](super::Variant::grade_choice_against) or by its letter.
     Option(usize),
     /// An answer that is not the gold one, for [`Variant::grade_text`](super::Variant::grade_text).
     Text(String),
 }
 
 impl Sample {
-    /// A wrong answer of the same kind as the gold one, a function of the sample's id and question and of the seed.
+    /// Wrong answers, each once, in the order in which [`wrong_target`](Self::wrong_target) draws
+    /// them with `seed` and the seeds after it: all wrong options, or at most `texts` texts.
+    pub fn wrong_targets(&self, seed: u64, texts: usize) -> Vec<WrongTarget> {
+        let mut found: Vec<WrongTarget> = Vec::new();
+        let most = match self.own.question.choice() {
+            Some(_) => usize::MAX,
+            None => texts,
+        };
+        for draw in 0..DRAWS {
+            if found.len() == most {
+                break;
+            }
+            match self.wrong_target(seed.wrapping_add(draw)) {
+                Some(target) if !found.contains(&target) => found.push(target),
+                _ => {}
+            }
+        }
+        // The options that were not drawn; a question may have many options.
+        for at in self.wrong_options() {
+            if !found.contains(&WrongTarget::Option(at)) {
+                found.push(WrongTarget::Option(at));
+            }
+        }
+        found
+    }
+
+    /// The options that are not right and have another text than the gold one; empty if the
+    /// question has no options.
+    fn wrong_options(&self) -> Vec<usize> {
+        let own = &self.own;
+        let Some((options, gold)) = own.question.choice() else {
+            return Vec::new();
+        };
+        let is_wrong =
+            |at: &usize| options.get(gold) != options.get(*at) && !own.is_right_option(*at);
+        (0..options.len()).filter(is_wrong).collect()
+    }
+
+    /// A wrong answer of the same kind as the gold one. It depends only on the sample's id, its
+    /// question and the seed.
     ///
-    /// For options: any other option, with equal chance. For a number: one with as many digits and the same signs (`42` gives
-    /// a number of two digits, `3/4` a fraction of two digits), never equal to the gold one under any metric of the task.
-    /// None where there is no other option, or the gold answer is not a number.
+    /// For options: any other option, with equal chance. For a number: one with as many digits and
+    /// the same signs (`42` gives a number of two digits, `3/4` a fraction of two digits), never
+    /// equal to the gold one under any metric of the task. `None` if there is no other option, or
+    /// if the gold answer is not a number.
     pub fn wrong_target(&self, seed: u64) -> Option<WrongTarget> {
         let mut random = ChaCha8Rng::seed_from_u64(seed ^ fingerprint(&self.id));
         let own = &self.own;
-        if let Some((options, gold)) = own.question.choice() {
-            // An option that says the same as the gold one is not wrong.
-            let wrong: Vec<usize> = (0..options.len())
-                .filter(|&at| options.get(gold) != options.get(at) && !own.is_right_option(at))
-                .collect();
+        if own.question.choice().is_some() {
+            let wrong = self.wrong_options();
             let count = wrong.len();
             return (count > 0).then(|| WrongTarget::Option(wrong[random.random_range(0..count)]));
         }
@@ -56,7 +98,8 @@ impl Sample {
     }
 }
 
-/// FNV-1a: one seed for a run still gives every sample its own draw, the same on every platform.
+/// FNV-1a hash. It gives every sample its own draw, with one seed for a run, and the same draw on
+/// every platform.
 fn fingerprint(id: &str) -> u64 {
     id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
@@ -70,7 +113,7 @@ fn same_value(a: &str, b: &str) -> bool {
     }
 }
 
-/// Draws every digit anew; one that leads others and is not zero stays so.
+/// Draws every digit anew. A leading digit that is not zero stays different from zero.
 fn other_digits(text: &str, random: &mut ChaCha8Rng) -> String {
     let bytes = text.as_bytes();
     let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);

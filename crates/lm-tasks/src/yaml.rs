@@ -1,23 +1,24 @@
-//! A task file as keys: YAML, its `include`s merged under it, every key remembering the file it came from.
+//! Reads a task file into keys. Its `include`s are merged under it, and every key knows the file it
+//! came from.
 
 use pyjinja::LastWins;
 use std::path::{Path, PathBuf};
 
 use serde_yaml_ng::Value;
 
+use super::built_in;
 use super::error::TaskError;
 use super::process::{Comparison, RowProcess};
-use super::resolve::built_in;
 
-/// Includes deeper than this are taken for a circle.
+/// Includes that are nested deeper than this are taken for a cycle.
 const MAX_INCLUDES: usize = 16;
 
-/// Where a task file's text is.
+/// The source of a task file's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Source {
     /// Compiled into the program: its name and text.
     BuiltIn(&'static str, &'static str),
-    /// On disk.
+    /// A file on disk.
     File(PathBuf),
 }
 
@@ -30,7 +31,7 @@ impl Source {
         }
     }
 
-    /// The directory that relative paths in the file start from; None for a built-in file.
+    /// The directory that relative paths in the file start from; `None` for a built-in file.
     pub(super) fn directory(&self) -> Option<PathBuf> {
         match self {
             Source::BuiltIn(..) => None,
@@ -48,18 +49,18 @@ impl Source {
         }
     }
 
-    /// The file an `include` of this one means: beside it, or built in.
+    /// The file that an `include` of this one names: beside it, or built in.
     fn included(&self, name: &str) -> Source {
         let path = self.directory().map(|directory| directory.join(name));
-        match (path, built_in(name)) {
+        match (path, built_in::find(name)) {
             (Some(path), _) if path.exists() => Source::File(path),
-            (_, Some(built_in)) => built_in,
+            (_, Some((name, text))) => Source::BuiltIn(name, text),
             (path, None) => Source::File(path.unwrap_or_else(|| name.into())),
         }
     }
 }
 
-/// One key's value and the file it stands in.
+/// The value of a key, and the file it is from.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub file: String,
@@ -101,7 +102,7 @@ impl Entry {
         self.texts_in("", &self.value)
     }
 
-    /// The same of a value inside this key.
+    /// Like [`texts`](Self::texts), for a value inside this key.
     pub fn texts_in(&self, inside: &str, value: &Value) -> Result<Vec<String>, TaskError> {
         let texts = match value {
             Value::Sequence(items) => items.iter().map(scalar).collect(),
@@ -127,7 +128,7 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// The merged keys of a task file. Taking a key removes it, so that what is left is unknown.
+/// The merged keys of a task file. Taking a key removes it, so that keys that are left are unknown.
 #[derive(Debug)]
 pub(super) struct Keys {
     /// The label of the outermost file.
@@ -145,7 +146,8 @@ impl Keys {
         for entry in &keys.entries {
             if let Some(function) = tagged(&entry.value) {
                 return Err(entry.error(format!(
-                    "`{function}` names a Python function, which cola cannot run: write it as a Jinja2 template or prepare the column in the data{}",
+                    "`{function}` names a Python function, which cola cannot run; write a Jinja2 template instead, \
+                     or prepare the column in the data{}",
                     compiled_in(&entry.key)
                 )));
             }
@@ -153,7 +155,7 @@ impl Keys {
         Ok(keys)
     }
 
-    /// All keys that say something, as JSON.
+    /// All keys that are not null, as JSON.
     pub fn config(&self) -> serde_json::Map<String, serde_json::Value> {
         let said = self.entries.iter().filter(|entry| !entry.value.is_null());
         let as_json = |entry: &Entry| {
@@ -163,7 +165,7 @@ impl Keys {
         said.filter_map(as_json).collect()
     }
 
-    /// Takes a key out. A null is as good as no key.
+    /// Takes a key out. A null counts as no key.
     pub fn take(&mut self, key: &str) -> Option<Entry> {
         let at = self.entries.iter().position(|entry| entry.key == key)?;
         let entry = self.entries.remove(at);
@@ -179,23 +181,30 @@ impl Keys {
         }
     }
 
-    /// Refuses what no one took.
+    /// Refuses keys that were not taken.
     pub fn finish(self) -> Result<(), TaskError> {
-        match self.entries.into_iter().find(|entry| !entry.value.is_null()) {
-            Some(entry) => Err(entry.error("unknown or unsupported key: remove it, or see datasets/README.md for the keys that are read")),
+        match self
+            .entries
+            .into_iter()
+            .find(|entry| !entry.value.is_null())
+        {
+            Some(entry) => Err(entry.error(
+                "unknown or unsupported key; remove it, or see datasets/README.md for the \
+                                            keys that are supported",
+            )),
             None => Ok(()),
         }
     }
 }
 
-/// The functions a key may name instead.
+/// The end of a message: the built-in functions that a key may name instead.
 fn compiled_in(key: &str) -> String {
     let names = match key {
         "process_docs" => RowProcess::NAMES,
         "process_results" => Comparison::NAMES,
         _ => return String::new(),
     };
-    format!("; those of built-in tasks go by name ({names})")
+    format!("; the functions of the built-in tasks can be given by name ({names})")
 }
 
 /// A file's own keys over those it includes; of several includes the last wins, as in lm-evaluation-harness.
@@ -209,7 +218,7 @@ fn read_merged(source: &Source, depth: usize) -> Result<Vec<Entry>, TaskError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let not_yaml = |error| yaml_error(format!("not YAML: {error}"));
     let LastWins(mut value) = serde_yaml_ng::from_str(text).map_err(not_yaml)?;
-    // `<<: *anchor`.
+    // Resolves merge keys such as `<<: *anchor`.
     value.apply_merge().map_err(not_yaml)?;
     let Value::Mapping(mapping) = value else {
         return Err(yaml_error(
@@ -230,7 +239,7 @@ fn read_merged(source: &Source, depth: usize) -> Result<Vec<Entry>, TaskError> {
     };
     let include = own.remove(at);
     if depth >= MAX_INCLUDES {
-        return Err(include.error("more than 16 files deep: does a file include itself?"));
+        return Err(include.error("more than 16 files deep; check that no file includes itself"));
     }
     for name in include.texts()?.into_iter().rev() {
         for entry in read_merged(&source.included(&name), depth + 1)? {

@@ -1,4 +1,4 @@
-//! What the configurations and files of most families have in common.
+//! Parts of configurations and files that most families have in common.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use super::{
     QueryKeyValueLayout, Resolved, Role, Stored,
 };
 
-/// Every projection in a tensor of its own, as `[out, in]`.
+/// Each projection is a tensor of its own, `[out, in]`.
 pub const APART: Stored = Stored {
     query_key_value: QueryKeyValueLayout::Apart,
     gate_up_together: false,
@@ -28,10 +28,10 @@ pub struct Heads {
     pub dim: i64,
 }
 
-/// What a family gives an absent field of its attention.
+/// A family's defaults for absent fields of attention.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HeadDefaults {
-    /// Key and value heads; `None` for as many as there are query heads.
+    /// Number of key and value heads; `None` for as many as there are query heads.
     pub key_value: Option<i64>,
     /// Width of a head; `None` for `hidden / heads`.
     pub dim: Option<i64>,
@@ -69,7 +69,7 @@ pub fn heads(config: &Config, defaults: HeadDefaults) -> Result<Heads, ModelErro
     })
 }
 
-/// Attention without what only some families have.
+/// Attention with the settings of most families: no biases, no norm of queries and keys, no window.
 pub fn attention(heads: Heads, rope: Option<RopeSpec>) -> AttentionSpec {
     AttentionSpec {
         heads: heads.query,
@@ -86,7 +86,7 @@ pub fn attention(heads: Heads, rope: Option<RopeSpec>) -> AttentionSpec {
     }
 }
 
-/// A layer with a norm before each half: what most families are.
+/// A layer with a norm before attention and one before the MLP, as in most families.
 pub fn pre_norm(norm: NormSpec, attention: AttentionSpec, mlp: MlpSpec) -> LayerSpec {
     LayerSpec {
         parallel: false,
@@ -109,9 +109,10 @@ pub fn rms_norm(config: &Config, kind: NormKind, default: f64) -> Result<NormSpe
 pub fn depth(config: &Config, field: &str) -> Result<usize, ModelError> {
     const MOST: i64 = 4096;
     match config.size(field)? {
-        depth if depth > MOST => {
-            Err(config.refuse(field, format!("{depth} layers is more than {MOST}")))
-        }
+        depth if depth > MOST => Err(config.refuse(
+            field,
+            format!("{depth} layers are more than the {MOST} that are supported"),
+        )),
         depth => Ok(depth as usize),
     }
 }
@@ -183,7 +184,7 @@ pub fn activation(
     })
 }
 
-/// `sliding_window`, where the family says nothing about layers; absent means `default`, null none.
+/// The value of `sliding_window`: absent means `default`, null means no window.
 pub fn window(config: &Config, default: Option<i64>) -> Result<Option<i64>, ModelError> {
     Ok(match config.size_opt("sliding_window")? {
         Some(window) => Some(window),
@@ -192,7 +193,8 @@ pub fn window(config: &Config, default: Option<i64>) -> Result<Option<i64>, Mode
     })
 }
 
-/// Which layers slide: `layer_types`, or `default` by index where there is none.
+/// For each layer, whether it has a sliding window: by `layer_types`, or by `default` if that field
+/// is absent.
 pub fn sliding_layers(
     config: &Config,
     depth: usize,
@@ -243,7 +245,7 @@ pub fn switched_windows(
         .collect())
 }
 
-/// A model around `layers`, with what is read alike in most families.
+/// A model with these layers, whose other fields are those of most families.
 pub fn model(
     config: &Config,
     architecture: &str,
@@ -267,7 +269,8 @@ pub fn model(
     })
 }
 
-/// A model stored under the names of [`name`], or of `name` where a family has others.
+/// A model whose tensors have the names that `name` gives, and are otherwise stored as in most
+/// families.
 pub fn resolved(spec: ModelSpec, name: fn(Role) -> String) -> Resolved {
     Resolved {
         spec,
@@ -278,7 +281,7 @@ pub fn resolved(spec: ModelSpec, name: fn(Role) -> String) -> Resolved {
     }
 }
 
-/// A whole number list such as `mlp_only_layers`.
+/// A list of whole numbers such as `mlp_only_layers`.
 pub fn layer_list(config: &Config, field: &str) -> Result<Option<Vec<i64>>, ModelError> {
     config.list(field, "a list of whole numbers", Value::as_i64)
 }

@@ -1,5 +1,6 @@
-//! Gemma, Gemma 2 and the text models of Gemma 3: norms with `1 + w`, a scaled embedding; from Gemma 2 on norms before
-//! and after each half, layers that slide and layers that see all, capped scores (2) or normed heads (3).
+//! Gemma, Gemma 2 and the text models of Gemma 3: norms with `1 + w` and a scaled embedding. Gemma
+//! 2 and 3 also have norms after attention and MLP, and a sliding window in some layers. Gemma 2
+//! caps scores; Gemma 3 norms the heads of queries and keys.
 
 use super::{
     super::{
@@ -101,8 +102,8 @@ pub fn resolve_3(config: &Config) -> Result<Resolved, ModelError> {
     Ok(decoder::resolved(spec, name))
 }
 
-/// The rope of one kind of layer: in `rope_parameters` by kind; in older files `rope_scaling` is
-/// for layers that see all.
+/// The rope of one kind of layer. `rope_parameters` has an entry for each kind; in older files,
+/// `rope_scaling` is for the layers without a sliding window.
 fn read_rope(rope: Rope<'_>, kind: &str) -> Result<RopeSpec, ModelError> {
     let config = rope.config;
     let old = match kind {
@@ -149,7 +150,7 @@ fn attention(
     Ok(attention)
 }
 
-/// Layers of which every `period`-th sees all, unless `layer_types` says otherwise.
+/// The layers. Every `period`-th has no sliding window, unless `layer_types` says otherwise.
 fn layers(
     config: &Config,
     norm: NormSpec,
@@ -186,7 +187,7 @@ fn finish(config: &Config, spec: &mut ModelSpec, softcap: Option<f64>) -> Result
     Ok(())
 }
 
-/// A cap; absent means `default`, null none.
+/// A cap on scores or logits: absent means `default`, null means none.
 fn cap(config: &Config, field: &str, default: Option<f64>) -> Result<Option<f64>, ModelError> {
     match config.number_opt(field)? {
         Some(cap) if cap <= 0.0 => Err(config.refuse(field, "must be above 0")),

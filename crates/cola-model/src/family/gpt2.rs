@@ -69,7 +69,7 @@ pub fn resolve(config: &Config) -> Result<Resolved, ModelError> {
             ..decoder::APART
         },
         prefix: "transformer.",
-        // Causal masks, saved as buffers once.
+        // Causal masks, which old versions saved as buffers.
         ignored: |tensor| tensor.ends_with(".attn.bias") || tensor.ends_with(".attn.masked_bias"),
     })
 }

@@ -1,4 +1,4 @@
-//! GPT-NeoX and Pythia: attention and MLP side by side, heads rotated in part, LayerNorms.
+//! GPT-NeoX and Pythia: attention and MLP in parallel, heads rotated in part, LayerNorms.
 
 use super::{
     super::{Activation, Config, DenseSpec, MlpSpec, ModelError, NormKind, NormSpec},
@@ -59,7 +59,7 @@ pub fn resolve(config: &Config) -> Result<Resolved, ModelError> {
             ..decoder::APART
         },
         prefix: "gpt_neox.",
-        // Buffers, saved once.
+        // Buffers that old versions saved.
         ignored: |tensor| {
             let buffers = ["bias", "masked_bias", "rotary_emb.inv_freq"];
             let (_, buffer) = tensor.rsplit_once(".attention.").unwrap_or_default();

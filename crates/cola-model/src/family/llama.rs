@@ -1,4 +1,5 @@
-//! Llama 2, 3, 3.1, 3.2, SmolLM2 and everything else that says `LlamaForCausalLM`.
+//! Llama 2, 3, 3.1, 3.2, SmolLM2 and every other model whose `config.json` names
+//! `LlamaForCausalLM`.
 
 use super::{
     super::{Activation, Config, MlpSpec, ModelError, NormKind},

@@ -1,4 +1,4 @@
-//! Mixtral: Mistral with a mixture of experts, two of which see a token.
+//! Mixtral: Mistral with a mixture of experts, of which each token uses two.
 
 use super::{
     super::{Config, MlpSpec, ModelError, NormKind},

@@ -1,5 +1,5 @@
-//! Families: one file each, from `config.json` to a [`ModelSpec`] and from a weight's role to its
-//! name in the file.
+//! Families of models, one module each. A family's module turns `config.json` into a [`ModelSpec`]
+//! and gives each weight's name in the file.
 
 mod decoder;
 mod from_gguf;
@@ -25,8 +25,8 @@ use serde_json::Value;
 use super::{Config, ModelError, ModelSpec};
 pub use from_gguf::resolve_gguf;
 
-/// A weight by what it does, its layer and its expert. What a family stores in one tensor has a
-/// role of its own.
+/// A weight, identified by its function, its layer and its expert. Weights that some family stores
+/// as one tensor have a role of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     Embedding,
@@ -58,7 +58,7 @@ pub enum Role {
     SharedRouter(usize),
 }
 
-/// How queries, keys and values lie in the file.
+/// Layout of the query, key and value projections in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueryKeyValueLayout {
     /// Three tensors.
@@ -69,19 +69,21 @@ pub enum QueryKeyValueLayout {
     ByHead,
 }
 
-/// How a family's files differ from three projections stored apart.
+/// Layout of a family's weights in its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
     pub query_key_value: QueryKeyValueLayout,
     /// Whether gate and up projection are one tensor, the gate first.
     pub gate_up_together: bool,
-    /// Whether matrices of layers lie as `[in, out]`.
+    /// Whether matrices of layers are stored as `[in, out]`.
     pub transposed: bool,
-    /// Whether the rows of queries and keys are in the order of Meta's Llama: rotated pairs side by side.
+    /// Whether the rows of queries and keys are in the order of Meta's Llama: the two numbers of a
+    /// rotated pair side by side.
     pub interleaved: bool,
-    /// Whether norms are stored as what they multiply by, where the family's own files have that less 1.
+    /// Whether norms are stored as the `1 + w` they multiply by; the family's own files store `w`.
     pub norms_hold_one: bool,
-    /// Whether all experts of a layer are one tensor `[experts, rows, width]`, and the gate of the shared one `[D]`.
+    /// Whether all experts of a layer are one tensor `[experts, rows, width]`, and the gate of the
+    /// shared expert is `[D]`.
     pub experts_together: bool,
 }
 
@@ -104,18 +106,18 @@ impl Role {
 /// A resolved model and how its tensors are stored.
 pub struct Resolved {
     pub spec: ModelSpec,
-    /// Names, without `.weight` or `.bias`.
+    /// The tensor's name for a role, without `.weight` or `.bias`.
     pub name: fn(Role) -> String,
     pub stored: Stored,
-    /// Begins the names of all tensors but the head's; checkpoints of the bare model lack it.
+    /// Prefix of the names of all tensors but the head's; checkpoints of the bare model lack it.
     pub prefix: &'static str,
-    /// Tensors that may be in the file and mean nothing (buffers old versions saved).
+    /// Whether a tensor in the file has no meaning (buffers that old versions saved).
     pub ignored: fn(&str) -> bool,
 }
 
 type Resolve = fn(&Config) -> Result<Resolved, ModelError>;
 
-/// Every architecture that runs, and the file that knows it. Sorted by name.
+/// Every supported architecture and the function that reads its configuration. Sorted by name.
 const FAMILIES: [(&str, Resolve); 16] = [
     ("GPT2LMHeadModel", gpt2::resolve),
     ("GPTNeoXForCausalLM", gpt_neox::resolve),
@@ -165,7 +167,8 @@ fn architecture(config: &Config) -> Result<String, ModelError> {
     }
 }
 
-/// Fields that mean the weights on disk are not the weights to run, whatever the family.
+/// Refuses the fields, of any family, that mean that the weights on disk are not the weights to
+/// run.
 fn refuse_what_changes_weights(config: &Config) -> Result<(), ModelError> {
     for (field, reason) in [
         ("quantization_config", "quantised weights are not supported"),
@@ -191,8 +194,8 @@ fn refuse_what_changes_weights(config: &Config) -> Result<(), ModelError> {
     }
 }
 
-/// Tensor sizes are products of these fields: each is small enough that none overflows, and no
-/// real model comes near.
+/// Refuses fields so large that tensor sizes, which are their products, could overflow. No real
+/// model comes near.
 fn refuse_sizes_that_overflow(config: &Config, spec: &ModelSpec) -> Result<(), ModelError> {
     const MOST: i64 = 1 << 26;
     let mut sizes = vec![

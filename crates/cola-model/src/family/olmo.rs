@@ -1,5 +1,5 @@
-//! OLMo 2 (norms after attention and MLP instead of before) and OLMoE (a mixture of experts); both
-//! norm all query heads together, and all key heads.
+//! OLMo 2 (norms after attention and MLP instead of before) and OLMoE (a mixture of experts). Both
+//! have one norm over all query heads together, and one over all key heads.
 
 use super::{
     super::{

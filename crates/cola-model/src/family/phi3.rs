@@ -1,5 +1,5 @@
-//! Phi-3, Phi-3.5 (text) and Phi-4: Llama with fused projections, LongRoPE and, in some, heads that
-//! are rotated in part.
+//! Phi-3, Phi-3.5 (text) and Phi-4: Llama with fused projections, LongRoPE and, in some models,
+//! heads that are rotated in part.
 
 use serde_json::Value;
 
@@ -61,7 +61,7 @@ fn rope(config: &Config, heads: Heads) -> Result<RopeSpec, ModelError> {
         RopeScaling::Default | RopeScaling::LongRope { .. } => Ok(spec),
         other => Err(config.refuse(
             "rope_scaling",
-            format!("{other:?} is not one of Phi-3's: default, longrope"),
+            format!("{other:?} is not supported for Phi-3; supported: default, longrope"),
         )),
     }
 }

@@ -31,7 +31,7 @@ pub fn resolve(config: &Config) -> Result<Resolved, ModelError> {
     Ok(decoder::resolved(spec, decoder::name))
 }
 
-/// The last layers slide, from `max_window_layers` on.
+/// The window of each layer. By default the layers from `max_window_layers` on have one.
 pub fn windows(config: &Config, depth: usize) -> Result<Vec<Option<i64>>, ModelError> {
     let first = config.count_opt("max_window_layers")?.unwrap_or(28);
     decoder::switched_windows(config, depth, Some(4096), |layer| layer as i64 >= first)

@@ -1,4 +1,4 @@
-//! Qwen1.5-MoE, Qwen2-MoE and Qwen3-MoE: some layers have a mixture of experts for their MLP.
+//! Qwen1.5-MoE, Qwen2-MoE and Qwen3-MoE: some layers have a mixture of experts instead of one MLP.
 
 use super::{
     super::{
@@ -21,7 +21,7 @@ pub fn resolve_2(config: &Config) -> Result<Resolved, ModelError> {
     let mut mixture = decoder::mixture(config, (60, 4), "moe_intermediate_size", normalize)?;
     mixture.shared = Some(config.size("shared_expert_intermediate_size")?);
     let mut layers = layers(config, norm, attention, mixture)?;
-    // Every other layer slides, up to `max_window_layers`.
+    // By default every other layer below `max_window_layers` has a sliding window.
     let last = config.count_opt("max_window_layers")?.unwrap_or(28);
     let slides = |layer: usize| layer.is_multiple_of(2) && (layer as i64) < last;
     let windows = decoder::switched_windows(config, layers.len(), Some(4096), slides)?;
@@ -74,7 +74,7 @@ fn attention(config: &Config, key_value: Option<i64>) -> Result<AttentionSpec, M
     Ok(decoder::attention(heads, Some(rope)))
 }
 
-/// Every `decoder_sparse_step`-th layer is a mixture, but for `mlp_only_layers`.
+/// The layers. Every `decoder_sparse_step`-th has a mixture, except those in `mlp_only_layers`.
 fn layers(
     config: &Config,
     norm: NormSpec,

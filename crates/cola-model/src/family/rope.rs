@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::super::{Config, ModelError, RopeScaling, RopeSpec};
 
-/// Which config keys hold a family's rope parameters, and the defaults of absent keys.
+/// The config keys that hold a family's rope parameters, and the defaults of absent keys.
 #[derive(Debug, Clone, Copy)]
 pub struct Rope<'a> {
     pub config: &'a Config,
@@ -16,10 +16,10 @@ pub struct Rope<'a> {
     /// Old name and default of `partial_rotary_factor`; `None` for families that rotate all.
     pub partial: Option<(&'a str, f64)>,
     pub max_positions: i64,
-    /// What an absent `original_max_position_embeddings` beside the rope's own fields means;
-    /// `None` for what they say, or the whole context.
+    /// Default of an `original_max_position_embeddings` beside the rope's own fields. `None`: the
+    /// rope's own field counts, or else the whole context.
     pub original_max_positions: Option<i64>,
-    /// Whether each kind of layer has fields of its own, which transformers reads a little
+    /// Whether each kind of layer has its own rope fields, which transformers reads slightly
     /// differently.
     pub by_kind: bool,
 }
@@ -113,7 +113,8 @@ impl<'a> Rope<'a> {
             return Err(place.refuse(
                 field,
                 format!(
-                    "{factor} of a head of {} is {rotary}; it must be even, at least 2 and at most the head",
+                    "{factor} of a head of {} is {rotary}; this must be even, at least 2 and at most the size of the \
+                     head",
                     self.head_dim
                 ),
             ));
@@ -197,7 +198,8 @@ impl<'a> Rope<'a> {
             beta_slow: above_zero("beta_slow")?.unwrap_or(1.0),
             attention_factor,
             original_max_positions,
-            // Looked for outside the kinds, where it never is.
+            // With fields by kind, transformers looks for `truncate` outside of them, where it
+            // never is.
             truncate: parameters.flag("truncate", true)? || self.by_kind,
         })
     }
@@ -236,7 +238,7 @@ impl<'a> Rope<'a> {
         })
     }
 
-    /// `factor`, else how much longer the context is than the original one.
+    /// `factor`, or else the ratio of the context to the original one.
     fn factor(&self, parameters: &Config, original: f64) -> Result<f64, ModelError> {
         match parameters.get("factor") {
             Some(_) => positive(parameters, "factor"),
@@ -244,7 +246,9 @@ impl<'a> Rope<'a> {
         }
     }
 
-    /// Beside the rope's own fields where a family has it there, in them, or the whole context.
+    /// `original_max_position_embeddings`: the one beside the rope's own fields (or the family's
+    /// default for it), else the one among them, else the whole context. With fields by kind only
+    /// the one among them counts.
     fn original_max_positions(&self, parameters: &Config) -> Result<f64, ModelError> {
         let field = "original_max_position_embeddings";
         let beside = self.config.size_opt(field)?.or(self.original_max_positions);

@@ -45,8 +45,8 @@ pub fn resolve(config: &Config) -> Result<Resolved, ModelError> {
     Ok(decoder::resolved(spec, decoder::name))
 }
 
-/// Which layers have a rotary embedding: those with 1 in `no_rope_layers`, else all but every
-/// `no_rope_layer_interval`-th.
+/// For each layer, whether it has a rotary embedding: those with 1 in `no_rope_layers`, or without
+/// that field all but every `no_rope_layer_interval`-th.
 fn rotated(config: &Config, depth: usize) -> Result<Vec<bool>, ModelError> {
     let field = "no_rope_layers";
     let Some(listed) = decoder::layer_list(config, field)? else {

@@ -1,4 +1,4 @@
-//! What configurations are read as, and which are refused.
+//! Tests of the specs that configurations give, and of the configurations that are refused.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -9,7 +9,7 @@ use super::{
     *,
 };
 
-/// The least a Llama's configuration must say.
+/// The smallest configuration of a Llama.
 fn least() -> Value {
     json!({
         "architectures": ["LlamaForCausalLM"],
@@ -21,7 +21,7 @@ fn least() -> Value {
     })
 }
 
-/// The least, with some fields changed; `null` takes one away.
+/// The spec of the smallest configuration with some fields changed; `null` counts as absent.
 fn changed(changes: Value) -> Result<ModelSpec, ModelError> {
     let (Value::Object(mut fields), Value::Object(changes)) = (least(), changes) else {
         panic!("both are objects");

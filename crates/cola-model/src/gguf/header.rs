@@ -1,4 +1,4 @@
-//! What the tables of a GGUF file say, checked.
+//! Reads and checks the header of a GGUF file: its metadata and its tensors' descriptions.
 
 use std::{collections::BTreeSet, io::Cursor, ops::Range, path::Path};
 
@@ -21,7 +21,8 @@ pub struct Described {
     /// Row-major, as PyTorch writes it: the file lists dimensions the other way round.
     pub shape: Vec<i64>,
     pub kind: GgufType,
-    /// Its bytes in the file: as many as type and shape say, inside the file, apart from all others.
+    /// Its bytes in the file. Type and shape give their number; the range lies inside the file and
+    /// overlaps no other tensor's.
     pub range: Range<usize>,
 }
 
@@ -29,7 +30,8 @@ pub struct Described {
 ///
 /// # Errors
 ///
-/// [`ModelError::Malformed`] for whatever is damaged or hostile, [`ModelError::Tensor`] where it concerns one tensor.
+/// [`ModelError::Malformed`] for a damaged or hostile file, [`ModelError::Tensor`] if the problem
+/// is in one tensor.
 pub fn parse(path: &Path, file: &[u8]) -> Result<(Metadata, Vec<Described>), ModelError> {
     let limits = ParseLimits::default()
         .with_max_item_count(MOST_ITEMS)
@@ -75,18 +77,14 @@ fn described(path: &Path, file: usize, info: GgufTensorInfo) -> Result<Described
         (end <= file).then_some(start..end)
     });
     let (Some(shape), Some(range)) = (shape, range) else {
-        return Err(refuse(
-            path,
-            &info.name,
-            "has a size that cannot be counted",
-        ));
+        return Err(refuse(path, &info.name, "has a size that is too large"));
     };
     let block = info.dtype.block_size() as i64;
     match shape.last() {
         Some(width) if width % block == 0 => {}
         _ => {
             let reason = format!(
-                "has shape {shape:?}, whose rows are no whole blocks of {block} values ({})",
+                "has shape {shape:?}, whose rows are not made of whole blocks of {block} values ({})",
                 info.dtype
             );
             return Err(refuse(path, &info.name, &reason));
@@ -108,7 +106,8 @@ fn refuse(path: &Path, tensor: &str, reason: &str) -> ModelError {
     }
 }
 
-/// The crate's messages are escaped and bounded; what they say of its own limits is cut off.
+/// The message of an error of `anamnesis`, without the prefixes that it adds. That crate escapes
+/// and shortens what it quotes from the file.
 fn reason(error: &AnamnesisError) -> String {
     match error {
         AnamnesisError::Io(error) => format!("not a complete GGUF file: {error}"),
@@ -116,7 +115,7 @@ fn reason(error: &AnamnesisError) -> String {
             let text = error.to_string();
             let text = text.strip_prefix("parse error: ").unwrap_or(&text);
             let text = text.strip_prefix("GGUF: ").unwrap_or(text);
-            format!("not a sound GGUF file: {text}")
+            format!("not a valid GGUF file: {text}")
         }
     }
 }

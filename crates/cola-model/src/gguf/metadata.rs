@@ -17,7 +17,8 @@ pub struct Metadata {
     config: Config,
 }
 
-/// Longest list that [`Metadata::config`] holds: one value a layer. The vocabulary is not read through it.
+/// Longest list that [`Metadata::config`] holds: one value for each layer. The vocabulary is not
+/// read through it.
 const LONGEST_LIST: usize = 1 << 14;
 
 impl Metadata {
@@ -90,8 +91,8 @@ impl Metadata {
     }
 }
 
-/// A value as `config.json` would have it; nothing for lists of anything but short lists of numbers or flags, and for
-/// numbers that JSON has not.
+/// A value as `config.json` would have it. `None` for lists that are long or hold anything but
+/// numbers or flags.
 fn json(value: &GgufMetadataValue) -> Option<Value> {
     Some(match value {
         GgufMetadataValue::U8(n) => (*n).into(),
@@ -111,7 +112,7 @@ fn json(value: &GgufMetadataValue) -> Option<Value> {
     })
 }
 
-/// JSON has no infinities: they become text, which every reader of a number refuses.
+/// A number. JSON has no infinities: they become text, which every reader of a number refuses.
 fn float(x: f64) -> Value {
     match serde_json::Number::from_f64(x) {
         Some(number) => number.into(),
@@ -119,7 +120,8 @@ fn float(x: f64) -> Value {
     }
 }
 
-/// The number that was meant: 1e-5 and not 0.000009999999747378752, which are the same f32.
+/// The f64 with the shortest decimal text that `x` has: 1e-5 and not 0.000009999999747378752, which
+/// are the same f32.
 fn shortest(x: f32) -> f64 {
     x.to_string().parse().unwrap_or_else(|_| x.into())
 }

@@ -1,10 +1,12 @@
-//! The files that a split model consists of: `NAME-00001-of-00003.gguf` and so on, as `llama-gguf-split` names them.
+//! The files that a split model consists of: `NAME-00001-of-00003.gguf` and so on, as
+//! `llama-gguf-split` names them.
 
 use std::path::{Path, PathBuf};
 
 use super::{super::ModelError, Metadata};
 
-/// All parts of the model that `path` is a part of, in order: `path` alone, unless its name says otherwise.
+/// All parts of the model that `path` is a part of, in order. `path` alone if its name is not that
+/// of a part.
 pub fn part_files(path: &Path) -> Vec<PathBuf> {
     let name = path.file_name().and_then(|name| name.to_str());
     match name.and_then(numbered) {
@@ -36,14 +38,15 @@ pub fn check_parts(parts: &[(Metadata, usize)]) -> Result<(), ModelError> {
         let count = config.count_opt("split.count")?.unwrap_or(0).max(1);
         if count as usize != parts.len() {
             let reason = format!(
-                "is {count}, but the name of the file tells of {}; parts are called NAME-00001-of-{count:05}.gguf",
+                "is {count}, but the name of the file says {}; the parts must be called \
+                 NAME-00001-of-{count:05}.gguf and so on",
                 parts.len()
             );
             return Err(config.refuse("split.count", reason));
         }
         let number = config.count_opt("split.no")?.unwrap_or(0);
         if number as usize != index {
-            let reason = format!("is {number} in the part that is called {}", index + 1);
+            let reason = format!("is {number} in the part whose name is {}", index + 1);
             return Err(config.refuse("split.no", reason));
         }
     }

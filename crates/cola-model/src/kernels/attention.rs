@@ -6,22 +6,23 @@ use tch::Tensor;
 use super::{Rows, exp::exp, made};
 use crate::{ModelError, Segment};
 
-/// How queries, keys and values part into heads.
+/// Sizes of the heads, and the scaling of their scores.
 #[derive(Debug, Clone, Copy)]
 pub struct Heads {
     pub heads: usize,
     pub key_value_heads: usize,
     pub head_dim: usize,
-    /// Scores are multiplied by this,
+    /// Factor on the scores.
     pub scale: f32,
-    /// then become `cap * tanh(score / cap)`.
+    /// Scores then become `cap * tanh(score / cap)`.
     pub softcap: Option<f32>,
 }
 
 /// Attention over `segments`, whose queries `[N, heads, head_dim]` and keys and values
-/// `[N, 2, KV heads, head_dim]` lie one after the other: `[N, heads * head_dim]`, zero for what
-/// follows the last segment. A node's keys are taken in the order of its ancestors, so that nodes
-/// it does not see make no difference. `None` where the kernel does not apply.
+/// `[N, 2, KV heads, head_dim]` are packed one after the other. Returns `[N, heads * head_dim]`,
+/// with zeros after the last segment. A node's keys are taken in the order of its ancestors, so
+/// that nodes it does not see do not change its result. `None` if the kernel cannot read one of the
+/// tensors.
 pub fn attend(
     queries: &Tensor,
     key_values: &Tensor,
@@ -76,17 +77,17 @@ pub fn attend(
     .map(Some)
 }
 
-/// Memory that is used again.
+/// Buffers that are reused for all nodes.
 #[derive(Default)]
 struct Scratch<'a> {
     /// Keys and values of the segment's context and nodes.
     keys: Vec<&'a [f32]>,
-    /// Those a node sees.
+    /// Keys and values that the current node sees.
     visible: Vec<&'a [f32]>,
     scores: Vec<f32>,
 }
 
-/// One node over the keys and values it sees.
+/// Attention of one node over the keys and values it sees.
 struct Attend<'a> {
     query: &'a [f32],
     keys: &'a [&'a [f32]],
@@ -158,7 +159,7 @@ fn capped<S: Simd>(simd: S, x: S::f32s, cap: f32) -> S::f32s {
     simd.mul_f32s(tanh, simd.splat_f32s(cap))
 }
 
-/// Products of the query with the keys, which begin at `at`.
+/// Scaled products of the query with the keys. The head's part of a key begins at `at`.
 #[inline(always)]
 fn score<S: Simd>(
     simd: S,
@@ -184,7 +185,7 @@ fn score<S: Simd>(
     }
 }
 
-/// The mean of the values, which begin at `at`, by weight.
+/// The weighted mean of the values. The head's part of a value begins at `at`.
 #[inline(always)]
 fn mix<S: Simd>(simd: S, weights: &[f32], values: &[&[f32]], at: usize, output: &mut [f32]) {
     let lanes = S::F32_LANES;
@@ -247,7 +248,7 @@ fn mix<S: Simd>(simd: S, weights: &[f32], values: &[&[f32]], at: usize, output: 
     }
 }
 
-/// `N` vectors of it, kept in registers.
+/// `N` SIMD vectors of the weighted mean, kept in registers.
 #[inline(always)]
 fn mix_part<S: Simd, const N: usize>(
     simd: S,
@@ -283,7 +284,7 @@ mod tests {
         Vec::try_from(tensor.to_kind(Kind::Double).flatten(0, -1)).unwrap()
     }
 
-    /// One head of one node, as the definition reads.
+    /// Attention of one head of one node by its definition.
     fn naive(query: &[f64], keys: &[&[f64]], values: &[&[f64]], heads: Heads) -> Vec<f64> {
         let weights: Vec<f64> = keys
             .iter()
@@ -369,7 +370,8 @@ mod tests {
                     ours[6 * heads * head_dim..].iter().all(|&x| x == 0.0),
                     "padding"
                 );
-                // What each node sees, among 3 + 5 keys of the tree and 2 + 1 of the other.
+                // The keys that each node sees, among 3 + 5 keys of the tree and 2 + 1 of the other
+                // row.
                 let sees: [&[usize]; 6] = match window {
                     None => [
                         &[0, 1, 2, 3],

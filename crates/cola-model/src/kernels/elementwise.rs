@@ -6,9 +6,9 @@ use tch::Tensor;
 use super::{Rows, exp::exp, made};
 use crate::ModelError;
 
-/// `x / sqrt(mean(x^2) + epsilon) * weight` (RMSNorm, arXiv 1910.07467) of each row of `x`
-/// `[N, ...]` and each stretch of it as long as the weights' last dimension; `weight` repeats
-/// along the row. `None` where the kernel does not apply.
+/// RMSNorm (arXiv 1910.07467): `x / sqrt(mean(x^2) + epsilon) * weight`. Each row of `x` `[N, ...]`
+/// is normed in parts as long as the last dimension of `weight`, which repeats along the row.
+/// `None` if the kernel cannot read the tensors.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Option<Tensor>, ModelError> {
     let width = weight.size().last().map_or(0, |&width| width as usize);
     let weight = weight.f_view([1, -1])?;
@@ -97,8 +97,8 @@ fn scaled<S: Simd>(simd: S, (x, weight): (&[f32], &[f32]), scale: f32, y: &mut [
     simd.partial_store_f32s(y_rest, rest);
 }
 
-/// `silu(gate) * up` of `[N, 2 I]`, the gate first: `[N, I]` (SwiGLU, arXiv 2002.05202). `None`
-/// where the kernel does not apply.
+/// `silu(gate) * up` of `[N, 2 I]`, the gate first: `[N, I]` (SwiGLU, arXiv 2002.05202). `None` if
+/// the kernel cannot read the tensor.
 pub fn silu_gated(inner: &Tensor) -> Result<Option<Tensor>, ModelError> {
     let Some(rows) = Rows::of(inner) else {
         return Ok(None);
@@ -147,9 +147,9 @@ fn silu<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 }
 
 /// Rotates heads `x` `[N, H, head_dim]` by cosines and sines `[N, 1, rotary_dim]` as
-/// [`Rope`](super::super::rope::Rope) does, and parts them: the first `heads` into queries
-/// `[N, heads, head_dim]`, the others, with `values`, into `[N, 2, KV heads, head_dim]`. `None`
-/// where the kernel does not apply.
+/// [`Rope`](super::super::rope::Rope) does, and splits them: the first `heads` into queries
+/// `[N, heads, head_dim]`, the others, with `values`, into `[N, 2, KV heads, head_dim]`. `None` if
+/// the kernel cannot read the tensors.
 pub fn rotate_and_part(
     x: &Tensor,
     values: &Tensor,
@@ -206,8 +206,8 @@ struct Rotate<'a> {
 }
 
 impl Rotate<'_> {
-    /// Some heads of a row into `output`. Short loops over halves of a head, which the compiler
-    /// turns into vectors by itself.
+    /// Rotates some heads of a row into `output`. The compiler vectorizes the short loops over
+    /// halves of a head.
     #[inline(always)]
     fn turn(&self, row: usize, output: &mut [f32]) {
         let x = &self.rows.get(row)[self.from..self.from + output.len()];

@@ -1,12 +1,12 @@
 //! The exponential function on vectors.
 //!
-//! Here and in the other kernels every function that handles vectors is inlined: what is
-//! not inlined is compiled without the processor's vector instructions.
+//! In all kernels the functions that handle vectors are inlined, because a function that is not
+//! inlined is compiled without the processor's vector instructions.
 
 use pulp::Simd;
 
-/// `e^x` within two units in the last place for x from -87 to 88, and that of the nearer end beyond.
-/// NaN gives NaN; infinities give NaN too.
+/// `e^x` within two units in the last place for x from -87 to 88; beyond, the value at the nearer
+/// end. NaN and infinities give NaN.
 #[inline(always)]
 pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let inside = simd.min_f32s(
@@ -20,7 +20,8 @@ pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     // ln 2 in two parts, so that the rest is exact.
     let rest = simd.mul_add_e_f32s(power, simd.splat_f32s(-0.693_359_4), inside);
     let rest = simd.mul_add_e_f32s(power, simd.splat_f32s(2.121_944_4e-4), rest);
-    // e^rest = 1 + rest + rest^2 p(rest) on [-ln 2 / 2, ln 2 / 2]: Taylor's, the last two adjusted.
+    // e^rest = 1 + rest + rest^2 p(rest) on [-ln 2 / 2, ln 2 / 2]: the coefficients are Taylor's,
+    // the last two adjusted.
     let mut p = simd.splat_f32s(1.987_569_1e-4);
     for coefficient in [
         1.398_199_9e-3,
@@ -33,13 +34,13 @@ pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     }
     let value = simd.mul_add_e_f32s(p, simd.mul_f32s(rest, rest), rest);
     let value = simd.add_f32s(value, simd.splat_f32s(1.0));
-    // Times 2^power: added to the exponent.
+    // Multiplies by 2^power, by adding to the exponent.
     let exponent = simd.wrapping_dyn_shl_u32s(
         simd.transmute_u32s_f32s(shifted),
         simd.splat_u32s(f32::MANTISSA_DIGITS - 1),
     );
     let scaled = simd.add_u32s(simd.transmute_u32s_f32s(value), exponent);
-    // Zero, but for what is not finite.
+    // Zero if x is finite, else NaN.
     let not_finite = simd.sub_f32s(x, x);
     simd.add_f32s(simd.transmute_f32s_u32s(scaled), not_finite)
 }

@@ -1,15 +1,15 @@
-//! What is read of logits, in two passes over them.
+//! Summary of a node's logits, in two passes over them.
 
 use pulp::{Arch, Simd, WithSimd};
 
 use super::exp::exp;
 
-/// The most of a node's logits, and what makes them probabilities.
+/// The two largest logits of a node, and the normalizer of its probabilities.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Top {
-    /// Where the largest is; of several equal ones the first.
+    /// Index of the largest logit; of several equal ones the first.
     pub argmax: usize,
-    /// The largest, and the next largest.
+    /// The largest logit, and the next largest.
     pub largest: [f32; 2],
     /// `ln(sum(e^logit))`; not finite where a logit is not.
     pub log_total: f64,

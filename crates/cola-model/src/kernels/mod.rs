@@ -1,11 +1,12 @@
-//! Fused kernels for the CPU in f32: what lies between the matrix products of a layer.
+//! Fused kernels for the CPU in f32: the operations between the matrix products of a layer.
 //!
-//! A step of a small model, or of a few decoded tokens, is otherwise bound by passes over memory
-//! and by the overhead of small operations. Each row is computed by itself, in one order: the same
-//! in any batch, and a node of a tree as the token decoded alone.
+//! Without them, a step of a small model or of a few decoded tokens is bound by passes over memory
+//! and by the overhead of small operations. Each row is computed by itself and in one order, so its
+//! result is the same in any batch, and that of a tree node is the same as that of the token
+//! decoded alone.
 //!
-//! The kernels read tensors as slices; whatever is on another device, of another dtype or laid out
-//! otherwise goes through libtorch's operations.
+//! The kernels read tensors as slices. Tensors on another device, of another dtype or in another
+//! layout go through libtorch's operations.
 
 mod attention;
 mod elementwise;
@@ -20,12 +21,12 @@ pub use attention::{Heads, attend};
 pub use elementwise::{rms_norm, rotate_and_part, silu_gated};
 pub use logits::top;
 
-/// Whether the kernels read tensors like this one.
+/// Whether the kernels can read this tensor.
 pub fn suit(tensor: &Tensor) -> bool {
     Rows::of(tensor).is_some()
 }
 
-/// Rows of a tensor `[N, ...]` whose rows are contiguous, but may lie apart.
+/// Rows of a tensor `[N, ...]`. Each row is contiguous; there may be gaps between rows.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
     data: &'a [f32],
@@ -79,18 +80,19 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// How many there are.
+    /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows
     }
 
-    /// One of them.
+    /// One row.
     pub fn get(&self, row: usize) -> &'a [f32] {
         &self.data[row * self.stride..row * self.stride + self.width]
     }
 }
 
-/// Rows `start..start + count` in a tensor of their own. `None` where the kernels cannot read them.
+/// A copy of rows `start..start + count` as a new tensor. `None` if the kernels cannot read the
+/// tensor.
 pub fn copied(tensor: &Tensor, start: i64, count: i64) -> Result<Option<Tensor>, ModelError> {
     let Some(rows) = Rows::of(tensor).filter(|rows| rows.stride == rows.width) else {
         return Ok(None);

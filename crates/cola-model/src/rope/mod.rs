@@ -10,7 +10,7 @@ use self::scaling::frequencies;
 pub use self::scaling::{RopeScaling, RopeSpec};
 use super::{Frozen, ModelError, batch::Batch};
 
-/// Cosines and sines by position, made for as many positions as were asked for so far.
+/// Cosines and sines by position, in a table that grows to the largest position used so far.
 #[derive(Debug)]
 pub struct Rope {
     spec: RopeSpec,
@@ -49,15 +49,16 @@ impl Rope {
         })
     }
 
-    /// Cosines and sines of the batch's nodes: two `[N, 1, rotary_dim]`, for [`rotate`].
+    /// Cosines and sines for the batch's nodes: two `[N, 1, rotary_dim]`, for [`rotate`].
     pub fn turns(&self, batch: &Batch<'_>) -> Result<(Tensor, Tensor), ModelError> {
         let limit = self.spec.scaling.longest_usual().unwrap_or(i64::MAX);
         if batch.last_position < limit {
             let table = self.table_for(batch.last_position)?;
             return table.rows.select(&batch.positions);
         }
-        // At least one sequence is past the length where dynamic or longrope scaling switches tables. The switch applies
-        // to all positions of that sequence, so tables are chosen per segment.
+        // At least one sequence is past the length where dynamic or longrope scaling switches
+        // tables. The switch applies to all positions of that sequence, so tables are chosen per
+        // segment.
         let mut rows = Vec::with_capacity(batch.lengths().len());
         let mut start = 0;
         for (&nodes, &last) in batch.lengths().iter().zip(batch.last_positions()) {

@@ -12,9 +12,9 @@ use super::ModelError;
 pub struct RopeSpec {
     /// Base of the wavelengths.
     pub theta: f64,
-    /// How much of each head is rotated, from its beginning; even.
+    /// Number of rotated elements of each head, from its beginning; even.
     pub rotary_dim: i64,
-    /// How the wavelengths were stretched for longer contexts.
+    /// Change of the wavelengths for longer contexts.
     pub scaling: RopeScaling,
 }
 
@@ -22,7 +22,7 @@ pub struct RopeSpec {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "rope_type", rename_all = "lowercase")]
 pub enum RopeScaling {
-    /// None.
+    /// Unchanged frequencies.
     Default,
     /// All frequencies divided by `factor` (position interpolation, arXiv 2306.15595).
     Linear {
@@ -33,9 +33,9 @@ pub enum RopeScaling {
     /// spans it (NTK-aware scaling). The base follows the length of the pass: keys that were
     /// rotated earlier stay as they were.
     Dynamic {
-        /// How fast the base grows.
+        /// Speed with which the base grows with the length.
         factor: f64,
-        /// Longest sequence with the base as it is.
+        /// Longest sequence with the unchanged base.
         max_positions: f64,
     },
     /// YaRN (arXiv 2309.00071): low frequencies divided by `factor`, high ones kept, a ramp over
@@ -51,7 +51,7 @@ pub enum RopeScaling {
         attention_factor: f64,
         /// Context length of the original training.
         original_max_positions: f64,
-        /// Whether the ramp's ends are whole pairs.
+        /// Whether the ends of the ramp are rounded to whole pairs.
         truncate: bool,
     },
     /// LongRoPE (arXiv 2402.13753): a divisor for each pair, one set for sequences within the
@@ -98,7 +98,7 @@ impl RopeScaling {
         }
     }
 
-    /// Longest sequence with the usual frequencies; `None` where they never change.
+    /// Longest sequence with the usual frequencies; `None` if they do not depend on the length.
     pub fn longest_usual(&self) -> Option<i64> {
         match *self {
             Self::Dynamic { max_positions, .. } => Some(max_positions as i64),
@@ -190,8 +190,8 @@ fn divided(spec: &RopeSpec, divisors: &[f64]) -> Result<Tensor, ModelError> {
     Ok(plain(spec.theta, spec.rotary_dim)?.f_div(&Tensor::f_from_slice(&divisors)?)?)
 }
 
-/// The plain frequencies, each as far divided by `factor` as `divided(pair, frequency)` says: 0 not
-/// at all, 1 entirely.
+/// The plain frequencies, partly divided by `factor`: `divided(pair, frequency)` is the share of
+/// the divided frequency, from 0 to 1.
 fn blended(
     spec: &RopeSpec,
     factor: f64,

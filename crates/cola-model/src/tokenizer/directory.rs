@@ -47,7 +47,7 @@ pub fn load(directory: &Path) -> Result<Tokenizer, ModelError> {
     })
 }
 
-/// BLAKE3 of those of the files that are there, 32 hex digits.
+/// BLAKE3 of the tokenizer's files that exist, 32 hex digits.
 fn hash(directory: &Path) -> String {
     let mut hasher = blake3::Hasher::new();
     for name in [
@@ -72,7 +72,7 @@ struct SpecialTokens {
 }
 
 impl SpecialTokens {
-    /// From `tokenizer_config.json`, else `special_tokens_map.json`.
+    /// Reads them from `tokenizer_config.json`, else from `special_tokens_map.json`.
     fn read(directory: &Path, config: Option<&Config>) -> Result<Self, ModelError> {
         let map = Config::read_optional(directory, "special_tokens_map.json")?;
         let mut named = Vec::new();
@@ -98,8 +98,9 @@ impl SpecialTokens {
     }
 }
 
-/// transformers rebuilds a tokenizer that says `LlamaTokenizer` around its vocabulary: no
-/// normaliser, and a space before the first word only. A byte-level file (Llama 3) keeps its own.
+/// Changes a tokenizer whose class is `LlamaTokenizer` as transformers does, which rebuilds it
+/// around its vocabulary: no normaliser, and a space before the first word only. A byte-level
+/// tokenizer (Llama 3) is left as it is.
 fn as_llama_tokenizer(inner: &mut tokenizers::Tokenizer, config: &Config) -> Result<(), String> {
     let class = config.get("tokenizer_class").and_then(Value::as_str);
     if !matches!(class, Some("LlamaTokenizer" | "LlamaTokenizerFast")) || is_byte_level(inner) {

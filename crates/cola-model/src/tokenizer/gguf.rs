@@ -1,9 +1,10 @@
 //! The tokenizer that the metadata of a GGUF file describes.
 //!
-//! Ids are those that transformers gives for the file, which rebuilds the tokenizer from the same keys, but for tokens that
-//! GPT-2's alphabet does not spell: control tokens such as DeepSeek's and the runs of spaces that GPT-NeoX has among the
-//! tokens of the user. transformers gives the former ids that the model has not, and does not match the latter; here both
-//! are matched under their own ids, as by the model's own tokenizer. Nor is `<|endoftext|>` added where it is no token.
+//! Token ids are those that transformers gives for the file, with an exception: tokens that GPT-2's
+//! byte alphabet does not spell, such as DeepSeek's control tokens and GPT-NeoX's runs of spaces
+//! (user-defined tokens). transformers gives the former ids that the model does not have, and never
+//! matches the latter; here both are matched under their own ids, as by the model's own tokenizer.
+//! Also, `<|endoftext|>` is not added if the file does not have it.
 
 use std::path::Path;
 
@@ -27,7 +28,7 @@ use super::{
     vocabulary::{Spelling, TOKENS, TYPES, Vocabulary, listed, shown},
 };
 
-/// How a text becomes tokens.
+/// Kind of tokenizer.
 enum Kind {
     ByteLevel(PreTokenizer),
     SentencePiece(Spaces),
@@ -40,14 +41,14 @@ pub fn load(path: &Path) -> Result<Tokenizer, ModelError> {
 
 /// The metadata of a file, or of the first of the parts that a model is split into.
 pub fn read(path: &Path) -> Result<Metadata, ModelError> {
-    // A model has a first part.
+    // `part_files` returns at least one file.
     let first = part_files(path).swap_remove(0);
     let file = MappedFile::open(first)?;
     let (metadata, _) = parse(file.path(), file.bytes())?;
     Ok(metadata)
 }
 
-/// The tokenizer that a table of keys describes.
+/// The tokenizer that these keys describe.
 pub(super) fn described(metadata: &Metadata) -> Result<Tokenizer, ModelError> {
     let config = metadata.config();
     keys::check(metadata)?;
@@ -99,7 +100,7 @@ impl Kind {
                 )?))
             }
             Some("llama") => {
-                // Only byte-level tokenizers have others.
+                // Only byte-level tokenizers have other pre-tokenizers.
                 match config.text_opt(pre_tokenizer::KEY)?.as_deref() {
                     None | Some("default") => {}
                     Some(name) => {
@@ -160,7 +161,8 @@ impl Kind {
         special: &[(String, String)],
         post_processor: PostProcessor,
     ) -> tokenizers::Result<Inner> {
-        // What transformers' classes of these names take for special, whatever the file says.
+        // The tokens that transformers' classes of these tokenizers treat as special, whatever the
+        // file says.
         let usual: &[&str] = match self {
             Self::ByteLevel(_) => &["<|endoftext|>"],
             Self::SentencePiece(Spaces::Gemma) => &["<unk>", "<bos>", "<eos>", "<pad>", "<mask>"],
@@ -184,7 +186,8 @@ impl Kind {
     }
 }
 
-/// What SentencePiece does with spaces is not in a file: it belongs to the family.
+/// The treatment of spaces, which SentencePiece needs and a GGUF file does not state: it depends on
+/// the family.
 fn spaces(config: &Config, architecture: &str) -> Result<Spaces, ModelError> {
     if matches!(architecture, "gemma" | "gemma2" | "gemma3") {
         return match config.flag(ADD_SPACE, false)? {
@@ -195,7 +198,8 @@ fn spaces(config: &Config, architecture: &str) -> Result<Spaces, ModelError> {
             )),
         };
     }
-    // transformers does not read the flag; llama.cpp and the tokenizers it is written from do.
+    // transformers does not read the flag. llama.cpp does, and so do the tokenizers from which it
+    // is written.
     Ok(match (config.flag(ADD_SPACE, true)?, architecture) {
         (false, _) => Spaces::Never,
         (true, "phi3") => Spaces::Doubled,
@@ -203,7 +207,8 @@ fn spaces(config: &Config, architecture: &str) -> Result<Spaces, ModelError> {
     })
 }
 
-/// BLAKE3 of what decides the tokens of a text, 32 hex digits: of two files with the same tokenizer it is the same.
+/// BLAKE3 of everything that determines the tokens of a text, 32 hex digits. Two files with the
+/// same tokenizer have the same hash.
 fn hash(metadata: &Metadata, kind: &Kind) -> Result<String, ModelError> {
     let mut hasher = blake3::Hasher::new();
     let mut feed = |bytes: &[u8]| {

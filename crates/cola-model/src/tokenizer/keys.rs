@@ -19,7 +19,7 @@ pub const ADD_EOS: &str = "tokenizer.ggml.add_eos_token";
 pub const ADD_SPACE: &str = "tokenizer.ggml.add_space_prefix";
 pub const CHAT: &str = "tokenizer.chat_template";
 
-/// What decides the tokens of a text, and so what the hash is of.
+/// Keys that determine the tokens of a text. The tokenizer's hash covers them.
 pub const READ: [&str; 14] = [
     CHAT,
     ADD_BOS,
@@ -37,8 +37,9 @@ pub const READ: [&str; 14] = [
     UNKNOWN,
 ];
 
-/// Keys that do not change the tokens of a text: tokens that other tasks name, the stops of a generation, and the
-/// `tokenizer.json` that some writers add, which neither llama.cpp nor transformers reads.
+/// Keys that do not change the tokens of a text: special tokens of other uses, the stop tokens of a
+/// generation, and the `tokenizer.json` that some writers add, which neither llama.cpp nor
+/// transformers reads.
 const IGNORED: [&str; 18] = [
     EOT,
     EOM,
@@ -66,10 +67,10 @@ const ONLY_FALSE: [&str; 2] = [
     "tokenizer.ggml.remove_extra_whitespaces",
 ];
 
-/// Named chat templates, of which the one without a name is used.
+/// Prefix of named chat templates, which are not read: the one without a name is used.
 const NAMED_CHATS: &str = "tokenizer.chat_template.";
 
-/// Names of special tokens, and where their ids are.
+/// Names of special tokens, and the keys of their ids.
 pub const NAMES: [(&str, &str); 4] = [
     ("bos_token", BOS),
     ("eos_token", EOS),
@@ -77,7 +78,7 @@ pub const NAMES: [(&str, &str); 4] = [
     ("pad_token", PADDING),
 ];
 
-/// Refuses what may change tokens and is not known.
+/// Refuses keys that are not known, because they may change tokens.
 pub fn check(metadata: &Metadata) -> Result<(), ModelError> {
     let config = metadata.config();
     for key in metadata.keys().filter(|key| key.starts_with("tokenizer.")) {
@@ -92,7 +93,7 @@ pub fn check(metadata: &Metadata) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// The token that a key names, if it does.
+/// The token that a key names, if the key is there.
 pub fn id(metadata: &Metadata, key: &str, count: usize) -> Result<Option<u32>, ModelError> {
     let config = metadata.config();
     let Some(id) = config.count_opt(key)? else {
@@ -100,6 +101,9 @@ pub fn id(metadata: &Metadata, key: &str, count: usize) -> Result<Option<u32>, M
     };
     match u32::try_from(id) {
         Ok(token) if (token as usize) < count => Ok(Some(token)),
-        _ => Err(config.refuse(key, format!("{id} is none of {count} tokens"))),
+        _ => Err(config.refuse(
+            key,
+            format!("{id} is not the id of one of the {count} tokens"),
+        )),
     }
 }

@@ -12,11 +12,13 @@ use super::{
 pub const MERGES: &str = "tokenizer.ggml.merges";
 pub const SCORES: &str = "tokenizer.ggml.scores";
 
-/// Most that the squared lengths of all tokens may sum to, where merges are found by cutting tokens: the bytes that are
-/// hashed, some ten times what the largest vocabularies take.
+/// Limit on the sum of the squared lengths of all tokens if merges are derived by cutting tokens in
+/// two. The sum is the number of bytes that are hashed; the largest vocabularies reach about a
+/// tenth of the limit.
 const MOST_CUT: usize = 1 << 30;
 
-/// The merges that a file lists, if it does. All parts, and what they make, are tokens.
+/// The merges that a file lists, if it has a list. Both parts of each merge, and the token they
+/// make, must be tokens.
 pub fn stated(metadata: &Metadata, ids: &Vocab) -> Result<Option<Merges>, ModelError> {
     let Some(lines) = metadata.strings(MERGES)? else {
         return Ok(None);
@@ -37,7 +39,7 @@ pub fn stated(metadata: &Metadata, ids: &Vocab) -> Result<Option<Merges>, ModelE
         };
         for token in [left, right, &[left, right].concat()] {
             if !ids.contains_key(token) {
-                return refuse(format!("needs {}, which is no token", shown(token)));
+                return refuse(format!("needs {}, which is not a token", shown(token)));
             }
         }
         merges.push((left.to_owned(), right.to_owned()));
@@ -45,11 +47,12 @@ pub fn stated(metadata: &Metadata, ids: &Vocab) -> Result<Option<Merges>, ModelE
     Ok(Some(merges))
 }
 
-/// What merges come first.
+/// Order of derived merges.
 pub enum Order<'a> {
-    /// Those that make the token of the highest score.
+    /// By the score of the token that a merge makes, the highest first.
     Scores(&'a [f32]),
-    /// Those that make the token of the lowest id: Gemma's scores do not follow its merges.
+    /// By the id of the token that a merge makes, the lowest first: Gemma's scores do not follow
+    /// its merges.
     Ids,
 }
 
@@ -71,11 +74,11 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// Which of two tokens is made first.
+    /// Order in which merges make two tokens.
     fn compare(&self, a: u32, b: u32) -> Ordering {
         match self {
             Self::Ids => a.cmp(&b),
-            // None is NaN.
+            // No score is NaN.
             Self::Scores(scores) => scores[b as usize]
                 .partial_cmp(&scores[a as usize])
                 .unwrap_or(Ordering::Equal),
@@ -83,23 +86,26 @@ impl<'a> Order<'a> {
     }
 }
 
-/// A way to make a token of two others.
+/// A token cut into two tokens.
 struct Cut<'a> {
     id: u32,
     left: &'a str,
     right: &'a str,
-    /// Characters of both.
+    /// Number of characters of each part.
     lengths: [usize; 2],
 }
 
-/// Every pair of tokens that makes a token, the first to merge first: in the given order of what they make, then longer
-/// left parts first, then longer right parts, then lower ids. transformers derives them so (`generate_merges`).
+/// All merges of two tokens into a third, in the order in which they apply: by `order` of the token
+/// they make, then longer left parts first, then longer right parts, then lower ids. transformers
+/// derives merges in the same way (`generate_merges`).
 pub fn derived(config: &Config, ids: &Vocab, order: &Order<'_>) -> Result<Merges, ModelError> {
     let work = ids.keys().try_fold(0_usize, |sum, token| {
         sum.checked_add(token.len().checked_mul(token.len())?)
     });
     if work.is_none_or(|work| work > MOST_CUT) {
-        let reason = format!("is missing, and the tokens are too long to find them; {DIRECTORY}");
+        let reason = format!(
+            "is missing, and the tokens are too long to derive the merges from them; {DIRECTORY}"
+        );
         return Err(config.refuse(MERGES, reason));
     }
     let mut cuts: Vec<Cut<'_>> = ids.iter().flat_map(|(t, &id)| cuts(t, id, ids)).collect();
@@ -157,7 +163,8 @@ mod tests {
 
     #[test]
     fn a_vocabulary_of_a_quarter_million_is_done_in_seconds() {
-        // Numbers are made of numbers: more merges than any vocabulary of words has.
+        // Most cuts of a number give two numbers: there are more merges than in any vocabulary of
+        // words.
         let numbers: Vec<String> = (0..1 << 18).map(|i| format!("{i:x}")).collect();
         let tokens: Vec<&str> = numbers.iter().map(String::as_str).collect();
         let start = Instant::now();

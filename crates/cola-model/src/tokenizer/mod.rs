@@ -36,8 +36,8 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads the tokenizer of a model directory (`tokenizer.json`, `tokenizer_config.json` and the chat template), or
-    /// that in the metadata of a GGUF file.
+    /// Reads the tokenizer of a model directory (`tokenizer.json`, `tokenizer_config.json` and the
+    /// chat template), or that in the metadata of a GGUF file.
     pub fn load(path: &Path) -> Result<Self, ModelError> {
         match path.is_file() {
             true => gguf::load(path),
@@ -82,15 +82,16 @@ impl Tokenizer {
         self.inner.token_to_id(self.beginning.as_deref()?)
     }
 
-    /// The token that ends a text, where the tokenizer names one.
+    /// The end-of-sequence token, if the tokenizer names one.
     pub fn end(&self) -> Option<u32> {
         self.special("eos_token").and_then(|(_, id)| id)
     }
 
-    /// The error that an empty prompt is where the tokenizer names neither.
+    /// The error for an empty prompt if the tokenizer names neither a beginning nor an end of a
+    /// sequence.
     pub fn nameless_beginning(&self) -> ModelError {
         self.fail(
-            "the prompt is empty, and neither bos_token nor eos_token is named to stand for it"
+            "the prompt is empty, and the tokenizer has neither a bos_token nor an eos_token to start from"
                 .into(),
         )
     }
@@ -101,7 +102,7 @@ impl Tokenizer {
         Some((text, self.inner.token_to_id(text)))
     }
 
-    /// BLAKE3 of the files that decide what a text's tokens are.
+    /// BLAKE3 of the files, or of the keys of a GGUF file, that determine the tokens of a text.
     pub fn hash(&self) -> &str {
         &self.hash
     }

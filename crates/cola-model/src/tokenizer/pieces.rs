@@ -1,4 +1,4 @@
-//! How SentencePiece tokenizers write spaces.
+//! Treatment of spaces in SentencePiece tokenizers.
 
 use tokenizers::{
     Result, Tokenizer,
@@ -18,23 +18,26 @@ use tokenizers::{
 pub const SPACE: &str = "▁";
 const SPACE_CHARACTER: char = '▁';
 
-/// What becomes of the spaces of a text, and whether it gets one before its first word.
+/// Treatment of the spaces of a text: where a space is added, apart from those in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spaces {
-    /// One at the beginning of a text, unless a space or a special token is there (Llama 2, Mistral).
+    /// Added at the beginning of a text, unless a space or a special token is there (Llama 2,
+    /// Mistral).
     First,
-    /// One at the beginning of a text and after each special token, unless a space is there (Llama 2 of old).
+    /// Added at the beginning of a text and after each special token, unless a space is there
+    /// (Llama 2's old behaviour).
     Always,
-    /// One at the beginning of a text and after each special token, whatever is there (Phi-3).
+    /// Added at the beginning of a text and after each special token, even if a space is there
+    /// (Phi-3).
     Doubled,
-    /// None.
+    /// Never added.
     Never,
-    /// None; as Gemma's tokenizer is laid out.
+    /// Never added, in a tokenizer with the normalizer and pre-tokenizer of Gemma.
     Gemma,
 }
 
 impl Spaces {
-    /// Sets what is done to a text before the merges, and what undoes it.
+    /// Sets the steps before the merges, and the decoder that undoes them.
     pub fn set(self, tokenizer: &mut Tokenizer) -> Result<()> {
         let replace = || Replace::new(" ", SPACE);
         let metaspace = |scheme| Metaspace::new(SPACE_CHARACTER, scheme, false);
@@ -66,7 +69,7 @@ impl Spaces {
         Ok(())
     }
 
-    /// As the hash of a tokenizer says it.
+    /// Name of this treatment in a tokenizer's hash.
     pub fn name(self) -> &'static str {
         match self {
             Self::First => "first",

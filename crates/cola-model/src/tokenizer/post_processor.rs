@@ -1,4 +1,4 @@
-//! The special tokens that a tokenizer puts before and behind a text.
+//! The special tokens that a tokenizer adds before and after a text.
 
 use tokenizers::processors::template::{SpecialToken, TemplateProcessing};
 
@@ -8,15 +8,17 @@ use super::{
     vocabulary::Vocabulary,
 };
 
-/// The tokens at the beginning and the end of a sequence, where a text gets them.
+/// The tokens added at the beginning and the end of a sequence, if any.
 pub struct PostProcessor {
     bos: Option<(String, u32)>,
     eos: Option<(String, u32)>,
 }
 
 impl PostProcessor {
-    /// As the flags say. Without them as transformers does: a first token before `pieces` of SentencePiece, where the file
-    /// names one, and nothing else. (llama.cpp adds one also for Llama 3 and Tekken, whose files often have no flag.)
+    /// Reads the file's flags. Without them the defaults are those of transformers: a tokenizer of
+    /// SentencePiece `pieces` adds the beginning-of-sequence token, if the file names one; other
+    /// tokenizers add nothing. (llama.cpp also adds one for Llama 3 and Tekken, whose files often
+    /// have no flag.)
     pub fn read(
         config: &Config,
         pieces: bool,
@@ -39,7 +41,8 @@ impl PostProcessor {
         })
     }
 
-    /// The step of the tokenizers library that adds them; none where there is nothing to add.
+    /// The post-processor of the tokenizers library that adds these tokens; `None` if there are
+    /// none.
     pub fn template(self) -> tokenizers::Result<Option<TemplateProcessing>> {
         if self.bos.is_none() && self.eos.is_none() {
             return Ok(None);

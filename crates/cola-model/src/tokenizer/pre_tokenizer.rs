@@ -1,4 +1,5 @@
-//! Where a byte-level tokenizer cuts a text before it merges: `tokenizer.ggml.pre` of a GGUF file.
+//! The words into which a byte-level tokenizer splits a text before it merges: `tokenizer.ggml.pre`
+//! of a GGUF file.
 
 use tokenizers::{
     Result, Tokenizer,
@@ -22,10 +23,11 @@ pub const KEY: &str = "tokenizer.ggml.pre";
 #[derive(Debug, Clone, Copy)]
 pub struct PreTokenizer {
     name: &'static str,
-    /// What a word is; none for the words of GPT-2, whose pattern the tokenizers library has.
+    /// Pattern of a word; `None` for the words of GPT-2, whose pattern the tokenizers library has.
     pattern: Option<&'static str>,
-    /// Whether a word that is a token is taken without merging. The vocabularies of tiktoken want that: it looks a word up
-    /// before it merges. transformers leaves it out, which shows only in words that are tokens and that no merges make.
+    /// Whether a word that is a token is taken without merging. tiktoken's vocabularies need this,
+    /// because tiktoken looks a word up before it merges. transformers does not do so; its tokens
+    /// differ only for words that are tokens but cannot be reached by merges.
     pub ignore_merges: bool,
 }
 
@@ -34,7 +36,7 @@ const CL100K: &str = concat!(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}",
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 );
-/// The same with every digit a word.
+/// The words of cl100k, but each digit is a word.
 const QWEN2: &str = concat!(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}",
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
@@ -45,7 +47,7 @@ const O200K: &str = concat!(
     r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
     r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 );
-/// Mistral's Tekken: the same without contractions, and with every digit a word.
+/// Mistral's Tekken: the words of o200k without contractions, and each digit is a word.
 const TEKKEN: &str = concat!(
     r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+",
     r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*",
@@ -54,11 +56,12 @@ const TEKKEN: &str = concat!(
 
 const GPT2: PreTokenizer = of("gpt-2", None, false);
 
-/// llama.cpp knows some eighty names; these are the ones of the families that are supported here.
+/// llama.cpp knows some eighty names; these are those of the families that are supported here.
 ///
-/// transformers does not read `smollm` and takes GPT-2's words, and so does this table, so that both give the same ids. The
-/// tokenizer that SmolLM2 was trained with cuts out every digit first, which differs where several white-space characters
-/// stand before a digit: they are one word there, and two here.
+/// For `smollm` this table has GPT-2's words, like transformers, which does not read the name: so
+/// both give the same ids. SmolLM2 was trained with a tokenizer that first splits off every digit.
+/// It differs for several white-space characters before a digit: they are one word there, and two
+/// here.
 const KNOWN: [PreTokenizer; 15] = [
     GPT2,
     of("olmo", None, false),
@@ -92,9 +95,10 @@ const fn of(
 impl PreTokenizer {
     /// The pre-tokenizer that a file names.
     ///
-    /// Files from before April 2024 name none, and `default` is what some tools write instead. For GPT-2 and GPT-NeoX there
-    /// is only one it can be. For the others it cannot be told: transformers takes GPT-2's words and llama.cpp, with a
-    /// warning, others again, and neither need be what the model was trained with.
+    /// Files from before April 2024 name no pre-tokenizer, and some tools write `default` instead.
+    /// For GPT-2 and GPT-NeoX only one is possible. For other architectures it is not known, and
+    /// the file is refused: transformers would take GPT-2's words and llama.cpp, with a warning,
+    /// other ones, and the model may have been trained with neither.
     pub fn read(metadata: &Metadata, architecture: &str) -> std::result::Result<Self, ModelError> {
         let config = metadata.config();
         let name = config.text_opt(KEY)?;
@@ -129,7 +133,7 @@ impl PreTokenizer {
         }
     }
 
-    /// Sets what is done to a text before the merges, and what undoes it.
+    /// Sets the steps before the merges, and the decoder that undoes them.
     pub fn set(self, tokenizer: &mut Tokenizer) -> Result<()> {
         let bytes = |words| ByteLevel::new(false, true, words);
         let cut: PreTokenizerWrapper = match self.pattern {

@@ -1,4 +1,4 @@
-//! Where a model of a GGUF file ends what it writes.
+//! Stop tokens of a model in a GGUF file.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -9,12 +9,12 @@ use super::{
     vocabulary::{CONTROL, TOKENS, TYPES},
 };
 
-/// The tokens that end a generation: the end of sequence, of turn and of message that the file names, and the control
-/// tokens that are called like one.
+/// The tokens that end a generation: the ends of sequence, turn and message that the file's keys
+/// name, and the control tokens whose texts are well-known ends.
 ///
-/// Files name one end mostly, also where a model has several (Llama 3, Phi-3 and Gemma end a turn with another token than
-/// a text), so llama.cpp takes the well-known ones by their texts. transformers takes the named end of sequence only, and
-/// goes on past the others.
+/// Most files name one end, even if the model has several (Llama 3, Phi-3 and Gemma end a turn with
+/// another token than a text), so llama.cpp recognizes well-known ends by their texts. transformers
+/// stops only at the named end of sequence.
 pub fn stop_tokens(path: &Path) -> Result<Vec<u32>, ModelError> {
     const ENDS: [&str; 7] = [
         "<|eot_id|>",

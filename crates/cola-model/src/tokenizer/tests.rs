@@ -1,4 +1,4 @@
-//! What of the tokenizer in a GGUF file is refused, and how.
+//! Tokenizers in GGUF files that are refused, and the messages.
 
 use std::{
     collections::HashMap,
@@ -28,7 +28,7 @@ fn floats(items: Vec<f32>) -> Value {
     Value::Array(Box::new(List::F32(items)))
 }
 
-/// Byte-level: `a`, `b`, `ab` and an end of text, a control token.
+/// Metadata of a byte-level tokenizer: `a`, `b`, `ab` and an end of text, a control token.
 fn bytes() -> Values {
     let ggml = |key: &str| format!("tokenizer.ggml.{key}");
     Values::from([
@@ -42,7 +42,7 @@ fn bytes() -> Values {
     ])
 }
 
-/// SentencePiece: three special tokens, the bytes, and `▁`, `a`, `▁a`.
+/// Metadata of a SentencePiece tokenizer: three special tokens, the bytes, and `▁`, `a`, `▁a`.
 fn pieces() -> Values {
     let ggml = |key: &str| format!("tokenizer.ggml.{key}");
     let mut tokens = ["<unk>", "<s>", "</s>"].map(str::to_owned).to_vec();
@@ -68,7 +68,7 @@ fn load(values: Values) -> Result<Tokenizer, String> {
     described(&metadata).map_err(|error| error.to_string())
 }
 
-/// What is said of a file with `key` set to a value, or without it.
+/// The error for a file with `key` set to a value, or without that key.
 fn refusal(mut values: Values, key: &str, value: Option<Value>) -> String {
     match value {
         Some(value) => values.insert(key.to_owned(), value),
@@ -166,7 +166,7 @@ fn every_refusal_names_file_and_key_and_says_what_is_wrong() {
             bytes(),
             "token_type",
             Some(integers(vec![1, 1, 1, 7])),
-            "7 is no type of a token",
+            "7 is not a type of tokens",
         ),
         (
             bytes(),
@@ -198,13 +198,13 @@ fn every_refusal_names_file_and_key_and_says_what_is_wrong() {
             bytes(),
             "merges",
             Some(texts(&["a c"])),
-            "merge 0, \"a c\", needs \"c\", which is no token",
+            "merge 0, \"a c\", needs \"c\", which is not a token",
         ),
         (
             bytes(),
             "merges",
             Some(texts(&["ab <end>"])),
-            "needs \"ab<end>\", which is no token",
+            "needs \"ab<end>\", which is not a token",
         ),
         (
             bytes(),
@@ -216,7 +216,7 @@ fn every_refusal_names_file_and_key_and_says_what_is_wrong() {
             bytes(),
             "eos_token_id",
             Some(Value::U32(4)),
-            "4 is none of 4 tokens",
+            "4 is not the id of one of the 4 tokens",
         ),
         (
             bytes(),
@@ -301,7 +301,7 @@ fn pieces_without_all_bytes_are_refused() {
     values.insert(key, texts(&tokens));
     let error = load(values).unwrap_err();
     assert!(
-        error.contains("`tokenizer.ggml.tokens`: no token <0x41>"),
+        error.contains("`tokenizer.ggml.tokens`: there is no token <0x41>"),
         "{error}"
     );
 }

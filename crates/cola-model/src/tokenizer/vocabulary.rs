@@ -1,4 +1,5 @@
-//! The tokens of a GGUF file, checked, and spelled as merges and texts spell them.
+//! Reads and checks the tokens of a GGUF file, and gives them the spelling that merges and texts
+//! use.
 
 use tokenizers::{AddedToken, models::bpe::Vocab};
 
@@ -16,24 +17,24 @@ const NORMAL: i64 = 1;
 pub const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
 
-/// How the file writes tokens, and so what has to be done to them.
+/// Spelling of tokens in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spelling {
-    /// One letter of GPT-2's alphabet a byte. Text that is not in it, which old files hold, is put into it, unless it is
-    /// matched as it is before the merges.
+    /// One letter of GPT-2's byte alphabet for each byte. Old files also have tokens with other
+    /// characters, which are converted unless they are matched as they are before the merges.
     Bytes,
-    /// As pieces of SentencePiece.
+    /// Pieces of SentencePiece.
     Pieces,
-    /// The same, but the file writes tokens of nothing but spaces with real spaces.
+    /// Pieces of SentencePiece, but tokens that consist of spaces are written with real spaces.
     Gemma,
 }
 
 /// Tokens with their ids and types.
 pub struct Vocabulary {
-    /// By id, as the file has them.
+    /// Tokens by id, as the file spells them.
     raw: Vec<String>,
     types: Vec<i64>,
-    /// As they are matched. As many as `raw`.
+    /// Token ids by the spelling that is matched; as many as in `raw`.
     pub ids: Vocab,
 }
 
@@ -53,7 +54,7 @@ impl Vocabulary {
             types,
         };
         for (id, token) in (0..).zip(tokens) {
-            // As llama.cpp calls it: no text can be an empty token.
+            // llama.cpp's name for an empty token, which no text can match.
             let raw = match token.is_empty() {
                 true => format!("[EMPTY_{id}]"),
                 false => token.clone(),
@@ -76,31 +77,35 @@ impl Vocabulary {
         &self.raw[id as usize]
     }
 
-    /// What is matched in a text before anything else: control tokens and `special` ones, which are left out of decoded
-    /// text, and those of the user. No token is new.
+    /// The tokens that are matched in a text before all others: control tokens and `special`
+    /// tokens, which decoding leaves out, and user-defined tokens. All of them are in the
+    /// vocabulary.
     pub fn added(&self, special: &[&str]) -> Vec<AddedToken> {
         let whole = |(token, &kind): (&String, &i64)| {
             let special = kind == CONTROL || special.contains(&token.as_str());
-            // A token that is spelled in another way is one for the merges.
+            // A token whose spelling was changed is left to the merges.
             let matched = (special || kind == USER_DEFINED) && self.ids.contains_key(token);
             matched.then(|| AddedToken::from(token.clone(), special).normalized(false))
         };
         self.raw.iter().zip(&self.types).filter_map(whole).collect()
     }
 
-    /// The error of a vocabulary that has not all byte tokens, which characters that are no tokens are made of.
+    /// Refuses a vocabulary that lacks a byte token: a character without a token of its own is
+    /// written in byte tokens.
     pub fn check_bytes(&self, config: &Config) -> Result<(), ModelError> {
         let missing = (0..=u8::MAX)
             .map(|byte| format!("<0x{byte:02X}>"))
             .find(|token| !self.ids.contains_key(token));
         missing.map_or(Ok(()), |token| {
-            let reason = format!("no token {token}: text would be lost; give option `tokenizer`");
+            let reason = format!(
+                "there is no token {token}, so text would be lost; give option `tokenizer`"
+            );
             Err(config.refuse(TOKENS, reason))
         })
     }
 }
 
-/// The tokens of a file by id: at least one, and no more than ids can count.
+/// The tokens of a file by id: at least one, and no more than there are ids.
 pub fn listed(metadata: &Metadata) -> Result<&[String], ModelError> {
     let tokens = metadata.strings(TOKENS)?.unwrap_or_default();
     match (1..u32::MAX as usize).contains(&tokens.len()) {
@@ -112,7 +117,7 @@ pub fn listed(metadata: &Metadata) -> Result<&[String], ModelError> {
     }
 }
 
-/// The type of every token. Old files have none: all are normal.
+/// The type of every token. In old files, which have no types, all tokens are normal.
 fn types(metadata: &Metadata, count: usize) -> Result<Vec<i64>, ModelError> {
     let config = metadata.config();
     let Some(types) = metadata.integers(TYPES)? else {
@@ -123,7 +128,7 @@ fn types(metadata: &Metadata, count: usize) -> Result<Vec<i64>, ModelError> {
         return Err(config.refuse(TYPES, reason));
     }
     match types.iter().find(|kind| !TYPE_RANGE.contains(kind)) {
-        Some(kind) => Err(config.refuse(TYPES, format!("{kind} is no type of a token"))),
+        Some(kind) => Err(config.refuse(TYPES, format!("{kind} is not a type of tokens"))),
         None => Ok(types),
     }
 }
@@ -138,7 +143,8 @@ fn spelled(token: &str, spelling: Spelling, whole: bool) -> String {
     }
 }
 
-/// The letter for a byte in GPT-2's alphabet: itself where it prints, else one of those from U+0100 on, in order.
+/// The letter for a byte in GPT-2's byte alphabet: the byte's own character if it is printable,
+/// else the next of the letters from U+0100 on.
 fn letter(byte: u8) -> char {
     let shift = match byte {
         0..=0x20 => 0x100,
@@ -154,7 +160,7 @@ fn is_letter(character: char) -> bool {
     matches!(character, '!'..='~' | '¡'..='¬' | '®'..='ÿ' | '\u{100}'..='\u{143}')
 }
 
-/// A text from a file in an error: escaped, and not long.
+/// A text from the file as an error quotes it: escaped, and not long.
 pub fn shown(text: &str) -> String {
     const LONGEST: usize = 40;
     match text.char_indices().nth(LONGEST) {

@@ -1,22 +1,23 @@
-//! Copying a tensor out of quantised blocks a few rows at a time, so that no more than those are ever in f32.
+//! Copies a tensor out of quantised blocks a few rows at a time, so that no more of it is in f32 at
+//! once.
 
 use anamnesis::{F32Out, GgufType, dequantize_gguf};
 use tch::{Kind, Tensor};
 
 use super::ModelError;
 
-/// Values dequantised at a time, if rows are no longer than that.
+/// Most values that are dequantised at a time, unless a row is longer.
 const PIECE: usize = 4 << 20;
 
 /// Why a tensor could not be copied.
 pub enum Failure {
-    /// The bytes are no such blocks.
+    /// The bytes are not blocks of this type.
     Blocks(String),
     Other(ModelError),
 }
 
 impl Failure {
-    /// The error, with the tensor that the blocks are of.
+    /// The error; `name` makes it from the reason if the blocks are at fault.
     pub fn named(self, name: impl FnOnce(String) -> ModelError) -> ModelError {
         match self {
             Self::Blocks(reason) => name(reason),
@@ -31,9 +32,10 @@ impl From<tch::TchError> for Failure {
     }
 }
 
-/// Dequantises a tensor `shape` in `bytes` and hands it piece by piece to `copy`, with the part of `target` that it is
-/// for: pieces are whole indices of the first dimension of `target`, each of as many rows of the tensor. Whether
-/// `copy` says so of all pieces.
+/// Dequantises a tensor of shape `shape` in `bytes`, and passes it to `copy` piece by piece, with
+/// the part of `target` that the piece fills. A piece is some indices of the first dimension of
+/// `target`, each of which takes the same number of the tensor's rows. Returns whether `copy`
+/// returned true for all pieces.
 pub fn copy(
     bytes: &[u8],
     kind: GgufType,
@@ -86,7 +88,8 @@ mod tests {
 
     use super::*;
 
-    /// Rows of Q8_0 blocks, each with its own scale: block `b` holds `b / 1024 * (0, 1, ... 31)`.
+    /// Rows of Q8_0 blocks with different scales: block `b` holds
+    /// `b % 2048 / 1024 * (0, 1, ... 31)`.
     fn rows(blocks: usize) -> Vec<u8> {
         let block = |b: usize| {
             let scale = f16::from_f32((b % 2048) as f32 / 1024.0);
@@ -97,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_tensor_of_many_pieces_arrives_whole_in_the_units_of_its_place() {
-        // Three heads of four rows to a piece and a half.
+        // 96 heads of four rows take a piece and a half.
         let (heads, each, width) = (96, 4, (PIECE / 64) as i64 / 4);
         let shape = [heads * each, width];
         let values = (heads * each * width) as usize;

@@ -1,5 +1,5 @@
-//! Copying a tensor out of a mapped file piece by piece, so that little of the file is in memory
-//! at any time.
+//! Copies a tensor out of a mapped file piece by piece, so that little of the file is in memory at
+//! any time.
 
 use std::ops::Range;
 
@@ -11,8 +11,8 @@ use super::ModelError;
 const PIECE: usize = 16 << 20;
 
 /// `target.copy_(source)` for tensors of one shape, with any strides, dtypes and devices. Calls
-/// `release` with the addresses of every piece of `source` that has been read. Whether all values
-/// are finite in `target`; stops at the first piece where they are not.
+/// `release` with the addresses of every piece of `source` that has been read. Returns whether all
+/// values in `target` are finite; stops at the first piece in which one is not.
 pub fn copy_finite(
     target: &mut Tensor,
     source: &Tensor,
@@ -24,8 +24,8 @@ pub fn copy_finite(
         release(addresses(source));
         return all_finite(target);
     }
-    // Halving the dimension of the largest stride leaves two pieces that lie apart in the file,
-    // whatever view of it the source is.
+    // Halving the dimension of the largest stride gives two pieces that occupy separate ranges of
+    // the file, whatever view of it the source is.
     let sizes = source.size();
     let (dimension, _) = (source.stride().into_iter().enumerate())
         .filter(|&(dimension, _)| sizes[dimension] > 1)
@@ -42,7 +42,7 @@ pub fn copy_finite(
     Ok(true)
 }
 
-/// From the first to the last byte of a tensor.
+/// The addresses from the first to the last byte of a tensor.
 fn addresses(tensor: &Tensor) -> Range<usize> {
     if tensor.numel() == 0 {
         return 0..0;
@@ -54,7 +54,8 @@ fn addresses(tensor: &Tensor) -> Range<usize> {
     start..start + (last as usize + 1) * tensor.kind().elt_size_in_bytes()
 }
 
-/// NaN is both minimum and maximum, so the two say it all and nothing of the tensor's size is made.
+/// Whether all values are finite. The minimum and the maximum tell, because both are NaN if any
+/// value is; no other tensor of this size is made.
 fn all_finite(tensor: &Tensor) -> Result<bool, ModelError> {
     if tensor.numel() == 0 {
         return Ok(true);
@@ -71,7 +72,7 @@ mod tests {
 
     use super::*;
 
-    /// More than two pieces.
+    /// A tensor of more than two pieces.
     fn large() -> Tensor {
         Tensor::arange(3 * PIECE as i64 / 4, (Kind::Float, Device::Cpu)).view([768, -1])
     }

@@ -1,4 +1,4 @@
-//! How the values of a tensor lie in a file.
+//! Encodings of the values of tensors in files.
 
 use std::ops::Range;
 
@@ -8,19 +8,19 @@ use tch::Kind;
 
 use super::gguf::Described;
 
-/// How a file stores the values of a tensor.
+/// Encoding of a tensor's values in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Encoding {
     /// One float after the other.
     Plain(Kind),
     /// Blocks of quantised values with their scales (GGUF).
     Blocks(GgufType),
-    /// Anything else, by its name: not read.
+    /// Any other encoding, by its name. It cannot be read.
     Other(String),
 }
 
 impl Encoding {
-    /// Of a safetensors file.
+    /// Encoding of a dtype of a safetensors file.
     pub fn of(dtype: Dtype) -> Self {
         match dtype {
             Dtype::F32 => Self::Plain(Kind::Float),
@@ -68,7 +68,7 @@ impl Encoding {
 pub struct Entry {
     pub encoding: Encoding,
     pub shape: Vec<i64>,
-    /// Its bytes in the file: as many as encoding and shape say, and inside the file.
+    /// Its bytes in the file. Encoding and shape give their number; the range lies inside the file.
     pub range: Range<usize>,
 }
 
@@ -83,7 +83,8 @@ impl Entry {
         (described.name, entry)
     }
 
-    /// The bytes of one index of the first dimension: as many for each, since rows are whole blocks.
+    /// The bytes of one index of the first dimension: the same number for each, since rows are
+    /// whole blocks.
     ///
     /// # Panics
     /// If the tensor has no dimension, or `index` is past its first.
@@ -95,7 +96,7 @@ impl Entry {
         start..start + bytes
     }
 
-    /// How many values it has.
+    /// Number of its values.
     pub fn values(&self) -> usize {
         self.shape.iter().product::<i64>() as usize
     }

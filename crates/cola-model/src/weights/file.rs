@@ -1,8 +1,8 @@
 //! One mapped file of weights, and the unsafe code that borrows tensors from it.
 //!
 //! A page of the map counts as memory of this process from the moment it is read. So that loading
-//! takes little more than the weights themselves, whoever has read a range gives it back with
-//! [`MappedFile::release`]; the system keeps the file cached all the same.
+//! takes little more memory than the weights themselves, a range that has been read is given back
+//! with [`MappedFile::release`]. The system keeps the file in its cache all the same.
 
 use std::{
     fs::{self, File},
@@ -21,10 +21,11 @@ const _: () = assert!(
     "safetensors and GGUF are little-endian"
 );
 
-/// A multiple of every page size in use, and what Linux maps around a page that is touched.
+/// A multiple of every page size in use, and the size of what Linux maps around a page that is
+/// read.
 const PAGES: usize = 64 << 10;
 
-/// How a file begins that stands for a large one in a Git repository.
+/// Beginning of a Git LFS pointer: the small file that a repository has in place of a large one.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// Bytes hashed between two releases.
@@ -43,7 +44,7 @@ impl MappedFile {
             path: path.clone(),
             source,
         };
-        // Asked before it is opened: opening a pipe would wait for its writer.
+        // Checked before the file is opened: opening a pipe would wait for its writer.
         if !fs::metadata(&path).map_err(io)?.is_file() {
             return Err(ModelError::Malformed {
                 path,
@@ -57,7 +58,7 @@ impl MappedFile {
         if bytes.starts_with(LFS_POINTER) {
             return Err(ModelError::Malformed {
                 path,
-                reason: "a Git LFS pointer and not the file itself; `git lfs pull` fetches it"
+                reason: "this is a Git LFS pointer, not the file itself; run `git lfs pull` to fetch the file"
                     .into(),
             });
         }
@@ -111,14 +112,14 @@ impl MappedFile {
         Ok(unsafe { Tensor::f_from_blob(bytes.as_ptr(), shape, &[], kind, Device::Cpu) }?)
     }
 
-    /// Where a range of the file is in memory.
+    /// Addresses in memory of a range of the file.
     pub fn addresses(&self, range: Range<usize>) -> Range<usize> {
         let base = self.bytes.as_ptr().addr();
         base + range.start..base + range.end
     }
 
-    /// Gives back the pages that hold these addresses, if they are in the map. Reading them again
-    /// is correct, and takes them from the file again.
+    /// Gives back the pages that hold these addresses, if they are in the map. They can still be
+    /// read; the system then takes them from the file again.
     pub fn release(&self, addresses: Range<usize>) {
         let base = self.bytes.as_ptr().addr();
         let end = base + self.bytes.len();
@@ -142,7 +143,7 @@ impl MappedFile {
                 range.len(),
             )
         };
-        // Advice: without it the same is done with more memory.
+        // A failure is ignored: it only means that more memory is in use.
         drop(released);
     }
 

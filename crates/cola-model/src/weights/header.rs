@@ -1,4 +1,5 @@
-//! The header of a safetensors file: which tensor lies where. Nothing in it is believed.
+//! Reads the header of a safetensors file, which says where each tensor is. Everything in it is
+//! checked.
 //!
 //! ```text
 //! 8 bytes, little-endian: n | n bytes of JSON | data
@@ -21,11 +22,12 @@ use serde::{
 
 use super::{Encoding, Entry, ModelError};
 
-/// What the reference implementation accepts. A header of a large shard has some 100 kB.
+/// Longest header that the reference implementation accepts. The header of a large shard has some
+/// 100 kB.
 const LONGEST_HEADER: u64 = 100_000_000;
 const LENGTH: usize = size_of::<u64>();
 
-/// The tensors of a file. Their ranges cover all that follows the header, without overlap.
+/// The tensors of a file. Their ranges cover everything after the header, without overlap.
 pub fn parse(path: &Path, file: &[u8]) -> Result<BTreeMap<String, Entry>, ModelError> {
     let malformed = |reason: String| ModelError::Malformed {
         path: path.to_owned(),
@@ -43,7 +45,7 @@ pub fn parse(path: &Path, file: &[u8]) -> Result<BTreeMap<String, Entry>, ModelE
     }
     let Some((header, data)) = rest.split_at_checked(length as usize) else {
         return Err(incomplete(format!(
-            "its header has {length} bytes, and {} are there",
+            "its header should have {length} bytes, but there are only {}",
             rest.len()
         )));
     };
@@ -58,14 +60,15 @@ pub fn parse(path: &Path, file: &[u8]) -> Result<BTreeMap<String, Entry>, ModelE
         && end > data.len() as u64
     {
         return Err(incomplete(format!(
-            "tensor `{name}` ends at byte {end} of the data, and {} are there",
+            "tensor `{name}` ends at byte {end} of the data, but there are only {} bytes",
             data.len()
         )));
     }
     place(path, described, file.len() - data.len()..file.len())
 }
 
-/// Checks the tensors, each ending inside `data`, against one another and against their shapes.
+/// Checks that the tensors, each of which ends inside `data`, follow one another without gaps, and
+/// that their sizes are those of their shapes.
 fn place(
     path: &Path,
     mut described: Vec<(String, Described)>,
@@ -92,7 +95,7 @@ fn place(
             .ok_or_else(|| refuse(format!("has unknown dtype {:?}", tensor.dtype)))?;
         if byte_length(dtype, &tensor.shape) != Some(end - begin) {
             return Err(refuse(format!(
-                "has {} bytes, which is not what {dtype} and shape {:?} take",
+                "has {} bytes, which does not fit {dtype} and shape {:?}",
                 end - begin,
                 tensor.shape
             )));
@@ -123,7 +126,8 @@ fn dtype(name: &str) -> Option<Dtype> {
     Dtype::deserialize(StrDeserializer::<DtypeError>::new(name)).ok()
 }
 
-/// Bytes of a tensor; none if they or a dimension cannot be counted or are no whole number.
+/// Bytes of a tensor; `None` if they or a dimension are too many to count, or if they are not a
+/// whole number.
 fn byte_length(dtype: Dtype, shape: &[u64]) -> Option<u64> {
     if shape.iter().any(|&size| i64::try_from(size).is_err()) {
         return None;
@@ -135,7 +139,8 @@ fn byte_length(dtype: Dtype, shape: &[u64]) -> Option<u64> {
     bits.is_multiple_of(8).then_some(bits / 8)
 }
 
-/// All entries in the order of the file: a map would lose one of two with the same name.
+/// All entries in the order of the file. This is no map, which would lose one of two entries with
+/// the same name.
 struct Header(Vec<(String, Described)>);
 
 struct Described {
@@ -162,7 +167,7 @@ impl<'de> Deserialize<'de> for Header {
                         map.next_value::<BTreeMap<String, String>>()
                             .map_err(named)?;
                     } else if name.contains(char::is_control) {
-                        // It would garble every message that names it.
+                        // Such a name would garble every message that contains it.
                         return Err(A::Error::custom(format_args!(
                             "control characters in the tensor name {name:?}"
                         )));
@@ -178,7 +183,7 @@ impl<'de> Deserialize<'de> for Header {
     }
 }
 
-// By hand, because a derived implementation would also take an array of three values.
+// Implemented by hand, because a derived implementation would also accept an array of three values.
 impl<'de> Deserialize<'de> for Described {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Fields;
@@ -197,7 +202,7 @@ impl<'de> Deserialize<'de> for Described {
                         "shape" => shape.replace(map.next_value()?).is_some(),
                         "data_offsets" => offsets.replace(map.next_value()?).is_some(),
                         _ => {
-                            // Quoted with escapes: it may hold anything.
+                            // The field is quoted with escapes, because it may hold any character.
                             return Err(A::Error::custom(format_args!("unknown field {field:?}")));
                         }
                     };

@@ -1,4 +1,4 @@
-//! Which files of a model directory hold its weights.
+//! Finds the weights files of a model directory.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,10 +13,11 @@ use super::{Config, ModelError};
 pub const SINGLE: &str = "model.safetensors";
 pub const INDEX: &str = "model.safetensors.index.json";
 
-/// File name -> the tensors that it must hold: what the index says of it, or nothing in particular.
+/// The weights files by name, each with the tensors that it must hold according to the index (none
+/// without an index).
 ///
-/// Like transformers, the index decides which files are read, and the files which tensors there
-/// are: a tensor the index does not name is one like any other.
+/// As in transformers, the index determines which files are read, and the files determine which
+/// tensors there are: a tensor that the index does not name is treated like any other.
 pub fn locate(directory: &Path) -> Result<BTreeMap<String, Vec<String>>, ModelError> {
     if directory.join(SINGLE).exists() {
         return Ok(BTreeMap::from([(SINGLE.to_owned(), Vec::new())]));
@@ -38,7 +39,7 @@ pub fn locate(directory: &Path) -> Result<BTreeMap<String, Vec<String>>, ModelEr
     ))
 }
 
-/// The files an index names. Names stay inside the directory.
+/// The files that an index names. All names stay inside the directory.
 pub fn shard_files(directory: &Path) -> Result<BTreeSet<String>, ModelError> {
     Ok(indexed(directory)?.into_keys().collect())
 }
@@ -72,7 +73,7 @@ fn is_file_name(name: &str) -> bool {
     name.chars().all(within) && !matches!(name, "" | "." | "..")
 }
 
-/// A file that PyTorch's own format is kept in, the model itself rather than what lies beside it.
+/// A file in PyTorch's own format that holds a model, if there is one.
 fn pickle(directory: &Path) -> Option<String> {
     let names = fs::read_dir(directory).ok()?.flatten();
     names

@@ -1,7 +1,7 @@
 //! Weights on disk: one or several memory-mapped safetensors or GGUF files, read by tensor name.
 //!
-//! Files come from anywhere, so everything about them is checked before a tensor is made: what is
-//! damaged or malicious is an error that names the file, never a crash.
+//! Files may come from anywhere, so everything in them is checked before a tensor is made. A
+//! damaged or malicious file gives an error that names the file, never a crash.
 
 mod blocks;
 mod copy;
@@ -34,11 +34,11 @@ use super::{
 pub struct Weights {
     /// The directory, or the GGUF file.
     place: PathBuf,
-    /// What says which shapes the tensors should have.
+    /// The source of the tensors' expected shapes, as errors name it.
     described_by: &'static str,
     files: Vec<MappedFile>,
     tensors: BTreeMap<String, Stored>,
-    /// Prefixes the files leave out of their names.
+    /// Prefixes that names of tensors lack in the files.
     missing_prefixes: Vec<String>,
 }
 
@@ -65,8 +65,8 @@ impl Weights {
         Ok(weights)
     }
 
-    /// Maps a GGUF file, or all parts of the model it is a part of, and validates their tables. The metadata is that
-    /// of the first part.
+    /// Maps a GGUF file, or all parts of the model it is a part of, and validates their headers.
+    /// The metadata is that of the first part.
     pub fn open_gguf(path: &Path) -> Result<(Metadata, Self), ModelError> {
         let mut weights = Self::empty(path, "the metadata");
         let mut parts = Vec::new();
@@ -78,7 +78,7 @@ impl Weights {
             weights.add(file, entries)?;
         }
         gguf::check_parts(&parts)?;
-        // A path is at least one part.
+        // `part_files` returns at least one file.
         let (metadata, _) = parts.swap_remove(0);
         Ok((metadata, weights))
     }
@@ -153,20 +153,22 @@ impl Weights {
         a.encoding != b.encoding || a.shape != b.shape || bytes(one) != bytes(other)
     }
 
-    /// Presence, exact shape and a supported dtype, from the header alone. Marks the tensor as
-    /// used.
+    /// Checks, from the header alone, that a tensor is there, with this shape and a supported
+    /// dtype. Marks the tensor as used.
     pub fn check(&self, name: &str, shape: &[i64]) -> Result<(), ModelError> {
         self.expect(name, shape).map(|_| ())
     }
 
-    /// Copies a tensor of exactly this shape, or the `slice`-th part along its first dimension, into `target`:
-    /// `target.copy_(arrange(source, target's sizes))`. `target` may have any strides, float dtype and device, and
-    /// usually is a view of a larger fused tensor. Values that are not finite in it are refused.
+    /// Copies a tensor of exactly this shape, or the `slice`-th part along its first dimension,
+    /// into `target`: `target.copy_(arrange(source, target's sizes))`. `target` may have any
+    /// strides, float dtype and device, and usually is a view of a larger fused tensor. Values that
+    /// are not finite in `target` are refused.
     ///
-    /// `source` is borrowed from the file: `arrange` must return a view of it (itself, a transpose, a reordering) or
-    /// a new tensor, write nothing to it and keep no other view of it. Of a tensor in blocks `arrange` is shown a few
-    /// rows at a time, with as many of the first dimension of `target`. Beside `target`, no more than some 16 MiB are
-    /// used, unless the tensor is not aligned in its file.
+    /// `source` is borrowed from the file: `arrange` must return a view of it (itself, a transpose,
+    /// a reordering) or a new tensor, write nothing to it and keep no other view of it. A tensor in
+    /// blocks is passed to `arrange` a few rows at a time, with the sizes of the part of `target`
+    /// that these rows fill. Beside `target`, no more than some 16 MiB are used, unless the tensor
+    /// is not aligned in its file.
     pub fn copy_into(
         &self,
         name: &str,
@@ -204,7 +206,7 @@ impl Weights {
             // `expect` has refused it.
             Encoding::Other(_) => false,
         };
-        // What was not read through the borrowed tensor.
+        // Also releases the bytes that were not read through a borrowed tensor.
         file.release(file.addresses(range));
         if !finite {
             return Err(file.refuse(name, "holds values that are not finite"));
@@ -235,9 +237,9 @@ impl Weights {
         self.find(name).map(|stored| stored.entry.shape.as_slice())
     }
 
-    /// Refuses tensors that nothing read or checked: a model that holds more than the spec is
-    /// another model. `ignored` is asked about a name with and without a prefix the files leave
-    /// out.
+    /// Refuses tensors that were neither read nor checked, because a model with more tensors than
+    /// the spec names is another model. `ignored` is called with a tensor's name as it is, and with
+    /// each missing prefix before it.
     pub fn refuse_unread(&self, ignored: impl Fn(&str) -> bool) -> Result<(), ModelError> {
         for (name, stored) in &self.tensors {
             let full = |prefix: &String| ignored(&format!("{prefix}{name}"));
@@ -250,7 +252,7 @@ impl Weights {
         Ok(())
     }
 
-    /// The dtype most of the weights are stored in; nothing where that is blocks.
+    /// The dtype in which most of the weights are stored; `None` if most are stored in blocks.
     pub fn main_kind(&self) -> Option<Kind> {
         let mut bytes: BTreeMap<Option<i32>, (usize, Option<Kind>)> = BTreeMap::new();
         for stored in self.tensors.values() {
@@ -272,7 +274,7 @@ impl Weights {
         stored.or_else(|| self.missing_prefixes.iter().find_map(bare))
     }
 
-    /// A tensor that is there as the configuration says, in an encoding that can be read; now used.
+    /// Finds a tensor of this shape in an encoding that can be read, and marks it as used.
     fn expect(&self, name: &str, shape: &[i64]) -> Result<&Stored, ModelError> {
         let Some(stored) = self.find(name) else {
             return Err(ModelError::Tensor {

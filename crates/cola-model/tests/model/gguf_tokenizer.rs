@@ -1,4 +1,4 @@
-//! The tokenizer in a GGUF file gives the tokens transformers makes of it.
+//! The tokenizer in a GGUF file gives the tokens that transformers gives for that file.
 
 use std::{
     collections::BTreeMap,
@@ -19,12 +19,12 @@ struct References {
 
 #[derive(Deserialize)]
 struct Reference {
-    /// Special tokens before and behind every text.
+    /// Number of special tokens before every text, and after it.
     first: usize,
     last: usize,
-    /// Nothing where transformers gives tokens that the file has not.
+    /// `None` if transformers gives tokens that the file does not have.
     ids: Vec<Option<Vec<u32>>>,
-    /// Nothing where it is the text.
+    /// `None` if it is the text itself.
     decoded: Vec<Option<String>>,
     #[serde(default)]
     chats: Vec<Chat>,
@@ -48,7 +48,7 @@ fn references() -> References {
     references
 }
 
-/// What a tokenizer gives otherwise than transformers.
+/// Differences between the results of a tokenizer and those of transformers.
 fn differences(tokenizer: &Tokenizer, texts: &[String], reference: &Reference) -> Vec<String> {
     let mut differences = Vec::new();
     let mut compare = |what: &str, text: &str, ours: String, theirs: String| {
@@ -172,7 +172,7 @@ fn damaged_files_are_refused_or_read_and_never_a_panic() {
                 refused += 1;
                 continue;
             };
-            // No answer is right or wrong here.
+            // Any tokens are accepted here, as long as nothing panics.
             let ids = tokenizer.encode("Hello 12  <s> é🙂<|im_end|>").unwrap();
             tokenizer.decode(&ids).unwrap();
             drop(stop_tokens(&path));

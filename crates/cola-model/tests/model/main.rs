@@ -1,11 +1,11 @@
-//! Tokenizers of real kinds, against what transformers makes of the same texts.
+//! Compares tokenizers of all kinds with transformers on the same texts.
 
 mod gguf_tokenizer;
 mod tokenizer;
 
 use std::path::{Path, PathBuf};
 
-/// What other programs have recorded, at the root of the repository.
+/// Fixtures recorded by other programs, at the root of the repository.
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures")
 }

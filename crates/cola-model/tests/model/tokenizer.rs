@@ -1,4 +1,4 @@
-//! Text becomes the tokens transformers makes of it.
+//! Texts get the tokens that transformers gives them.
 
 use std::collections::HashMap;
 
@@ -99,7 +99,7 @@ fn tokens_have_the_text_of_transformers() {
 #[test]
 fn chats_are_rendered_and_encoded_as_transformers_does() {
     let mut tokenizers = Tokenizers::default();
-    // We only ever ask what the assistant says next.
+    // Only prompts for the assistant's next message are rendered here.
     let mut references = references().chats;
     references.retain(|chat| chat.add_generation_prompt);
     let mut differences = Vec::new();
@@ -110,7 +110,7 @@ fn chats_are_rendered_and_encoded_as_transformers_does() {
         if rendered != chat.rendered {
             differences.push(format!("{model}: {rendered:?}, not {:?}", chat.rendered));
         }
-        // transformers adds no special tokens to what a template wrote.
+        // transformers adds no special tokens to the text that a template renders.
         let ids = tokenizer.encode_with(&rendered, false).unwrap();
         if ids != chat.ids {
             differences.push(format!("{model} {rendered:?}: {ids:?}, not {:?}", chat.ids));
@@ -155,7 +155,7 @@ fn an_error_raised_by_a_template_is_reported_with_its_file() {
     assert!(text.contains("must alternate"), "{text}");
 }
 
-/// What loading a directory with this `tokenizer.json` says.
+/// The error of loading a directory with this `tokenizer.json`, or without one.
 fn refusal(contents: Option<&str>) -> String {
     let directory = tempfile::tempdir().unwrap();
     if let Some(contents) = contents {

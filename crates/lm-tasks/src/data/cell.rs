@@ -1,4 +1,5 @@
-//! Dates, times and decimals as the text Python prints: what Parquet and Arrow hold and JSON has no form for.
+//! Dates, times and decimals, which Parquet and Arrow have and JSON lacks, as the text that Python
+//! prints.
 
 use std::ops::RangeInclusive;
 
@@ -8,7 +9,7 @@ use serde_json::Value;
 /// Microseconds of a day.
 const DAY: i64 = 24 * 60 * 60 * 1_000_000;
 
-/// From 1970, the days of the years 1 to 9999: Python has no others.
+/// The days of the years 1 to 9999, counted from 1970: Python has no others.
 const DAYS: RangeInclusive<i64> = -719_162..=2_932_896;
 
 /// `2020-01-02`. A day that Python has no date for stays a number.
@@ -19,8 +20,9 @@ pub(super) fn date(days: i64) -> Value {
     }
 }
 
-/// `2020-01-02 03:04:05`, with six digits of a second if they are not 0, and `+00:00` if it is a moment in time rather
-/// than what clocks say `local`ly. What Python has no date for stays a number.
+/// `2020-01-02 03:04:05`, with six digits of a second if they are not 0. A timestamp in UTC ends in
+/// `+00:00`; a `local` one, without a time zone, does not. A value for which Python has no date
+/// stays a number.
 pub(super) fn timestamp(micros: i64, local: bool) -> Value {
     let Some(text) = moment(micros, "%Y-%m-%d %H:%M:%S%.6f") else {
         return Value::from(micros);
@@ -35,7 +37,8 @@ fn moment(micros: i64, format: &str) -> Option<String> {
     Some(moment.format(format).to_string())
 }
 
-/// `03:04:05`, with six digits of a second if they are not 0. What is not within a day stays a number.
+/// `03:04:05`, with six digits of a second if they are not 0. A value that is not within a day
+/// stays a number.
 pub(super) fn time(micros: i64) -> Value {
     if !(0..DAY).contains(&micros) {
         return Value::from(micros);
@@ -80,7 +83,7 @@ mod tests {
 
     use super::*;
 
-    /// `str(Decimal(digits).scaleb(-scale))`.
+    /// Expected texts are those of `str(Decimal(digits).scaleb(-scale))`.
     #[test]
     fn decimals_are_printed_as_python_prints_them() {
         for (digits, scale, printed) in [

@@ -1,7 +1,8 @@
-//! Rows that stand in a column of others: `row: doc` in a task file.
+//! Rows inside a column of other rows: `row: doc` in a task file.
 //!
-//! The request files of OLMES have a line for every option of a question, and one more for every option without its
-//! question; the question itself is each line's `doc`. So a row that came before is passed over.
+//! The request files of OLMES have a line for every option of a question, and one more for every
+//! option without its question. The question itself is in the column `doc` of each line, so a row
+//! that was seen before is skipped.
 
 use pyjinja::python;
 use std::collections::HashSet;
@@ -12,7 +13,7 @@ use super::super::error::TaskError;
 use super::LocatedRow;
 use super::select::{digest, no_column};
 
-/// Takes the rows out of a column, each once.
+/// Takes rows out of a column of other rows, each of them once.
 #[derive(Debug)]
 pub(in super::super) struct InnerRows {
     column: String,
@@ -21,7 +22,7 @@ pub(in super::super) struct InnerRows {
 }
 
 impl InnerRows {
-    /// Of the column of this name.
+    /// Takes rows out of the column of this name.
     pub fn new(column: &str) -> Self {
         Self {
             column: column.to_owned(),
@@ -29,10 +30,10 @@ impl InnerRows {
         }
     }
 
-    /// The row inside a row, or None where it came before.
+    /// The row inside `outer`, or `None` if it was seen before.
     ///
     /// # Errors
-    /// No such column, or no object in it.
+    /// Returns an error if there is no such column, or if it holds no object.
     pub fn take(&mut self, mut outer: LocatedRow) -> Result<Option<LocatedRow>, TaskError> {
         let message = match outer.row.remove(&self.column) {
             Some(inner @ Value::Object(_)) => {
@@ -42,7 +43,10 @@ impl InnerRows {
                 }
                 return Ok(new.then_some(outer));
             }
-            Some(_) => format!("column `{}` is no object, and so no row", self.column),
+            Some(_) => format!(
+                "column `{}` is not an object, so it cannot be the row",
+                self.column
+            ),
             None => no_column(&outer.row, &self.column),
         };
         Err(TaskError::row(outer.place, format!("row: {message}")))

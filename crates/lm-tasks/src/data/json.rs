@@ -9,7 +9,7 @@ use super::stream::{Compression, open};
 use super::{LocatedRow, Rows, lines, not_json, read_error};
 use serde_json::Value;
 
-/// The rows of a whole JSON file; one that is not JSON as a whole may still be JSONL.
+/// The rows of a JSON file. A file that is not JSON as a whole may still be JSONL.
 pub(super) fn rows(path: &Path, compression: Compression) -> Result<Rows, TaskError> {
     let mut bytes = Vec::new();
     open(path, compression)?
@@ -18,7 +18,8 @@ pub(super) fn rows(path: &Path, compression: Compression) -> Result<Rows, TaskEr
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let value = match python::loads(text) {
         Ok(value) => value,
-        // Only what is complete on its first line is tried as JSONL, so that the message is about the JSON that is meant.
+        // Only a file whose first line is complete is tried as JSONL, so that an error is about the
+        // format that was meant.
         Err(_) if first_line_is_a_row(text) => {
             return Ok(lines::rows_of(path, Cursor::new(bytes)));
         }
@@ -76,7 +77,10 @@ fn the_list_in(path: &Path, object: Columns) -> Result<Vec<Value>, TaskError> {
                 .chain([&last])
                 .map(|(key, _)| key.as_str())
                 .collect();
-            let message = format!("holds several lists ({}): keep one", names.join(", "));
+            let message = format!(
+                "holds several lists ({}); keep only one of them",
+                names.join(", ")
+            );
             Err(TaskError::format(path, message))
         }
     }

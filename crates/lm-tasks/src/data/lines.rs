@@ -1,4 +1,4 @@
-//! JSONL: one object a line; empty lines are skipped.
+//! JSONL: one object per line; empty lines are skipped.
 
 use pyjinja::python;
 use std::io::BufRead;
@@ -16,7 +16,7 @@ pub(super) fn rows(path: &Path, compression: Compression) -> Result<Rows, TaskEr
     Ok(rows_of(path, reader))
 }
 
-/// The rows of a text that was found in a file.
+/// The rows of JSONL that was found in the file at `path`.
 pub(super) fn rows_of(path: &Path, reader: impl BufRead + 'static) -> Rows {
     until_broken(Lines {
         path: path.to_owned(),
@@ -61,9 +61,9 @@ impl<R> Lines<R> {
             Ok(Value::Object(row)) => Ok(LocatedRow { row, number, place }),
             Ok(_) => Err(TaskError::row(
                 place,
-                "expected a JSON object: one row a line",
+                "expected one JSON object on each line",
             )),
-            // The place says which line it is.
+            // `place` has the number of the line.
             Err(error) => {
                 let line = format!(" at line 1 column {}", error.column());
                 let message =

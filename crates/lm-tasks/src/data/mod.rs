@@ -1,7 +1,7 @@
 //! Rows from files: JSONL, a JSON list or an object that holds one, CSV, TSV, Parquet, Arrow; text also
 //! compressed, as `.gz` or `.zst`.
 //!
-//! Rows are read as they are asked for, one at a time, but for a JSON list, which is read whole.
+//! Rows are read one at a time, when they are requested; only a JSON list is read as a whole.
 
 use pyjinja::Columns;
 mod arrow;
@@ -22,7 +22,7 @@ pub use select::Condition;
 pub(super) use select::Selection;
 use stream::Compression;
 
-/// A row and where it stands, for messages and as an id of last resort.
+/// A row and its place, which is used in messages, and as its id if it has no other.
 #[derive(Debug)]
 pub(super) struct LocatedRow {
     pub row: Columns,
@@ -32,11 +32,11 @@ pub(super) struct LocatedRow {
     pub place: String,
 }
 
-/// The rows of a file. After a [`TaskError::Row`] the next row can be asked for; any other error is
-/// the end.
+/// The rows of a file. After a [`TaskError::Row`] there may be further rows; any other error is the
+/// end.
 pub(super) type Rows = Box<dyn Iterator<Item = Result<LocatedRow, TaskError>>>;
 
-/// What a file is, by its name.
+/// The format of a file, by its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
     Lines,
@@ -83,7 +83,8 @@ fn format_of(path: &Path) -> Result<(Format, Compression), TaskError> {
         "arrow" if compression == Compression::None => Format::Arrow,
         other => {
             let message = format!(
-                ".{other} is not read: give JSONL, JSON, CSV or TSV (also as .gz or .zst), Parquet or Arrow"
+                "files of type .{other} are not supported; give JSONL, JSON, CSV or TSV (also as .gz or .zst), \
+                 Parquet or Arrow"
             );
             return Err(TaskError::format(path, message));
         }
@@ -98,7 +99,7 @@ fn read_error(path: &Path, source: std::io::Error) -> TaskError {
     }
 }
 
-/// What is wrong with a text that is no JSON.
+/// The message for a text that is not JSON.
 fn not_json(text: &[u8], error: &serde_json::Error) -> String {
     match std::str::from_utf8(text) {
         Ok(_) => format!("not JSON: {error}"),
@@ -106,7 +107,7 @@ fn not_json(text: &[u8], error: &serde_json::Error) -> String {
     }
 }
 
-/// Rows up to and with the first that is beyond help.
+/// Rows up to and including the first error after which the file cannot be read on.
 fn until_broken(rows: impl Iterator<Item = Result<LocatedRow, TaskError>> + 'static) -> Rows {
     let mut over = false;
     Box::new(rows.take_while(move |row| {
@@ -116,8 +117,9 @@ fn until_broken(rows: impl Iterator<Item = Result<LocatedRow, TaskError>> + 'sta
     }))
 }
 
-/// The path of a file or directory that a task file names: beside the task file, in the working directory, or for a
-/// built-in task in a directory above the program, which lies in the source tree where it was built there.
+/// The path of a file or directory that a task file names: beside the task file, or in the working
+/// directory. For a built-in task, which has no `directory`, also in any directory above the
+/// program: this finds the source tree in which the program was built.
 pub(super) fn locate(
     directory: Option<&Path>,
     name: &str,
@@ -126,7 +128,8 @@ pub(super) fn locate(
     places(directory, name).into_iter().find(|path| is(path))
 }
 
-/// The data files that a task file names: one, or where it is a pattern (`rows/*.jsonl`) all that match, in order.
+/// The data files that a task file names: one file, or all that match a pattern (`rows/*.jsonl`),
+/// in order.
 pub(super) fn locate_files(directory: Option<&Path>, name: &str) -> Vec<PathBuf> {
     if let Some(path) = locate(directory, name, Path::is_file) {
         return vec![path];

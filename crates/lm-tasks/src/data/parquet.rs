@@ -1,4 +1,5 @@
-//! Parquet, as the hub keeps datasets: structs become objects, lists arrays, whatever the nesting.
+//! Parquet, the hub's format for datasets: structs become objects and lists become arrays, at any
+//! depth.
 
 use pyjinja::{Columns, python};
 use std::fs::File;
@@ -41,7 +42,7 @@ fn broken(path: &Path, error: ParquetError) -> TaskError {
         ParquetError::General(message) | ParquetError::EOF(message) => message,
         other => other.to_string(),
     };
-    TaskError::format(path, format!("not Parquet that can be read: {message}"))
+    TaskError::format(path, format!("cannot be read as Parquet: {message}"))
 }
 
 fn columns(row: Row, schema: &Type) -> Columns {
@@ -54,8 +55,9 @@ fn columns(row: Row, schema: &Type) -> Columns {
         .collect()
 }
 
-/// A value as Python's `datasets` gives it: dates, times and decimals as they are printed, bytes as bytes. `kind` is its
-/// type in the file's schema, which alone says whether a time is of some zone.
+/// A value as Python's `datasets` gives it: dates, times and decimals as they are printed, bytes as
+/// bytes. `kind` is its type in the file's schema; only this says whether a timestamp has a time
+/// zone.
 fn value(field: &Field, kind: Option<&Type>) -> Value {
     match field {
         Field::Null => Value::Null,
@@ -119,7 +121,7 @@ fn value(field: &Field, kind: Option<&Type>) -> Value {
     }
 }
 
-/// Whether a timestamp is of no zone.
+/// Whether a timestamp has no time zone.
 fn is_local(kind: Option<&Type>) -> bool {
     matches!(
         logical(kind),
@@ -146,7 +148,8 @@ fn only(kind: Option<&Type>) -> Option<&Type> {
     }
 }
 
-/// The type of a list's elements: of a repeated group of one field that field, of anything else itself.
+/// The type of a list's elements: the only field of the repeated group, or else the repeated type
+/// itself.
 fn element(kind: Option<&Type>) -> Option<&Type> {
     let repeated = only(kind).or(kind);
     only(repeated).or(repeated)

@@ -1,4 +1,5 @@
-//! Which rows of a dataset are taken: those that meet conditions, and of equals the first.
+//! Selects rows of a dataset: those that meet conditions, and of rows with the same value in a
+//! column the first.
 
 use pyjinja::{Columns, python};
 use std::collections::HashSet;
@@ -7,8 +8,8 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
-/// `column=value`: only rows that say this are taken. The column may be a path into nested objects,
-/// `query_metadata.level`.
+/// `column=value`: only rows with this value are taken. The column may be a path into nested
+/// objects, `query_metadata.level`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     column: String,
@@ -16,7 +17,7 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// Rows whose `column` reads `value`.
+    /// The condition that `column` has this `value`.
     pub fn new(column: impl Into<String>, value: impl Into<String>) -> Self {
         Self {
             column: column.into(),
@@ -31,7 +32,7 @@ impl FromStr for Condition {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once('=') {
             Some((column, value)) if !column.is_empty() => Ok(Self::new(column, value)),
-            _ => Err("expected COLUMN=VALUE, as level=3 or query_metadata.level=3".to_owned()),
+            _ => Err("expected COLUMN=VALUE, like level=3 or query_metadata.level=3".to_owned()),
         }
     }
 }
@@ -42,12 +43,13 @@ impl fmt::Display for Condition {
     }
 }
 
-/// Decides row by row, in the order of the data.
+/// Decides for each row, in the order of the data, whether it is taken.
 #[derive(Debug)]
 pub(in super::super) struct Selection {
     conditions: Vec<Condition>,
     unique_by: Option<String>,
-    /// Hashes, so that a long text takes no more than a short one.
+    /// Hashes of the `unique_by` values seen so far. A hash is no longer for a long text than for a
+    /// short one.
     seen: HashSet<[u8; 16]>,
 }
 
@@ -71,7 +73,7 @@ impl Selection {
     pub fn takes(&mut self, row: &Columns) -> Result<bool, String> {
         for condition in &self.conditions {
             let text = text_at(row, &condition.column)?;
-            // `true` of JSON is `True` to Python.
+            // JSON's `true` is `True` in Python.
             let truth = ["True", "False"].contains(&text.as_str());
             let same =
                 text == condition.value || (truth && text.eq_ignore_ascii_case(&condition.value));
@@ -86,7 +88,7 @@ impl Selection {
     }
 }
 
-/// 16 bytes that stand for a text.
+/// A hash of a text, 16 bytes.
 pub(super) fn digest(text: &str) -> [u8; 16] {
     let hash = blake3::hash(text.as_bytes());
     let (hash, _) = hash.as_bytes().split_at(16);
@@ -94,7 +96,7 @@ pub(super) fn digest(text: &str) -> [u8; 16] {
     hash.try_into().unwrap_or_default()
 }
 
-/// What a column says, or a field of nested objects.
+/// The value, as text, of a column or of a field of nested objects.
 fn text_at(row: &Columns, path: &str) -> Result<String, String> {
     let nested = || {
         let mut keys = path.split('.');
@@ -107,7 +109,7 @@ fn text_at(row: &Columns, path: &str) -> Result<String, String> {
         .ok_or_else(|| no_column(row, path))
 }
 
-/// What a row lacks, and what it has.
+/// The message about a column that a row lacks, with the columns that it has.
 pub(super) fn no_column(row: &Columns, name: &str) -> String {
     let known: Vec<&str> = row.keys().map(String::as_str).collect();
     format!("no column `{name}` (the row has {})", known.join(", "))

@@ -9,7 +9,7 @@ use flate2::bufread::MultiGzDecoder;
 use super::super::error::TaskError;
 use super::read_error;
 
-/// How a file is compressed, by its name.
+/// The compression of a file, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Compression {
     None,
@@ -17,7 +17,7 @@ pub(super) enum Compression {
     Zstandard,
 }
 
-/// Opens a file.
+/// Opens a file, to be decompressed as it is read.
 pub(super) fn open(path: &Path, compression: Compression) -> Result<Box<dyn BufRead>, TaskError> {
     let failed = |error| read_error(path, error);
     let file = BufReader::new(File::open(path).map_err(failed)?);

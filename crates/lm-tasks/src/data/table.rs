@@ -1,5 +1,5 @@
 //! CSV and TSV: the first line names the columns. Cells are text, but a column whose cells are all
-//! whole numbers holds numbers, so that a label is an index as it is in the other formats.
+//! whole numbers holds numbers, so that a label can be an index, as in the other formats.
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,8 @@ use super::super::error::TaskError;
 use super::stream::{Compression, open};
 use super::{LocatedRow, Rows, read_error, until_broken};
 
-/// The rows of a file, which is read twice: what a column holds is not known before its end.
+/// The rows of a file. The file is read twice, because whether a column holds numbers is not known
+/// before its end.
 pub(super) fn rows(
     path: &Path,
     compression: Compression,
@@ -42,7 +43,7 @@ fn reader(path: &Path, compression: Compression, separator: u8) -> Result<Cells,
     Ok(ReaderBuilder::new().delimiter(separator).from_reader(bytes))
 }
 
-/// The names of the columns, and which hold whole numbers only.
+/// The names of the columns, and for each whether it holds only whole numbers.
 fn columns(path: &Path, mut reader: Cells) -> Result<(Vec<String>, Vec<bool>), TaskError> {
     let header = reader.headers().map_err(|error| at(path, 1, error))?;
     let mut names: Vec<String> = Vec::with_capacity(header.len());
@@ -72,7 +73,7 @@ fn columns(path: &Path, mut reader: Cells) -> Result<(Vec<String>, Vec<bool>), T
                     *numeric = *numeric && whole(cell).is_some();
                 }
             }
-            // What is wrong with a row is said when it is its turn.
+            // A malformed row is reported when it is read as a row.
             Err(error) if error.is_io_error() => return Err(at(path, 1, error)),
             Err(_) => {}
         }
@@ -122,7 +123,7 @@ impl Table {
 }
 
 fn at(path: &Path, line: u64, error: csv::Error) -> TaskError {
-    // Where a row begins is known of most errors; empty lines before it are not part of it.
+    // Most errors know the line where the row begins. Empty lines before it are not part of it.
     let line = error
         .position()
         .map_or(line, |known| line.max(known.line()));
@@ -133,7 +134,7 @@ fn at(path: &Path, line: u64, error: csv::Error) -> TaskError {
             expected_len, len, ..
         } => TaskError::row(
             place,
-            format!("{len} cells, where the first line names {expected_len} columns"),
+            format!("the row has {len} cells, but the first line names {expected_len} columns"),
         ),
         ErrorKind::Utf8 { err, .. } => TaskError::row(place, format!("not UTF-8: {err}")),
         other => TaskError::row(place, format!("{other:?}")),

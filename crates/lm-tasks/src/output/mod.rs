@@ -7,43 +7,48 @@ use super::Sample;
 
 pub use results::{Results, metrics_of};
 
-/// What a model made of a question.
+/// A model's response to a question.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Response {
     /// Texts were scored.
     Scores {
         /// Sums of the log-probabilities of their tokens, nats.
         log_probs: Vec<f64>,
-        /// Whether greedy decoding would write them.
+        /// Whether greedy decoding would produce each of them.
         greedy: Vec<bool>,
     },
     /// A text was generated.
     Text(String),
-    /// The model's state was not finite: it answered nothing.
+    /// The model's state was not finite, so there is no answer.
     Nothing,
 }
 
-/// What came of a sample.
+/// The result of a sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SampleResult {
-    /// To the question in the task's own order.
+    /// Response to the question with the options in the task's own order.
     pub response: Response,
-    /// And to its rotations.
+    /// Responses to its rotations.
     pub rotated: Vec<Response>,
     /// The values of [`TaskSpec::metric_keys`](super::TaskSpec::metric_keys).
     pub values: Vec<f64>,
     /// Whether the answer is right.
     pub correct: bool,
-    /// How far the right answer is ahead, nats.
+    /// Lead of the right answer over the best other one, nats.
     pub margin: Option<f64>,
-    /// What was answered.
+    /// Mean loss on the prompt's own tokens, nats per token; `None` if it was not read or is not
+    /// finite.
+    pub prompt_loss: Option<f64>,
+    /// `prompt_loss` less that of the unmodified model.
+    pub degradation: Option<f64>,
+    /// The answer.
     pub answer: String,
 }
 
-/// A sample, and what came of it unless it failed.
+/// A sample and its result; `None` if it failed.
 pub type Row<'a> = (&'a Sample, Option<&'a SampleResult>);
 
-/// How an evaluation was run, as its files say it.
+/// The settings of an evaluation, as its output files report them.
 #[derive(Debug, Clone, Default)]
 pub struct Setting {
     /// Name of the model.
@@ -70,19 +75,19 @@ pub struct Setting {
     pub chat_template: Option<String>,
     /// Whether options are listed by letter.
     pub letters: bool,
-    /// Whether options are asked in every rotation.
+    /// Whether questions are put in every rotation of their options.
     pub rotations: bool,
     /// Whether the tokenizer's special tokens are left out.
     pub no_bos: bool,
-    /// Most samples a task.
+    /// Most samples per task.
     pub limit: Option<usize>,
     /// Conditions on rows, as they were given.
     pub conditions: Vec<String>,
-    /// The token, and its id, that pads.
+    /// The padding token and its id.
     pub pad_token: Option<(String, Option<u32>)>,
-    /// The token that ends texts.
+    /// The end-of-sequence token and its id.
     pub eos_token: Option<(String, Option<u32>)>,
-    /// The token that begins texts.
+    /// The beginning-of-sequence token and its id.
     pub bos_token: Option<(String, Option<u32>)>,
 }
 

@@ -1,4 +1,5 @@
-//! `results_TIME.json` as lm-evaluation-harness 0.4 writes it; what is ours stands beside its keys.
+//! `results_TIME.json` as lm-evaluation-harness 0.4 writes it, with some keys of our own beside its
+//! keys.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,31 +7,31 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Row, Setting,
+    Row, SampleResult, Setting,
     samples::{sample_lines, sha256},
 };
 use crate::{Metric, Sample, TaskError, TaskSpec, standard_error_key};
 
 /// A finished evaluation of one chain.
 pub struct Results<'a> {
-    /// How it was evaluated.
+    /// The settings of the evaluation.
     pub setting: &'a Setting,
     /// The chain.
     pub chain: String,
     /// Every task with its samples.
     pub tasks: Vec<(&'a TaskSpec, Vec<Row<'a>>)>,
-    /// Samples that failed.
+    /// Number of samples that failed.
     pub failed: usize,
-    /// Bad rows that were passed over.
+    /// Number of bad rows that were skipped.
     pub skipped_rows: usize,
-    /// When it began.
+    /// Start of the evaluation.
     pub started: SystemTime,
-    /// How long it took.
+    /// Duration of the evaluation, in seconds.
     pub seconds: f64,
 }
 
 impl Results<'_> {
-    /// What `--json` prints: the same for the same numbers, so without times.
+    /// The object that `--json` prints. It has no times, so that equal results print the same.
     pub fn summary(&self) -> Map<String, Value> {
         let object = json!({
             "model": self.setting.model,
@@ -44,11 +45,14 @@ impl Results<'_> {
                 Value::Object(metrics)
             }),
             "n-samples": self.by_task(|_, rows| {
-                // Rows behind a limit were not read, and those that a condition leaves out not counted.
+                // The number of all rows is not known: those after the limit were not read, and
+                // those that a condition leaves out were not counted.
                 let all = self.setting.limit.is_none_or(|limit| rows.len() < limit)
                     && self.setting.conditions.is_empty();
                 json!({ "original": all.then_some(rows.len()), "effective": rows.len() })
             }),
+            "prompt_loss": self.by_task(|_, rows| mean_of(rows, |done| done.prompt_loss)),
+            "degradation": self.by_task(|_, rows| mean_of(rows, |done| done.degradation)),
             "failed": self.failed,
             "skipped_rows": self.skipped_rows,
             "asked": self.asked(),
@@ -59,7 +63,8 @@ impl Results<'_> {
         }
     }
 
-    /// The flags that say how questions were asked, and which; ours.
+    /// The flags that determine the prompts and the rows that are used. lm-evaluation-harness does
+    /// not have this key.
     fn asked(&self) -> Value {
         let setting = self.setting;
         json!({
@@ -71,11 +76,12 @@ impl Results<'_> {
         })
     }
 
-    /// The files of the evaluation, names and texts: the results, and the samples of each task. `prompts`: the prompts of a
-    /// sample as the model reads them, of options that are prompts one for each.
+    /// The files of the evaluation, as names and texts: the results, and the samples of each task.
+    /// `prompts` gives the prompts of a sample as the model reads them: one, or one for each option
+    /// if the options are prompts.
     ///
     /// # Errors
-    /// Those of `prompts`.
+    /// Returns the errors of `prompts`.
     pub fn files(
         &self,
         prompts: &dyn Fn(&Sample) -> Result<Vec<String>, TaskError>,
@@ -84,7 +90,7 @@ impl Results<'_> {
         let (mut files, mut hashes) = (Vec::new(), Map::new());
         for (task, rows) in &self.tasks {
             let lines = sample_lines(task, &self.chain, rows, prompts)?;
-            // A task may be named like a path.
+            // The name of a task may look like a path.
             let name = task.name.replace(['/', '\\'], "_");
             files.push((format!("samples_{name}_{time}.jsonl"), lines.text));
             hashes.insert(task.name.clone(), json!(lines.hash));
@@ -94,7 +100,7 @@ impl Results<'_> {
         results.insert("config".to_owned(), self.config());
         results.extend(self.circumstances());
         results.insert("task_hashes".to_owned(), Value::Object(hashes));
-        // An object of texts, numbers and lists always has a form.
+        // Texts, numbers and lists can always be serialised.
         let text = serde_json::to_string_pretty(&results).unwrap_or_default();
         files.push((format!("results_{time}.json"), text + "\n"));
         Ok(files)
@@ -107,7 +113,7 @@ impl Results<'_> {
             .collect()
     }
 
-    /// What is told of every task.
+    /// The tables that have an entry for every task.
     fn tables(&self) -> Map<String, Value> {
         let tables = [
             ("group_subtasks", Map::new()),
@@ -227,7 +233,17 @@ pub fn metrics_of(task: &TaskSpec, rows: &[Row<'_>]) -> Map<String, Value> {
     metrics
 }
 
-/// `higher_is_better` as the task file has it.
+/// Mean of a number that some samples have, nats a token, to three decimals: what follows changes with the batches that the
+/// rows ran in. `null` where no sample has the number.
+fn mean_of(rows: &[Row<'_>], number: impl Fn(&SampleResult) -> Option<f64>) -> Value {
+    let numbers = rows.iter().filter_map(|(_, done)| number((*done)?));
+    let numbers: Vec<f64> = numbers.collect();
+    let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+    let rounded = (mean * 1000.0).round() / 1000.0;
+    json!({ "mean": rounded.is_finite().then_some(rounded), "samples": numbers.len() })
+}
+
+/// `higher_is_better` as the task file gives it.
 fn said_better(task: &TaskSpec, metric: &str) -> Option<Value> {
     let listed = task.config.get("metric_list")?.as_array()?;
     let own = listed.iter().find(|entry| entry["metric"] == metric)?;
@@ -239,7 +255,7 @@ fn alias(task: &TaskSpec) -> &str {
     alias.unwrap_or(&task.name)
 }
 
-/// The task's keys, those it leaves out with what they mean then.
+/// The task's keys, with the defaults of those it leaves out.
 fn config_of(task: &TaskSpec) -> Map<String, Value> {
     let mut config = task.config.clone();
     for (key, value) in [
@@ -257,7 +273,7 @@ fn config_of(task: &TaskSpec) -> Map<String, Value> {
     config
 }
 
-/// `metadata.version`; lm-evaluation-harness says `Yaml` of a task without.
+/// `metadata.version`, or `Yaml` for a task without one, as in lm-evaluation-harness.
 fn version(task: &TaskSpec) -> Value {
     let metadata = task.config.get("metadata");
     let version = metadata.and_then(|metadata| metadata.get("version"));

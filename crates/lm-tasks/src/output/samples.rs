@@ -1,5 +1,5 @@
-//! `samples_TASK_TIME.jsonl` as lm-evaluation-harness 0.4 writes it: a line a sample and filter, every number of a response
-//! as text; what is ours stands beside its keys.
+//! `samples_TASK_TIME.jsonl` as lm-evaluation-harness 0.4 writes it: one line for each sample and
+//! filter, with every number of a response as text, and some keys of our own beside its keys.
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -78,7 +78,7 @@ fn line(
         };
     }
     if !sample.rotated.is_empty() {
-        // The answers to the other orders, one after the other.
+        // The responses to the rotated orders, one after the other.
         let rotated = done.map_or(&[][..], |done| &done.rotated);
         let answers = rotated
             .iter()
@@ -91,11 +91,14 @@ fn line(
     line["gold"] = json!(sample.gold_text());
     line["correct"] = json!(done.is_some_and(|done| done.correct));
     line["margin"] = json!(done.and_then(|done| done.margin));
+    line["prompt_loss"] = json!(done.and_then(|done| done.prompt_loss));
+    line["degradation"] = json!(done.and_then(|done| done.degradation));
     line["answer"] = json!(done.map(|done| &done.answer));
     line
 }
 
-/// What is asked of the model: contexts, and continuations or generation options; of a whole text it alone.
+/// The model's inputs: contexts, each with a continuation or generation options. A rolling text has
+/// no context.
 fn arguments<'s>(
     task: &TaskSpec,
     sample: &'s Sample,
@@ -117,7 +120,8 @@ fn arguments<'s>(
     }
 }
 
-/// The generation options as the task file has them, and what it runs with where that is another number or text.
+/// The generation options of the task file. Stop texts and the token limit are those of the run, if
+/// these differ.
 fn generation(task: &TaskSpec) -> Value {
     let own = task.config.get("generation_kwargs").cloned();
     let mut options = own.unwrap_or_else(
@@ -146,7 +150,7 @@ fn generation(task: &TaskSpec) -> Value {
     options
 }
 
-/// `resps` and `filtered_resps`; of a sample that failed there are none.
+/// `resps` and `filtered_resps`; both are empty for a sample that failed.
 fn responses(
     task: &TaskSpec,
     filter: usize,
@@ -185,7 +189,7 @@ fn responses(
     }
 }
 
-/// 64 hex digits.
+/// The SHA-256 of a text, 64 hex digits.
 pub(super) fn sha256(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -1,4 +1,4 @@
-//! HellaSwag's rows: a beginning and four endings, some of them from WikiHow with its marks still in them.
+//! HellaSwag's rows: a beginning and four endings, some of them from WikiHow and with its markup.
 
 use std::sync::LazyLock;
 
@@ -21,28 +21,28 @@ pub(super) fn process(row: &mut Columns) -> Result<(), String> {
     let endings = match row.get("endings") {
         Some(Value::Array(endings)) => endings.iter().map(|ending| match ending {
             Value::String(text) => Ok(Value::from(clean(text))),
-            _ => Err("column `endings` is no list of texts".to_owned()),
+            _ => Err("column `endings` is not a list of texts".to_owned()),
         }),
         _ => return Err("no column `endings` with a list".to_owned()),
     };
     let choices: Vec<Value> = endings.collect::<Result<_, _>>()?;
     let label = row.get("label").map(python::to_str).unwrap_or_default();
-    let gold: i64 = python::strip(&label)
-        .parse()
-        .map_err(|_| format!("the label `{label}` is no number (test rows have none)"))?;
+    let gold: i64 = python::strip(&label).parse().map_err(|_| {
+        format!("the label `{label}` is not a number (the rows of the test split have no label)")
+    })?;
     row.insert("query".to_owned(), clean(&beginning).into());
     row.insert("choices".to_owned(), choices.into());
     row.insert("gold".to_owned(), gold.into());
     Ok(())
 }
 
-/// Without marks and double spaces, each spelled as lm-evaluation-harness does.
+/// Removes WikiHow's marks and double spaces, exactly as lm-evaluation-harness does.
 fn clean(text: &str) -> String {
     let text = python::strip(text).replace(" [title]", ". ");
     MARK.replace(&text, "", 0).replace("  ", " ")
 }
 
-/// Python's `capitalize`: the first letter large and all others small.
+/// Python's `capitalize`: the first letter in upper case, all others in lower case.
 fn capitalized(text: &str) -> String {
     let mut letters = text.chars();
     match letters.next() {

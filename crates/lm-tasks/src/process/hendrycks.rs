@@ -1,10 +1,11 @@
-//! When two answers are the same to the MATH dataset's own grader (Hendrycks et al. 2021): spellings of LaTeX are evened
-//! out, then texts are compared. Where it gives up on an answer, both are compared as they are written.
+//! Equality of answers by the MATH dataset's own grader (Hendrycks et al. 2021): LaTeX is brought
+//! into one spelling, then texts are compared. If the grader fails on an answer, both are compared
+//! as they are written.
 
-/// The grader gave up.
+/// The grader fails on the answer.
 struct Lost;
 
-/// Whether what a text says between its first and last dollar sign, or all of it, is the gold answer.
+/// Whether the text between the first and the last dollar sign, or all of it, is the gold answer.
 pub(super) fn matches(text: &str, gold: &str) -> bool {
     let answer = match (text.find('$'), text.rfind('$')) {
         (Some(first), Some(last)) if first < last => &text[first + 1..last],
@@ -43,7 +44,7 @@ fn normal(text: &str) -> Result<String, Lost> {
     if text.starts_with('.') {
         text.insert(0, '0');
     }
-    // A short left side names what is asked: `k = 3`.
+    // A short left side is the name of the unknown: `k = 3`.
     if let [left, right] = text.split('=').collect::<Vec<_>>()[..]
         && left.chars().count() <= 2
     {
@@ -57,7 +58,7 @@ fn normal(text: &str) -> Result<String, Lost> {
     fraction_of_slash(text)
 }
 
-/// What stands before the unit.
+/// The text before the unit.
 fn without_unit(text: &str) -> Result<String, Lost> {
     match text.split("\\text{ ").collect::<Vec<_>>()[..] {
         [all] => Ok(all.to_owned()),
@@ -66,7 +67,7 @@ fn without_unit(text: &str) -> Result<String, Lost> {
     }
 }
 
-/// `\sqrt3` as `\sqrt{3}`.
+/// Rewrites `\sqrt3` as `\sqrt{3}`.
 fn braced_root(text: &str) -> Result<String, Lost> {
     let mut parts = text.split("\\sqrt");
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -84,7 +85,8 @@ fn braced_root(text: &str) -> Result<String, Lost> {
     Ok(out)
 }
 
-/// `\frac12` as `\frac{1}{2}`; a numerator that stands alone at the end leaves the whole text as it is.
+/// Rewrites `\frac12` as `\frac{1}{2}`. A numerator without a denominator, at the end, leaves the
+/// whole text as it is.
 fn braced_fractions(text: &str) -> Result<String, Lost> {
     let mut parts = text.split("\\frac");
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -109,7 +111,7 @@ fn braced_fractions(text: &str) -> Result<String, Lost> {
     Ok(out)
 }
 
-/// `1/2` as `\frac{1}{2}`, of whole numbers alone.
+/// Rewrites `1/2` as `\frac{1}{2}`, for whole numbers only.
 fn fraction_of_slash(text: String) -> Result<String, Lost> {
     let [above, below] = text.split('/').collect::<Vec<_>>()[..] else {
         return Ok(text);
@@ -121,7 +123,7 @@ fn fraction_of_slash(text: String) -> Result<String, Lost> {
     }
 }
 
-/// A whole number as Python prints it after it has read it.
+/// A whole number in the form in which Python prints it.
 fn whole(text: &str) -> Result<String, Lost> {
     let text = pyjinja::python::strip(text);
     let (sign, digits) = match text.strip_prefix('-') {
@@ -146,7 +148,7 @@ fn whole(text: &str) -> Result<String, Lost> {
 mod tests {
     use super::*;
 
-    /// Verdicts of lm-evaluation-harness's hendrycks_math.
+    /// Expected verdicts are those of lm-evaluation-harness's hendrycks_math.
     #[test]
     fn spellings_are_evened_out_as_the_datasets_grader_does() {
         for (text, gold) in [

@@ -2,7 +2,8 @@
 
 const BOX: &str = "\\boxed";
 
-/// What stands in the last `\boxed{}` by where it begins, or after the last `\boxed ` up to a dollar sign.
+/// The content of the `\boxed{}` that begins last. If there is a `\boxed ` with a space: the text
+/// after the last of these, up to a dollar sign.
 pub(super) fn content(solution: &str) -> Result<String, String> {
     let spaced = format!("{BOX} ");
     if let Some((_, after)) = solution.rsplit_once(&spaced) {

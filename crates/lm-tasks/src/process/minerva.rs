@@ -1,17 +1,18 @@
-//! Minerva's answers (Lewkowycz et al. 2022, appendix D): where they stand, and their normal form.
+//! Minerva's answers (Lewkowycz et al. 2022, appendix D): how they are found in a text, and their
+//! normal form.
 
 use std::sync::LazyLock;
 
 use math_answer::math_equal;
 use pyjinja::{PythonRegex, python};
 
-/// What a finished answer ends with; a text that stops short of it is taken to have it.
+/// The end of a complete answer. It is appended to every text, because a text may stop before it.
 const END: &str = "I hope it is correct.";
 
 static FINAL: LazyLock<PythonRegex> =
     LazyLock::new(|| pattern(r"Final Answer: The final answer is(.*?). I hope it is correct."));
 
-/// Words and signs that go, and what comes in their place, one after the other.
+/// Replacements of words and signs, in the order in which they are made.
 const REPLACED: &[(&str, &str)] = &[
     ("an ", ""),
     ("a ", ""),
@@ -25,8 +26,9 @@ const REPLACED: &[(&str, &str)] = &[
     ("\\text{m}", "\\text{}"),
 ];
 
-/// Units and marks that go, in this order. Words go where they stand alone as long as there are spaces to tell, and after
-/// that anywhere but in the names of commands (`\left` is no `ft`).
+/// Units and marks that are removed, in this order. Words are first removed where they stand alone,
+/// while there are still spaces; after that they are removed everywhere but in the names of
+/// commands (`\left` contains `ft`).
 const REMOVED: &[&str] = &[
     "square",
     "ways",
@@ -72,7 +74,7 @@ const REMOVED: &[&str] = &[
     "\\dots",
 ];
 
-/// A unit that stands alone.
+/// A unit that is a word of its own.
 static UNIT: LazyLock<PythonRegex> = LazyLock::new(|| {
     let words: Vec<&str> = REMOVED
         .iter()
@@ -82,10 +84,11 @@ static UNIT: LazyLock<PythonRegex> = LazyLock::new(|| {
     pattern(&format!(r"(?<!\\)\b(?:{})\b", words.join("|")))
 });
 
-/// Commas between groups of thousands.
+/// A number with commas between groups of thousands.
 static THOUSANDS: LazyLock<PythonRegex> = LazyLock::new(|| pattern(r"\A-?\d{1,3}(?:,\d{3})+\Z"));
 
-/// What is left of LaTeX's wrappers, and braces around what follows `\frac` and `\sqrt`.
+/// Rewriting that removes LaTeX's wrappers, and puts braces around the arguments of `\frac` and
+/// `\sqrt`.
 static REWRITTEN: LazyLock<[(PythonRegex, &str); 8]> = LazyLock::new(|| {
     [
         (pattern(r"(.*?)(\$)(.*?)(\$)(.*)"), r"$\3$"),
@@ -103,8 +106,8 @@ fn pattern(pattern: &str) -> PythonRegex {
     PythonRegex::new(pattern).expect("the pattern is a constant")
 }
 
-/// Whether a text's final answer is the gold one, which is in normal form. lm-evaluation-harness asks sympy whether their
-/// difference is 0; here they are the same where `math_match` says so.
+/// Whether a text's final answer is the gold one, which is in normal form. lm-evaluation-harness
+/// tests with sympy whether their difference is 0; here [`math_equal`] compares them.
 pub(super) fn matches(text: &str, gold: &str) -> bool {
     let found = FINAL.find_and_select(&format!("{text}{END}"), 0);
     found.is_some_and(|answer| math_equal(&normal(python::strip(&answer)), gold))
@@ -137,7 +140,7 @@ fn is_word(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// The text without a word, which stays where it is part of a command's name.
+/// Removes a word from the text, but not from the names of commands.
 fn without(text: &str, word: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -155,7 +158,7 @@ fn without(text: &str, word: &str) -> String {
 mod tests {
     use super::*;
 
-    /// As lm-evaluation-harness's minerva_math 3.1 makes them.
+    /// Expected forms are those of lm-evaluation-harness's minerva_math 3.1.
     #[test]
     fn normal_forms_are_minervas() {
         for (answer, expected) in [

@@ -1,5 +1,6 @@
-//! What lm-evaluation-harness does to rows and answers in Python, for the tasks it ships: named in a task file where its own
-//! file has a `!function`.
+//! The functions with which lm-evaluation-harness processes rows and answers in Python, for the
+//! tasks it ships. A task file gives a function's name where lm-evaluation-harness's own file has a
+//! `!function`.
 
 use pyjinja::Columns;
 mod hellaswag;
@@ -7,14 +8,15 @@ mod hendrycks;
 mod last_box;
 mod minerva;
 
-/// `process_docs: NAME`: columns made of a row's own, before any template reads it.
+/// `process_docs: NAME`: adds columns that are computed from a row's own, before any template reads
+/// the row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RowProcess {
-    /// `query`, `choices` and `gold`, cleaned of WikiHow's marks.
+    /// Adds `query`, `choices` and `gold`, without WikiHow's marks.
     Hellaswag,
-    /// `answer`: what stands in the last box of the solution.
+    /// Adds `answer`: the content of the last `\boxed{}` of the solution.
     HendrycksMath,
-    /// `answer`: the same in Minerva's normal form.
+    /// Adds `answer`: the same in Minerva's normal form.
     MinervaMath,
 }
 
@@ -22,7 +24,7 @@ impl RowProcess {
     /// The names, for messages.
     pub const NAMES: &str = "hellaswag, hendrycks_math, minerva_math";
 
-    /// The one of this name.
+    /// The process of this name.
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "hellaswag" => Some(Self::Hellaswag),
@@ -52,9 +54,11 @@ impl RowProcess {
 /// `process_results: NAME`: how a generated text is compared with the gold answer, reported as `exact_match`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
-    /// Hendrycks et al. 2021: what stands between the first and the last dollar sign, with spellings of LaTeX evened out.
+    /// Hendrycks et al. 2021: the text between the first and the last dollar sign is compared, with
+    /// LaTeX in one spelling.
     HendrycksMath,
-    /// Lewkowycz et al. 2022: what "Final Answer: The final answer is" says, in normal form, then mathematically.
+    /// Lewkowycz et al. 2022: the answer after "Final Answer: The final answer is" is compared
+    /// mathematically, in normal form.
     MinervaMath,
 }
 
@@ -62,7 +66,7 @@ impl Comparison {
     /// The names, for messages.
     pub(super) const NAMES: &str = "hendrycks_math, minerva_math";
 
-    /// The one of this name.
+    /// The comparison of this name.
     pub(super) fn named(name: &str) -> Option<Self> {
         match name {
             "hendrycks_math" => Some(Self::HendrycksMath),
@@ -71,7 +75,7 @@ impl Comparison {
         }
     }
 
-    /// Whether a text has the gold answer.
+    /// Whether a text gives the gold answer.
     pub(super) fn matches(self, text: &str, gold: &str) -> bool {
         match self {
             Self::HendrycksMath => hendrycks::matches(text, gold),
@@ -84,7 +88,7 @@ impl Comparison {
 fn text<'r>(row: &'r Columns, column: &str) -> Result<&'r str, String> {
     match row.get(column) {
         Some(serde_json::Value::String(text)) => Ok(text),
-        Some(_) => Err(format!("column `{column}` is no text")),
+        Some(_) => Err(format!("column `{column}` is not a text")),
         None => {
             let known: Vec<&str> = row.keys().map(String::as_str).collect();
             Err(format!(

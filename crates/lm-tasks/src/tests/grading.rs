@@ -48,17 +48,17 @@ fn a_tie_goes_to_the_first_option() {
 fn the_lead_of_a_choice_is_the_least_by_sum_and_by_character() {
     let sample = options(r#"["ab", "abcd", "abcdef"]"#, BOTH);
     let lead = |log_probs: &[f64]| sample.as_asked().choice_lead(log_probs);
-    // Sums: -2 before -3. A character: -0.75 before -1.
+    // By sum -2 leads -3; per character -0.75 leads -1.
     assert_eq!(lead(&[-2.0, -3.0, -12.0]), 0.25);
-    // Sums: 0 apart. A character: -0.5 before -1.
+    // By sum there is no lead; per character -0.5 leads -1.
     assert_eq!(lead(&[-2.0, -2.0, -12.0]), 0.0);
-    // A broken state is no tie, to be asked again.
+    // A state that is not finite is no near-tie, which would be evaluated again.
     assert_eq!(lead(&[f64::NAN, f64::NAN, f64::NAN]), f64::INFINITY);
 }
 
 #[test]
 fn an_empty_option_has_no_share_of_characters() {
-    // As numpy divides by 0.
+    // Like numpy's division by 0.
     let sample = options(r#"["", "b", "cc"]"#, BOTH);
     let verdict = sample.as_asked().grade_choice(&[-0.5, -1.0, -4.0]);
     assert_eq!((verdict.picked, verdict.picked_norm), (0, 1));
@@ -208,7 +208,7 @@ fn stop_texts_cut_one_after_the_other() {
         truncate_at_stop("a Q: b </s>", &until(&["</s>", "Q:", ""])),
         "a "
     );
-    // The second text overlaps the first, which is cut already.
+    // The second stop text overlaps the first, which is cut already.
     assert_eq!(truncate_at_stop("xabc", &until(&["bc", "abc"])), "xa");
     assert_eq!(truncate_at_stop("abc", &[]), "abc");
 }
@@ -220,7 +220,7 @@ fn a_wrong_option_is_any_other_and_depends_on_seed_and_sample() {
     for wrong in [0, 2] {
         assert!(drawn.contains(&Some(WrongTarget::Option(wrong))));
     }
-    // Option 3 says the same as the gold one.
+    // Option 3 has the same text as the gold one.
     assert!(
         drawn
             .iter()
@@ -378,7 +378,7 @@ fn any_of_several_right_answers_is_right() {
         let graded = sample.as_asked().grade_text_among(text, &golds);
         assert_eq!(graded.correct, correct, "{text}");
     }
-    // A wrong target is none of them.
+    // A wrong target equals none of the right answers.
     let numbers = row
         .replace("Sinclair Lewis", "1")
         .replace("Harry's 'son'", "2");

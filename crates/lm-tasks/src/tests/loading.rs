@@ -1,4 +1,4 @@
-//! Rows from files, their ids, and what is said about bad ones.
+//! Rows from files, their ids, and the errors for bad ones.
 
 use super::*;
 
@@ -91,7 +91,7 @@ fn a_task_file_finds_its_data_beside_itself() {
         .to_string();
     assert_eq!(
         error,
-        "task `t`: its data file c.jsonl is not there; give the rows with option `data`"
+        "task `t`: its data file c.jsonl does not exist; give the rows with option `data`"
     );
 }
 
@@ -120,7 +120,7 @@ fn a_bad_row_is_named_by_file_and_line() {
         (
             "r.jsonl",
             format!("{good}\n[1]"),
-            "DIR/r.jsonl:3: expected a JSON object",
+            "DIR/r.jsonl:3: expected one JSON object",
         ),
         (
             "r.jsonl",
@@ -140,7 +140,7 @@ fn a_bad_row_is_named_by_file_and_line() {
         (
             "r.json",
             "{\"a\": [{}], \"b\": [{}]}".to_owned(),
-            "DIR/r.json: holds several lists (a, b): keep one",
+            "DIR/r.json: holds several lists (a, b); keep only one of them",
         ),
         (
             "r.json",
@@ -153,7 +153,7 @@ fn a_bad_row_is_named_by_file_and_line() {
         (
             "r.parquet",
             String::new(),
-            "DIR/r.parquet: not Parquet that can be read: ",
+            "DIR/r.parquet: cannot be read as Parquet: ",
         ),
     ] {
         let error = error(file, &text);
@@ -318,8 +318,10 @@ fn a_hundred_bad_rows_are_no_better_than_one_too_many() {
         let task = Arc::new(bench.task(GENERATE).unwrap());
         load_samples(&task, &options).unwrap_err().to_string()
     };
-    assert!(load(0).ends_with("rows.jsonl:1: expected a JSON object: one row a line"));
-    assert!(load(99).contains("rows.jsonl:100: ") && load(99).contains("skipped before it: 99,"));
+    assert!(load(0).ends_with("rows.jsonl:1: expected one JSON object on each line"));
+    assert!(
+        load(99).contains("rows.jsonl:100: ") && load(99).contains("skipped before this one: 99;")
+    );
     assert!(load(100).contains("none of its 100 rows can be used"));
 }
 
@@ -330,7 +332,7 @@ fn a_row_that_stands_in_a_column_is_taken_once() {
             "{{\"doc\": {{\"q\": \"{q}\", \"gold\": \"\", \"id\": \"id-{q}\"}}, \"idx\": {idx}}}\n"
         )
     };
-    // Both options of every question, then both without their questions.
+    // A line for both options of every question, then one more for every question.
     let rows: String = [("a", 0), ("a", 1), ("b", 0), ("b", 1), ("a", 0), ("b", 0)]
         .map(|(q, idx)| line(q, idx))
         .concat();
@@ -352,7 +354,7 @@ fn a_row_that_stands_in_a_column_is_taken_once() {
         (
             "",
             "{\"doc\": \"x\"}",
-            "rows.jsonl:1: row: column `doc` is no object, and so no row",
+            "rows.jsonl:1: row: column `doc` is not an object, so it cannot be the row",
         ),
         (
             "where: {idx: 0}\n",

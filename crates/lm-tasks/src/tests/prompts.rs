@@ -1,4 +1,5 @@
-//! Prompts, options and targets of the shipped tasks, against those of lm-evaluation-harness 0.4.13 on the same rows.
+//! Prompts, options and targets of the shipped tasks, against those of lm-evaluation-harness 0.4.13
+//! on the same rows.
 
 use super::*;
 
@@ -160,7 +161,10 @@ fn a_target_is_an_index_digits_of_a_template_or_the_text_of_an_option() {
     // A column's text stays text: the option that reads "2".
     assert_eq!(gold("gold", &row("\"2\"")).unwrap(), 2);
     for (wrong, message) in [
-        ("3", "the gold label is option 3 (from 0), but there are 3"),
+        (
+            "3",
+            "the gold label is option 3 (counted from 0), but there are only 3",
+        ),
         ("-1", "-1 is not the index of an option"),
         (
             "\"maybe\"",
@@ -170,7 +174,7 @@ fn a_target_is_an_index_digits_of_a_template_or_the_text_of_an_option() {
         ("[]", "an empty list"),
         (
             "[0, 3]",
-            "the gold label is option 3 (from 0), but there are 3",
+            "the gold label is option 3 (counted from 0), but there are only 3",
         ),
     ] {
         let error = gold("gold", &row(wrong)).unwrap_err().to_string();
@@ -263,7 +267,8 @@ fn a_question_drawn_twice_is_drawn_again_from_the_others() {
         ..LoadOptions::default()
     };
     let samples = load_samples(&Arc::new(task), &options).unwrap().samples;
-    // What Python draws: of each question a sample of 3, and where that has both twins another of the rest.
+    // Python draws three rows for each question; if both twins are among them, it draws again from
+    // the other rows.
     let shown: Vec<&str> = samples
         .iter()
         .map(|sample| sample.own.context.as_str())
@@ -382,7 +387,7 @@ fn a_task_file_may_begin_with_a_mark_and_merge_keys() {
     let yaml = format!(
         "\u{feff}{GENERATE}base: &base {{until: ['.']}}\ngeneration_kwargs: {{<<: *base, max_gen_toks: 3}}\n"
     );
-    // What is merged is an entry of its own here, which is none of the harness's keys.
+    // The merged mapping is a key of its own here, which lm-evaluation-harness does not have.
     let error = bench.task(&yaml).unwrap_err().to_string();
     assert!(error.contains("base: unknown"), "{error}");
     let yaml = yaml.replace(

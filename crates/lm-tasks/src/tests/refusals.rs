@@ -1,4 +1,4 @@
-//! What is not understood is refused by file and key.
+//! Task files with anything that is not understood are refused, by file and key.
 
 use super::*;
 
@@ -52,7 +52,7 @@ fn unknown_keys_and_options_are_refused_by_name() {
     check(
         GENERATE,
         "fewshot_config: {fewshot_indices: [2]}",
-        "fewshot_config.fewshot_indices: lm-evaluation-harness reads it",
+        "fewshot_config.fewshot_indices: lm-evaluation-harness reads this",
     );
     check(
         GENERATE,
@@ -177,7 +177,7 @@ fn a_broken_task_file_says_what_is_missing() {
         "doc_to_text: a\ndoc_to_target: b",
         "doc_to_choice: missing",
     );
-    check("task: [a, b]\n", "", "task: a group of tasks");
+    check("task: [a, b]\n", "", "task: this is a group of tasks");
     check(
         "task: t\n",
         "doc_to_text: '{{ q'\ndoc_to_target: b",
@@ -198,7 +198,9 @@ fn a_broken_task_file_says_what_is_missing() {
 fn an_unknown_task_lists_the_known_ones() {
     let error = resolve("arc_hard").unwrap_err().to_string();
     assert!(
-        error.starts_with("no task named `arc_hard`: built in are arith, commonsense, countdown"),
+        error.starts_with(
+            "no built-in task is named `arc_hard`; known: arith, commonsense, countdown"
+        ),
         "{error}"
     );
     let error = resolve("no/such/task.yaml").unwrap_err().to_string();
@@ -214,6 +216,6 @@ fn a_prompt_that_chooses_an_option_chooses_one_there_is() {
         let yaml = CHOICE.replace("doc_to_text: q", &format!("doc_to_text: {prompt}"));
         let row = r#"{"q": 2, "options": ["a", "b"], "gold": "then"}"#;
         let error = sample(&yaml, row).unwrap_err().to_string();
-        assert!(error.contains("option 2 (from 0)"), "{error}");
+        assert!(error.contains("option 2 (counted from 0)"), "{error}");
     }
 }

@@ -1,5 +1,5 @@
-//! What the shipped tasks ask beyond a prompt and options: prompts that are options, columns made of others, examples of a
-//! question's own subject, and what templates make of the columns of single tasks.
+//! Special features of the shipped tasks: options that are prompts, columns computed from others,
+//! examples of the question's own subject, and templates over the columns of single tasks.
 
 use super::*;
 
@@ -102,7 +102,7 @@ fn mmlu_takes_the_examples_of_the_questions_subject() {
     };
     let error = load_samples(&task, &other).unwrap_err().to_string();
     assert!(
-        error.contains("1 rows whose subject is virology") && error.contains("there are 0"),
+        error.contains("1 rows whose subject is virology") && error.contains("there are only 0"),
         "{error}"
     );
 }
@@ -202,7 +202,7 @@ fn copa_connects_the_premise_with_either_alternative() {
     let samples = built_in_samples("copa", &rows);
     assert_eq!(samples[0].own.context, "The cup fell therefore");
     assert_eq!(samples[1].own.context, "The cup fell because");
-    // The delimiter and the options' own space, as lm-evaluation-harness 0.4.13 asks.
+    // Two spaces: the delimiter and the option's own, as in lm-evaluation-harness 0.4.13.
     let options = ["  it broke.", "  i pushed it."].map(String::from);
     for (sample, (gold, target)) in samples
         .iter()
@@ -249,7 +249,7 @@ fn boolq_takes_the_columns_of_super_glue_and_those_of_google() {
         let found: Result<_, TaskError> = gold(answer);
         assert_eq!(found.unwrap(), expected, "{answer}");
     }
-    // A text is no truth value, and hidden labels are none.
+    // A text is not a truth value, and a hidden label is no answer.
     for (answer, told) in [
         (r#""answer": "False""#, "False"),
         (r#""label": -1"#, "-1"),
@@ -328,7 +328,7 @@ fn functions_go_by_name_and_others_are_refused() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("process_docs: `arc` is unknown: hellaswag"),
+        error.contains("process_docs: `arc` is unknown; known: hellaswag"),
         "{error}"
     );
     let error = bench
@@ -349,5 +349,5 @@ fn functions_go_by_name_and_others_are_refused() {
     )
     .unwrap_err()
     .to_string();
-    assert!(error.contains("the label `` is no number"), "{error}");
+    assert!(error.contains("the label `` is not a number"), "{error}");
 }

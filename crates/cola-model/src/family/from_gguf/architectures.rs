@@ -1,4 +1,5 @@
-//! The architectures of llama.cpp that run, and how the metadata of each reads as a `config.json`.
+//! The architectures of llama.cpp that are supported, and the translation of their metadata into a
+//! `config.json`.
 
 use super::{
     super::super::{Config, ModelError, gguf::Metadata, weights::Weights},
@@ -9,17 +10,17 @@ use super::{
 /// An architecture, by llama.cpp's name.
 pub struct Architecture {
     pub name: &'static str,
-    /// Transformers' name of the same.
+    /// transformers' name of the architecture.
     class: &'static str,
-    /// Reads what not all architectures have.
+    /// Reads the keys that not all architectures have.
     read: Read,
-    /// Whether rows of queries and keys are interleaved. llama.cpp rotates neighbouring numbers of a head in some
-    /// architectures, and its converter puts the two numbers of a pair, which transformers keeps half a head apart, side by
-    /// side for them.
+    /// Whether rows of queries and keys are interleaved. In some architectures llama.cpp rotates
+    /// adjacent numbers of a head. For these its converter places the two numbers of a pair, which
+    /// transformers keeps half a head apart, side by side.
     pub interleaved: bool,
     /// Whether norms are stored as 1 + w.
     pub norms_hold_one: bool,
-    /// Whether the tensors that are there, and no key, tell which projections have biases.
+    /// Whether it is the tensors in the file, and no key, that tell which projections have biases.
     pub optional_biases: bool,
 }
 
@@ -34,7 +35,7 @@ const PLAIN: Architecture = Architecture {
     optional_biases: false,
 };
 
-/// Every architecture that runs. Sorted by name.
+/// Every supported architecture, sorted by name but for the last.
 const ARCHITECTURES: [Architecture; 16] = [
     Architecture {
         name: "gemma",
@@ -134,7 +135,7 @@ const ARCHITECTURES: [Architecture; 16] = [
         optional_biases: true,
         ..PLAIN
     },
-    // What Mixtral is to transformers is Llama with experts to llama.cpp.
+    // llama.cpp treats Mixtral as a Llama with experts.
     Architecture {
         name: "llama",
         class: "MixtralForCausalLM",
@@ -145,7 +146,7 @@ const ARCHITECTURES: [Architecture; 16] = [
 ];
 
 impl Architecture {
-    /// The one that the metadata names.
+    /// The architecture that the metadata names.
     pub fn of(metadata: &Metadata) -> Result<&'static Self, ModelError> {
         let config = metadata.config();
         let field = "general.architecture";
@@ -183,11 +184,11 @@ impl Architecture {
         fields.need("embedding_length", "hidden_size")?;
         fields.need("attention.head_count", "num_attention_heads")?;
         fields.copy("attention.head_count_kv", "num_key_value_heads")?;
-        // Says that a Llama's rows are interleaved, which the architecture says too.
+        // This key says that a Llama's rows are interleaved, as the architecture implies.
         keys.key("tensor_data_layout");
         keys.only("attention.causal", true)?;
         vocabulary(keys, &mut fields, weights)?;
-        // llama.cpp's rule: without a head of its own the embedding is the head.
+        // llama.cpp's rule: if the file has no head, the embedding is the head.
         let tied = weights.shape("output.weight").is_none();
         fields.set("tie_word_embeddings", tied);
         (self.read)(keys, &mut fields, weights)?;
@@ -195,7 +196,7 @@ impl Architecture {
     }
 }
 
-/// `vocab_size`: as many rows as the embedding has.
+/// Sets `vocab_size` to the number of rows of the embedding.
 fn vocabulary(
     keys: &Keys<'_>,
     fields: &mut Fields<'_>,
@@ -212,12 +213,13 @@ fn vocabulary(
         let reason = format!("{told}, but token_embd.weight has {rows} rows");
         return Err(keys.refuse("vocab_size", reason));
     }
-    // Without either the embedding is told to be missing when it is asked for.
+    // If both are missing, loading the embedding fails and names it.
     fields.set_from("vocab_size", "vocab_size", rows.or(told).unwrap_or(1));
     Ok(())
 }
 
-/// Width of a head: told, or what the rows of the query projection or the width of the model make for each.
+/// Width of a head: the value of its key, or else the rows of the query projection (or the width of
+/// the model) divided by the number of heads.
 fn head_dim(keys: &Keys<'_>, weights: &Weights) -> Result<i64, ModelError> {
     let (hidden, heads) = (
         keys.size("embedding_length")?,
@@ -236,14 +238,14 @@ fn head_dim(keys: &Keys<'_>, weights: &Weights) -> Result<i64, ModelError> {
     let dim = told.unwrap_or(rows / heads);
     match keys.size_opt("attention.value_length")? {
         Some(value) if value != dim => {
-            let reason = format!("{value} is not that of keys, {dim}");
+            let reason = format!("{value} differs from the length of the keys, which is {dim}");
             Err(keys.refuse("attention.value_length", reason))
         }
         _ => Ok(dim),
     }
 }
 
-/// What most architectures have: RMS norms, a gated MLP, heads that are rotated whole.
+/// Reads the keys of most architectures: RMS norms, a gated MLP, heads that are rotated whole.
 fn full_rotation(
     keys: &Keys<'_>,
     fields: &mut Fields<'_>,
@@ -255,13 +257,16 @@ fn full_rotation(
         keys.size_opt("rope.dimension_count")?,
     );
     if let Some(rotary) = rotary.filter(|&rotary| rotary != dim) {
-        let reason = format!("{rotary} of heads of {dim}: only whole heads are supported here");
+        let reason = format!(
+            "rotates {rotary} of the {dim} values of a head; only all of them are supported here"
+        );
         return Err(keys.refuse("rope.dimension_count", reason));
     }
     rope::scaling(keys, fields)
 }
 
-/// What all but GPT-2 and GPT-NeoX have, without how heads are rotated.
+/// Reads the keys of all architectures but GPT-2 and GPT-NeoX, without those of the rotation's
+/// extent and scaling.
 fn rotated(keys: &Keys<'_>, fields: &mut Fields<'_>, weights: &Weights) -> Result<(), ModelError> {
     let dim = head_dim(keys, weights)?;
     fields.set_from("attention.key_length", "head_dim", dim);
@@ -270,7 +275,7 @@ fn rotated(keys: &Keys<'_>, fields: &mut Fields<'_>, weights: &Weights) -> Resul
     base(keys, fields, "rope_theta")
 }
 
-/// The base of the wavelengths; llama.cpp's default is that of the first models.
+/// Reads the base of the rotary wavelengths. llama.cpp's default is that of the first models.
 fn base(keys: &Keys<'_>, fields: &mut Fields<'_>, field: &str) -> Result<(), ModelError> {
     let base = keys.number_opt("rope.freq_base")?.unwrap_or(10_000.0);
     fields.set_from("rope.freq_base", field, base);
@@ -294,20 +299,20 @@ fn mixtral(keys: &Keys<'_>, fields: &mut Fields<'_>, weights: &Weights) -> Resul
     experts(fields)
 }
 
-/// How many experts there are and how many a token uses.
+/// Reads the number of experts, and how many of them a token uses.
 fn experts(fields: &mut Fields<'_>) -> Result<(), ModelError> {
     fields.need("expert_count", "num_experts")?;
     fields.need("expert_used_count", "num_experts_per_tok")
 }
 
-/// Experts of their own width, each layer with as many: `moe_intermediate_size`.
+/// Reads experts in every layer whose width, `moe_intermediate_size`, differs from the MLP's.
 fn wide_experts(
     keys: &Keys<'_>,
     fields: &mut Fields<'_>,
     weights: &Weights,
 ) -> Result<(), ModelError> {
     experts(fields)?;
-    // Files of before the key: the tensors tell.
+    // Files older than the key: the width follows from the tensors.
     let stored = match weights.shape("blk.0.ffn_gate_exps.weight") {
         Some(&[_, rows, _]) => Some(rows),
         _ => None,
@@ -318,7 +323,7 @@ fn wide_experts(
     };
     fields.set_from(name, "moe_intermediate_size", width);
     fields.set("decoder_sparse_step", 1);
-    // Scores are a softmax, for which llama.cpp writes 1.
+    // 1 is llama.cpp's value for a softmax of the scores.
     keys.only("expert_gating_func", 1)?;
     keys.only("expert_weights_scale", 1.0)
 }
@@ -350,7 +355,7 @@ fn qwen_3_moe(
 ) -> Result<(), ModelError> {
     full_rotation(keys, fields, weights)?;
     wide_experts(keys, fields, weights)?;
-    // What llama.cpp computes for every file of this architecture.
+    // llama.cpp normalizes for every file of this architecture.
     fields.set("norm_topk_prob", true);
     fields.copy("expert_weights_norm", "norm_topk_prob")
 }
@@ -358,7 +363,8 @@ fn qwen_3_moe(
 fn olmoe(keys: &Keys<'_>, fields: &mut Fields<'_>, weights: &Weights) -> Result<(), ModelError> {
     full_rotation(keys, fields, weights)?;
     experts(fields)?;
-    // An expert's width, which the converter calls by the name of the MLP's.
+    // An expert's width. The converter usually writes it under the MLP's key, which `full_rotation`
+    // reads.
     if let Some(width) = keys.size_opt("expert_feed_forward_length")? {
         fields.set_from("expert_feed_forward_length", "intermediate_size", width);
     }
@@ -370,7 +376,7 @@ fn gemma_2(keys: &Keys<'_>, fields: &mut Fields<'_>, weights: &Weights) -> Resul
     fields.copy("attention.sliding_window", "sliding_window")?;
     fields.copy("attn_logit_softcapping", "attn_logit_softcapping")?;
     fields.copy("final_logit_softcapping", "final_logit_softcapping")?;
-    // Gemma 2 27B, which llama.cpp knows by its 46 layers.
+    // llama.cpp recognizes Gemma 2 27B by its 46 layers.
     query_scalar(keys, fields, 46)
 }
 
@@ -381,12 +387,12 @@ fn gemma_3(keys: &Keys<'_>, fields: &mut Fields<'_>, weights: &Weights) -> Resul
     fields.set("sliding_window_pattern", 6);
     fields.copy("attention.sliding_window_pattern", "sliding_window_pattern")?;
     fields.copy("rope.freq_base_swa", "rope_local_base_freq")?;
-    // Gemma 3 27B, by its 62 layers.
+    // llama.cpp recognizes Gemma 3 27B by its 62 layers.
     query_scalar(keys, fields, 62)
 }
 
-/// `query_pre_attn_scalar`, which no key tells. It is the 256 of the family, as transformers takes it to be for every
-/// GGUF file, in all published models but the largest of a generation.
+/// Sets `query_pre_attn_scalar`, for which there is no key. It is 256 in all published models but
+/// the largest of a generation; transformers assumes 256 for every GGUF file.
 fn query_scalar(keys: &Keys<'_>, fields: &mut Fields<'_>, largest: i64) -> Result<(), ModelError> {
     let scalar = match keys.size("block_count")? == largest {
         true => keys.size("embedding_length")? / keys.size("attention.head_count")?,
@@ -398,7 +404,8 @@ fn query_scalar(keys: &Keys<'_>, fields: &mut Fields<'_>, largest: i64) -> Resul
 
 fn smollm_3(keys: &Keys<'_>, fields: &mut Fields<'_>, weights: &Weights) -> Result<(), ModelError> {
     full_rotation(keys, fields, weights)?;
-    // llama.cpp leaves every fourth layer without rope whatever the file says, and the converter writes no key.
+    // llama.cpp leaves every fourth layer without rope whatever the file says, and the converter
+    // writes no key.
     fields.set("no_rope_layer_interval", 4);
     Ok(())
 }
@@ -433,8 +440,8 @@ fn gpt_neox(keys: &Keys<'_>, fields: &mut Fields<'_>, weights: &Weights) -> Resu
     rope::scaling(keys, fields)
 }
 
-/// The part of each head that is rotated, as the share that transformers' files give: the least that makes up as many
-/// numbers when a share of a head is rounded down.
+/// Sets the share of each head that is rotated. transformers rounds `share * head_dim` down, so the
+/// share is the least one for which that gives the number of rotated elements.
 fn partial(
     keys: &Keys<'_>,
     fields: &mut Fields<'_>,
@@ -445,7 +452,10 @@ fn partial(
     let name = "rope.dimension_count";
     let rotary = keys.size_opt(name)?.unwrap_or(dim);
     if rotary > dim {
-        return Err(keys.refuse(name, format!("{rotary} of heads of {dim}")));
+        return Err(keys.refuse(
+            name,
+            format!("rotates {rotary} values, but a head has only {dim}"),
+        ));
     }
     let mut share = rotary as f64 / dim as f64;
     if ((dim as f64 * share) as i64) < rotary {

@@ -1,4 +1,4 @@
-//! The keys of one architecture, and the `config.json` that is made of them.
+//! Reads the keys of one architecture and makes a `config.json` of them.
 
 use std::{
     cell::RefCell,
@@ -27,7 +27,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// The whole key, which counts as read from now on.
+    /// The full key for `name`. The key counts as read from now on.
     pub fn key(&self, name: &str) -> String {
         let key = format!("{}.{name}", self.architecture);
         self.read.borrow_mut().insert(key.clone());
@@ -42,9 +42,10 @@ impl<'a> Keys<'a> {
             Some(Value::Array(items)) => match items.split_first() {
                 Some((first, rest)) if rest.iter().all(|item| item == first) => Some(first.clone()),
                 _ => {
-                    return Err(
-                        self.refuse(name, "other values for other layers are not supported")
-                    );
+                    return Err(self.refuse(
+                        name,
+                        "different values for different layers are not supported",
+                    ));
                 }
             },
             Some(value) => Some(value.clone()),
@@ -74,7 +75,8 @@ impl<'a> Keys<'a> {
         self.config.text_opt(&self.key(name))
     }
 
-    /// Refuses a key that is there with another value than the one that changes nothing.
+    /// Refuses a key whose value is not `neutral`, the value that has no effect. An absent key is
+    /// accepted.
     pub fn only(&self, name: &str, neutral: impl Into<Value>) -> Result<(), ModelError> {
         let neutral = neutral.into();
         match self.value(name)? {
@@ -91,7 +93,8 @@ impl<'a> Keys<'a> {
         self.config.refuse(&self.key(name), reason)
     }
 
-    /// Refuses the first key of the architecture that nothing has read: it may change what the model computes.
+    /// Refuses the first key of the architecture that nothing has read: it may change what the
+    /// model computes.
     pub fn refuse_unread(&self) -> Result<(), ModelError> {
         let read = self.read.borrow();
         let prefix = format!("{}.", self.architecture);
@@ -103,7 +106,7 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// A `config.json` in the making, whose errors name the keys that its fields come from.
+/// A `config.json` under construction. Errors about its fields name the keys that they come from.
 pub struct Fields<'a> {
     keys: &'a Keys<'a>,
     fields: Map<String, Value>,
@@ -119,7 +122,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Sets a field that no key says.
+    /// Sets a field that does not come from a key.
     pub fn set(&mut self, field: &str, value: impl Into<Value>) {
         self.fields.insert(field.to_owned(), value.into());
     }
@@ -148,7 +151,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Whether this is the description of a model of `class`.
+    /// Whether the model's architecture is `class`.
     pub fn is_class(&self, class: &str) -> bool {
         self.fields.get("architectures") == Some(&Value::from(vec![class]))
     }

@@ -1,8 +1,9 @@
 //! A model described by the metadata of a GGUF file.
 //!
-//! The metadata is put into the words of a `config.json`, which the family's own file then reads: one place knows what
-//! a field means. What llama.cpp's converter does to tensors (renames them, stacks experts, reorders rows, adds 1 to
-//! norms) is undone by name and by [`Stored`].
+//! The metadata is translated into a `config.json`, which the family's own module then reads, so
+//! that each field is interpreted in one place. llama.cpp's converter renames tensors, stacks
+//! experts, reorders rows and adds 1 to norms; this is undone by the tensors' names and by
+//! [`Stored`].
 
 mod architectures;
 mod keys;
@@ -20,8 +21,8 @@ use keys::Keys;
 ///
 /// # Errors
 ///
-/// An architecture that is not supported; a key of the architecture that is missing, is not what it should be, or is
-/// there and not read.
+/// Returns an error for an architecture that is not supported, and for a key of the architecture
+/// that is missing, is not what it should be, or is there and not read.
 pub fn resolve_gguf(metadata: &Metadata, weights: &Weights) -> Result<Resolved, ModelError> {
     let architecture = Architecture::of(metadata)?;
     let keys = Keys::new(metadata, architecture.name);

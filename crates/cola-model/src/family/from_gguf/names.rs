@@ -1,4 +1,4 @@
-//! What llama.cpp calls the tensors, the same for all architectures.
+//! llama.cpp's names of tensors, which are the same for all architectures.
 
 use super::super::Role;
 

@@ -1,4 +1,5 @@
-//! Rotary embeddings in GGUF: keys for most scalings, tensors where every pair has a divisor of its own.
+//! Rotary embeddings in GGUF: keys for most scalings, tensors for scalings with one divisor for
+//! each pair.
 
 use serde_json::json;
 
@@ -9,10 +10,10 @@ use super::{
 
 /// `rope_scaling`, for all scalings but LongRoPE.
 pub fn scaling(keys: &Keys<'_>, fields: &mut Fields<'_>) -> Result<(), ModelError> {
-    // Told by the converter, and without effect in llama.cpp.
+    // The converter writes this key; llama.cpp ignores it.
     keys.key("rope.scaling.finetuned");
     let kind = keys.text_opt("rope.scaling.type")?;
-    // Its name before there were other scalings.
+    // The factor's name from when linear scaling was the only one.
     let linear = keys.number_opt("rope.scale_linear")?;
     let factor = keys.number_opt("rope.scaling.factor")?.or(linear);
     let original = keys.size_opt("rope.scaling.original_context_length")?;
@@ -89,12 +90,13 @@ pub fn longrope(
     Ok(())
 }
 
-/// The divisors of all layers' frequencies, if the file has them: what Llama 3.1's scaling comes to.
+/// The divisors of the rotary frequencies of all layers, if the file has them. They are how Llama
+/// 3.1's scaling is stored.
 pub fn divisors(weights: &Weights) -> Result<Option<Vec<f64>>, ModelError> {
     weights.values("rope_freqs.weight")
 }
 
-/// `divisors`, if there is one above 0 for every pair.
+/// Returns `divisors` if there is one above 0 for every pair; refuses them otherwise.
 pub fn fitting(
     metadata: &Metadata,
     divisors: &[f64],

@@ -1,5 +1,5 @@
-//! Damaged and malicious files: each is an error that names the file, and the tensor where there is
-//! one.
+//! Damaged and malicious files: each gives an error that names the file, and the tensor if one is
+//! at fault.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn entry(dtype: &str, shape: &str, offsets: &str) -> String {
     format!(r#"{{"dtype": "{dtype}", "shape": {shape}, "data_offsets": {offsets}}}"#)
 }
 
-/// One tensor `x`.
+/// A header with one tensor `x`.
 fn one(dtype: &str, shape: &str, offsets: &str) -> String {
     format!(r#"{{"x": {}}}"#, entry(dtype, shape, offsets))
 }
@@ -115,7 +115,7 @@ fn ranges_that_do_not_tile_the_data_are_refused() {
     for (offsets, what) in [
         (
             "[0, 8]",
-            "tensor `x` ends at byte 8 of the data, and 4 are there",
+            "tensor `x` ends at byte 8 of the data, but there are only 4",
         ),
         ("[0, 18446744073709551615]", "not a complete"),
         (
@@ -153,7 +153,7 @@ fn a_shape_whose_size_cannot_be_counted_is_refused() {
         "[4611686018427387905]",
         "[2305843009213693952, 2, 2, 2, 2]",
     ] {
-        // What the products wrap to.
+        // Lengths to which the products would wrap.
         for length in [0, 4, 8, 12] {
             let error = header_refused(one("F32", shape, &format!("[0, {length}]")), length);
             assert!(error.contains("tensor `x`: has"), "{shape}: {error}");
@@ -180,7 +180,7 @@ fn an_unknown_dtype_is_named_with_its_tensor() {
         let expected = format!("tensor `x`: has unknown dtype {dtype:?}");
         assert!(error.contains(&expected), "{error}");
     }
-    // A half of a byte.
+    // Half a byte.
     let error = header_refused(one("F4", "[1]", "[0, 1]"), 1);
     assert!(error.contains("tensor `x`: has 1 bytes"), "{error}");
 }
@@ -202,5 +202,8 @@ fn a_git_lfs_pointer_is_called_that() {
     let path = directory.path().join("model.gguf");
     fs::write(&path, pointer).unwrap();
     let error = Weights::open_gguf(&path).err().unwrap().to_string();
-    assert!(error.contains("model.gguf: a Git LFS pointer"), "{error}");
+    assert!(
+        error.contains("model.gguf: this is a Git LFS pointer"),
+        "{error}"
+    );
 }

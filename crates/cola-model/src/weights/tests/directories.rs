@@ -1,4 +1,4 @@
-//! Which files of a directory are read, and what the index may say.
+//! The files of a directory that are read, and the checks of its index.
 
 use super::*;
 
@@ -118,7 +118,7 @@ fn pickled_weights_are_named_and_not_read() {
         let error = open_error(directory.path());
         assert!(error.contains(name), "{error}");
         assert!(error.contains("convert them to safetensors"), "{error}");
-        // Beside safetensors they are nobody's business.
+        // Beside safetensors, pickled files are ignored.
         let file = file_of(&[floats("x", &[1.0])]);
         fs::write(directory.path().join(SINGLE), file).unwrap();
         assert!(Weights::open(directory.path()).is_ok());

@@ -1,4 +1,4 @@
-//! Directories of weights made here, and what is read from them.
+//! Tests on directories of weights that the tests write.
 
 mod damage;
 mod directories;
@@ -24,7 +24,7 @@ impl Weights {
         kind: Kind,
         device: Device,
     ) -> Result<Tensor, ModelError> {
-        // Before memory is asked for.
+        // Checked before memory is allocated.
         self.check(name, shape)?;
         let mut target = Tensor::f_empty(shape, (kind, device))?;
         self.copy_into(name, shape, None, &mut target, |source, _| {
@@ -66,7 +66,7 @@ fn single(bytes: &[u8]) -> TempDir {
     directory
 }
 
-/// Two shards, and an index that names what `index` says.
+/// A directory with two shards and this index.
 fn sharded(first: &[f32], second: &[f32], index: &str) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let write = |file: &str, bytes: &[u8]| fs::write(directory.path().join(file), bytes).unwrap();
@@ -89,7 +89,7 @@ fn open_error(directory: &Path) -> String {
     text
 }
 
-/// What is wrong with a tensor, after checking that it and its file are named.
+/// The reason in an error about a tensor. Asserts that the error names the tensor and its file.
 fn reason<T>(result: Result<T, ModelError>, file: &Path, name: &str) -> String {
     match result.err() {
         Some(ModelError::Tensor {

@@ -1,4 +1,4 @@
-//! Random files, whole and damaged, against a reading of the format as plain as its definition.
+//! Compares random files, whole and damaged, with a simple reader of the format.
 
 use half::{bf16, f16};
 use proptest::{collection::vec, prelude::*, sample::Index};
@@ -84,7 +84,7 @@ fn tensors() -> impl Strategy<Value = Tensors> {
     })
 }
 
-/// Shapes and values as f32, of a file known to be valid; of the float dtypes.
+/// Shapes, and values as f32, of all tensors of a float dtype in a valid file.
 fn plainly(file: &[u8]) -> BTreeMap<String, (Vec<i64>, Vec<f32>)> {
     let length = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
     let header: Value = serde_json::from_slice(&file[8..8 + length]).unwrap();
@@ -118,7 +118,8 @@ fn plainly(file: &[u8]) -> BTreeMap<String, (Vec<i64>, Vec<f32>)> {
     tensors
 }
 
-/// Everything that can be read is what a plain reading finds, or is refused for a reason it finds.
+/// Checks that every tensor has the values that the simple reader finds, or is refused because one
+/// of these is not finite or because it has another dtype.
 fn agrees_with_a_plain_reading(weights: &Weights, file: &[u8]) -> Result<(), TestCaseError> {
     let expected = plainly(file);
     for (name, (shape, values)) in &expected {

@@ -1,4 +1,4 @@
-//! What is read from valid files, and which of their tensors are refused.
+//! Reading of valid files, and of tensors in them that are refused.
 
 use super::*;
 
@@ -58,7 +58,7 @@ fn a_tensor_is_copied_into_a_part_of_a_fused_one_through_an_arrangement() {
         .unwrap();
     let values = Vec::<f32>::try_from(fused.to_kind(Kind::Float).flatten(0, -1)).unwrap();
     assert_eq!(values, [0., 0., 0., 3., 1., 4., 2., 5., 0., 0.]);
-    // A place of another shape would be filled by broadcasting.
+    // A target of another shape would be filled by broadcasting.
     let found = weights.copy_into("x", &[2, 3], None, &mut place, |x, _| {
         Ok(x.f_narrow(1, 0, 1)?)
     });

@@ -1,4 +1,4 @@
-//! From messages to decoded batches.
+//! Decodes the messages of a file or stream into batches.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -19,7 +19,7 @@ const MAGIC: &[u8; 8] = b"ARROW1\0\0";
 /// A file begins with [`MAGIC`] and zeros up to a multiple of its alignment, which is at most this.
 const WIDEST: u64 = 64;
 
-/// At the end of a file: the footer's length and `ARROW1`.
+/// Bytes at the end of a file: the footer's length and `ARROW1`.
 const TRAILER: usize = 10;
 
 /// The batches of a file or stream.
@@ -27,7 +27,7 @@ pub(super) struct Batches {
     messages: Messages,
     schema: SchemaRef,
     dictionaries: HashMap<i64, ArrayRef>,
-    /// Where the footer says that batches begin, the next one last; None of a stream.
+    /// Offsets of the batches according to the footer, the next one last; `None` for a stream.
     expected: Option<Vec<u64>>,
     over: bool,
 }
@@ -35,10 +35,10 @@ pub(super) struct Batches {
 impl Batches {
     /// Opens a file and reads its schema.
     pub fn open(path: &Path) -> Result<Self, Fault> {
-        // Opening a pipe would wait for who writes it.
+        // Opening a pipe would wait for its writer.
         let about = std::fs::metadata(path)?;
         if !about.is_file() {
-            return Err(Fault::damaged("it is no regular file"));
+            return Err(Fault::damaged("it is not a regular file"));
         }
         let mut file = File::open(path)?;
         let size = file.metadata()?.len();
@@ -66,10 +66,10 @@ impl Batches {
         })
     }
 
-    /// The next batch; None at the end.
+    /// The next batch; `None` at the end.
     pub fn next(&mut self) -> Result<Option<RecordBatch>, Fault> {
         while !self.over {
-            // Some writers let a footer follow the last batch at once.
+            // Some writers put the footer right after the last batch, without an end mark.
             let at_footer = self.expected.is_some() && self.messages.left() == 0;
             let message = match at_footer {
                 true => None,
@@ -90,7 +90,7 @@ impl Batches {
     fn check_end(&self) -> Result<(), Fault> {
         match (&self.expected, self.messages.left()) {
             (Some(expected), _) if !expected.is_empty() => Err(Fault::damaged(format!(
-                "{} of the batches that its footer lists are not there",
+                "{} of the batches that its footer lists are missing",
                 expected.len()
             ))),
             (None, left) if left > 0 => Err(Fault::damaged(format!(
@@ -100,7 +100,7 @@ impl Batches {
         }
     }
 
-    /// A batch, or None of a dictionary, which is kept.
+    /// Decodes a batch. `None` for a dictionary, which is stored.
     fn decode(&mut self, offset: u64, header: &[u8]) -> Result<Option<RecordBatch>, Fault> {
         let message = root_as_message(header).map_err(|_| broken_header(offset))?;
         let body = self.messages.take(message.bodyLength(), "a batch")?;
@@ -114,7 +114,7 @@ impl Batches {
         }
         let Some(batch) = message.header_as_record_batch() else {
             let kind = message.header_type();
-            let kind = kind.variant_name().unwrap_or("message of a new kind");
+            let kind = kind.variant_name().unwrap_or("message of an unknown kind");
             return Err(Fault::damaged(format!("a {kind} among its batches")));
         };
         limits::check(batch, &body).map_err(Fault::Damaged)?;
@@ -130,7 +130,7 @@ impl Batches {
     }
 }
 
-/// Where batches begin, last first, and where the footer does.
+/// Reads the footer: the offsets of the batches, the last one first, and the footer's own offset.
 fn footer(file: &mut File, size: u64) -> Result<(Vec<u64>, u64), Fault> {
     let cut = || Fault::damaged("its end is missing");
     let trailer_at = size.checked_sub(TRAILER as u64).ok_or_else(cut)?;
@@ -145,7 +145,7 @@ fn footer(file: &mut File, size: u64) -> Result<(Vec<u64>, u64), Fault> {
     let start = length.and_then(|length| trailer_at.checked_sub(length));
     let start = start
         .filter(|&start| start >= MAGIC.len() as u64)
-        .ok_or_else(|| Fault::damaged("its footer is longer than it is"))?;
+        .ok_or_else(|| Fault::damaged("its footer is longer than the file"))?;
     let bytes = Messages::new(file.try_clone()?, start, trailer_at)?.take(
         i64::try_from(trailer_at - start).unwrap_or(i64::MAX),
         "a footer",
@@ -165,7 +165,7 @@ fn schema(messages: &mut Messages) -> Result<SchemaRef, Fault> {
     let none = || Fault::damaged("it does not begin with a schema");
     let message = match messages.left() {
         0 => return Err(Fault::damaged("it is empty")),
-        // Any other text or bytes begin with some absurd length.
+        // Bytes that are not Arrow begin with some absurd length.
         _ => messages.next().map_err(|fault| match fault {
             Fault::Damaged(_) => none(),
             read => read,

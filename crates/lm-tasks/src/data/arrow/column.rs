@@ -1,4 +1,4 @@
-//! Columns and their values.
+//! Checks the types of columns, and converts their values to JSON.
 
 use super::super::cell;
 use arrow_array::Array;
@@ -8,7 +8,7 @@ use arrow_schema::{DataType, Fields, TimeUnit};
 use pyjinja::python;
 use serde_json::Value;
 
-/// Refuses columns that rows of JSON cannot hold, by name: `above` is where they are (`choices.`).
+/// Refuses, by name, columns that a JSON row cannot hold. `above` is the path to them (`choices.`).
 pub(super) fn check(fields: &Fields, above: &str) -> Result<(), String> {
     if fields.is_empty() && above.is_empty() {
         return Err("it has no columns".to_owned());
@@ -40,7 +40,7 @@ fn check_type(kind: &DataType, name: &str) -> Result<(), String> {
         Dictionary(keys, values) if keys.is_dictionary_key_type() => check_type(values, name),
         Union(..) | RunEndEncoded(..) | ListView(_) | LargeListView(_) | Interval(_)
         | FixedSizeList(..) | FixedSizeBinary(_) | Dictionary(..) => Err(format!(
-            "column `{name}` is of the type {kind}, which is not read"
+            "column `{name}` has the type {kind}, which is not supported"
         )),
         Null | Boolean | Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64
         | Float16 | Float32 | Float64 | Timestamp(..) | Date32 | Date64 | Time32(_) | Time64(_)
@@ -49,7 +49,8 @@ fn check_type(kind: &DataType, name: &str) -> Result<(), String> {
     }
 }
 
-/// A value of a column of a checked type, as [`parquet`](super::super::parquet) gives it.
+/// A value of a column of a checked type, equal to the one that [`parquet`](super::super::parquet)
+/// gives.
 pub(super) fn value(array: &dyn Array, at: usize) -> Value {
     use DataType::*;
     if array.is_null(at) {
@@ -125,7 +126,7 @@ fn list(items: &dyn Array) -> Value {
     (0..items.len()).map(|at| value(items, at)).collect()
 }
 
-/// A time of day, a moment, or a span, which is the whole number it is kept as.
+/// A time of day or a timestamp as text; a duration as the whole number that is stored.
 fn time(array: &dyn Array, at: usize) -> Value {
     macro_rules! raw {
         ($kind:ty) => {

@@ -1,4 +1,5 @@
-//! Calls of the arrow crates, which return an error for most of what is wrong with a batch and assert the rest.
+//! Calls the arrow crates, which return an error for most faults of a batch and panic for the
+//! others.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,11 +10,11 @@ use arrow_schema::ArrowError;
 use super::Fault;
 
 thread_local! {
-    /// Whether this thread's panics are said by [`guarded`] instead of the panic hook.
+    /// Whether [`guarded`] reports the panics of this thread, so that the panic hook stays silent.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What `decode` returns, its error or panic on one line.
+/// The result of `decode`; an error or a panic becomes a [`Fault`] of one line.
 pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T, ArrowError>) -> Result<T, Fault> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -25,7 +26,7 @@ pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T, ArrowError>) -> Resu
         }));
     });
     QUIET.set(true);
-    // What `decode` changes is dropped with the file it failed on.
+    // State that `decode` leaves half changed is dropped with the file.
     let decoded = catch_unwind(AssertUnwindSafe(decode));
     QUIET.set(false);
     let message = match decoded {
@@ -46,9 +47,9 @@ mod tests {
         let said =
             |decode: fn() -> Result<(), ArrowError>| guarded(decode).unwrap_err().to_string();
         let error = said(|| Err(ArrowError::ParseError("one\n\ttwo".to_owned())));
-        assert_eq!(error, "not Arrow that can be read: Parser error: one two");
+        assert_eq!(error, "cannot be read as Arrow: Parser error: one two");
         let panic = said(|| panic!("{}", "odd"));
-        assert_eq!(panic, "not Arrow that can be read: a batch is damaged");
+        assert_eq!(panic, "cannot be read as Arrow: a batch is damaged");
         assert!(!QUIET.get());
     }
 }

@@ -1,19 +1,19 @@
-//! What a batch claims of itself, held against the bytes that are there. The arrow crates take memory for lengths they have
-//! only read about, and slice buffers without asking whether they are there.
+//! Checks the lengths that a batch claims against the bytes that it has. The arrow crates allocate
+//! memory for claimed lengths, and slice buffers without checking that they exist.
 
 use arrow_ipc::RecordBatch;
 
-/// A batch may unpack to this many bytes; beyond it, to [`UNPACKED`] times its own size.
+/// A batch may unpack to this many bytes, or to [`UNPACKED`] times its own size if that is more.
 const UNPACKED_BYTES: u64 = 1 << 30;
 const UNPACKED: u64 = 20;
 
-/// Values that take no bytes: columns of nothing but null.
+/// Number of values that may take no bytes, as in columns of nulls.
 const WEIGHTLESS: u64 = 1 << 20;
 
-/// Bytes of a packed buffer that say how long it is unpacked.
+/// Bytes at the beginning of a packed buffer that hold its unpacked length.
 const PREFIX: usize = 8;
 
-/// Says what cannot be true of a batch with this body.
+/// Refuses a batch whose claims cannot be true for this body.
 pub(super) fn check(batch: RecordBatch<'_>, body: &[u8]) -> Result<(), String> {
     let size = body.len() as u64;
     let packed = batch.compression().is_some();
@@ -61,7 +61,8 @@ fn part(body: &[u8], offset: i64, length: i64) -> Option<&[u8]> {
     body.get(start..end)
 }
 
-/// The length of a packed buffer once it is unpacked; -1 says that it is not packed.
+/// The length of a packed buffer once it is unpacked. A stored length of -1 means that the buffer
+/// is not packed.
 fn claimed(bytes: &[u8]) -> Option<u64> {
     let (prefix, rest) = bytes.split_first_chunk::<PREFIX>()?;
     match i64::from_le_bytes(*prefix) {

@@ -1,32 +1,33 @@
-//! The messages of a stream: lengths, a header and a body each, read only as far as the file goes.
+//! Reads the messages of a stream, each with lengths, a header and a body, and never reads past the
+//! end of the file.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use super::Fault;
 
-/// Begins a message; streams older than Arrow 0.15 lack it.
+/// Begin of a message; streams older than Arrow 0.15 lack it.
 const CONTINUATION: [u8; 4] = [0xff; 4];
 
-/// A message as it lies in the file.
+/// A message of the file, without its body.
 pub(super) struct Message {
-    /// Where it begins.
+    /// Its offset in the file.
     pub offset: u64,
-    /// A flatbuffer that its verifier has not seen yet.
+    /// A flatbuffer that is not verified yet.
     pub header: Vec<u8>,
 }
 
 /// Reads a range of a file, message by message.
 pub(super) struct Messages {
     file: BufReader<File>,
-    /// Where the next one begins.
+    /// Offset of the next message.
     offset: u64,
-    /// Where the range ends.
+    /// Offset at which the range ends.
     end: u64,
 }
 
 impl Messages {
-    /// The messages between two places of a file.
+    /// The messages between two offsets of a file.
     pub fn new(file: File, start: u64, end: u64) -> Result<Self, Fault> {
         let mut file = BufReader::new(file);
         file.seek(SeekFrom::Start(start))?;
@@ -37,12 +38,13 @@ impl Messages {
         })
     }
 
-    /// How many bytes there are after what was read.
+    /// Number of bytes that are not read yet.
     pub fn left(&self) -> u64 {
         self.end.saturating_sub(self.offset)
     }
 
-    /// The next message, or None at the mark of the end. Its body is to be read next.
+    /// The next message, or `None` at the end mark. The caller then reads the message's body with
+    /// [`take`](Self::take).
     pub fn next(&mut self) -> Result<Option<Message>, Fault> {
         let offset = self.offset;
         let mut word = self.word()?;
@@ -58,18 +60,22 @@ impl Messages {
         }
     }
 
-    /// So many bytes, if there are so many.
+    /// The next `length` bytes. `what` names them in the error if there are fewer.
     pub fn take(&mut self, length: i64, what: &str) -> Result<Vec<u8>, Fault> {
         let left = self.left();
         let there = u64::try_from(length).ok().filter(|&length| length <= left);
         let length = there.ok_or_else(|| {
-            Fault::damaged(format!("{what} of {length} bytes where {left} are left"))
+            Fault::damaged(format!(
+                "{what} of {length} bytes, but only {left} bytes are left"
+            ))
         })?;
         let mut bytes = Vec::new();
         let size = usize::try_from(length).unwrap_or(usize::MAX);
-        bytes
-            .try_reserve_exact(size)
-            .map_err(|_| Fault::damaged(format!("{what} of {length} bytes: more than memory")))?;
+        bytes.try_reserve_exact(size).map_err(|_| {
+            Fault::damaged(format!(
+                "{what} of {length} bytes, which does not fit into memory"
+            ))
+        })?;
         if (&mut self.file).take(length).read_to_end(&mut bytes)? < size {
             return Err(Fault::damaged("it became shorter while it was read"));
         }

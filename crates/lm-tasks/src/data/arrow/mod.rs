@@ -1,14 +1,16 @@
-//! Arrow IPC, files and streams: what `datasets` writes to disk and keeps in its cache. Values are those of the same
-//! column in Parquet.
+//! Arrow IPC files and streams, which the Python library `datasets` writes to disk and to its
+//! cache. Values are those of the same column in Parquet.
 //!
 //! ```text
 //! stream   schema, then dictionaries and batches in any order, then the mark of the end
 //! file     ARROW1, padding, a stream, a footer that says where its batches are, ARROW1
 //! ```
 //!
-//! A file is read as the stream that is in it; the footer only has to agree. So there is one road for both, and one batch
-//! in memory at a time. What a file claims of itself is held against its size (`message`, `limits`) before the arrow crates
-//! see it; they check what is left (offsets, UTF-8, keys) and decode (`batches`, `guard`). `column` makes values of it.
+//! A file is read as the stream inside it, and its footer only has to agree. So both formats share
+//! one implementation, with one batch in memory at a time. The lengths that a file claims are
+//! checked against its size (`message`, `limits`) before the arrow crates see them. These check the
+//! rest (offsets, UTF-8, keys) and decode (`batches`, `guard`). `column` converts the values to
+//! JSON.
 
 mod batches;
 mod column;
@@ -27,12 +29,12 @@ use super::super::error::TaskError;
 use super::{LocatedRow, Rows, read_error, until_broken};
 use batches::Batches;
 
-/// Why a file cannot be read on.
+/// The reason why a file cannot be read on.
 #[derive(Debug, thiserror::Error)]
 enum Fault {
     #[error(transparent)]
     Read(#[from] std::io::Error),
-    #[error("not Arrow that can be read: {0}")]
+    #[error("cannot be read as Arrow: {0}")]
     Damaged(String),
 }
 
@@ -65,7 +67,7 @@ struct Reading {
     batches: Batches,
     /// The current batch, and how many of its rows are done.
     batch: Option<(RecordBatch, usize)>,
-    /// Of the last row, in the file.
+    /// Number of the last row in the file.
     number: usize,
 }
 
@@ -86,7 +88,7 @@ impl Iterator for Reading {
                     place: format!("{}: row {}", self.path.display(), self.number),
                 }));
             }
-            // Before the next batch is read, so that there is only one.
+            // Dropped before the next batch is read, so that only one is in memory.
             self.batch = None;
             match self.batches.next() {
                 Ok(Some(batch)) => self.batch = Some((batch, 0)),

@@ -1,4 +1,4 @@
-//! Files of pyarrow, whole and damaged, and files that claim what is not so.
+//! Tests on files of pyarrow, whole and damaged, and on files with false claims.
 
 use pyjinja::python;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ fn fixture(name: &str) -> PathBuf {
     home.join(name)
 }
 
-/// The rows as Python prints them, or what is wrong.
+/// The rows as Python prints them, or the error.
 fn read(path: &Path) -> Result<Vec<String>, String> {
     let rows = open_rows(path).map_err(|error| error.to_string())?;
     rows.map(|row| match row {
@@ -32,7 +32,8 @@ fn read(path: &Path) -> Result<Vec<String>, String> {
     .collect()
 }
 
-/// The same of bytes in a file of this name.
+/// Like `read`, for a file with these bytes. Asserts that reading is fast, and that an error is one
+/// line that names the file.
 fn read_bytes(directory: &TempDir, bytes: &[u8]) -> Result<Vec<String>, String> {
     let path = directory.path().join("rows.arrow");
     std::fs::write(&path, bytes).unwrap();
@@ -41,7 +42,7 @@ fn read_bytes(directory: &TempDir, bytes: &[u8]) -> Result<Vec<String>, String> 
     assert!(started.elapsed() < Duration::from_secs(5));
     if let Err(error) = &rows {
         assert!(
-            error.starts_with(&format!("{}: not Arrow", path.display())),
+            error.starts_with(&format!("{}: cannot be read as Arrow", path.display())),
             "{error}"
         );
         assert!(!error.contains('\n'), "{error}");
@@ -72,7 +73,7 @@ fn numbers(values: impl IntoIterator<Item = i32>) -> ArrayRef {
     Arc::new(Int32Array::from_iter_values(values))
 }
 
-/// Replaces a number wherever it stands.
+/// Replaces a number wherever it occurs.
 fn patched(mut bytes: Vec<u8>, old: i64, new: i64) -> Vec<u8> {
     let (old, new) = (old.to_le_bytes(), new.to_le_bytes());
     let places: Vec<usize> = (0..bytes.len() - 7)
@@ -152,7 +153,7 @@ fn what_is_not_arrow_is_said_to_be_none() {
     refused(b"ARROW1\0\0", "its end is missing");
     refused(
         b"ARROW1\0\0\xff\xff\xff\x7fARROW1",
-        "its footer is longer than it is",
+        "its footer is longer than the file",
     );
     refused(b"ARROW1\0\0\0\0\0\0ARROW1", "its footer is damaged");
     refused(b"FEA1 and more", "Feather of the first version");
@@ -176,7 +177,7 @@ fn a_footer_that_lists_other_batches_is_refused() {
     let bytes = writer.into_inner().unwrap();
     let directory = tempfile::tempdir().unwrap();
     assert_eq!(read_bytes(&directory, &bytes).unwrap().len(), 4);
-    // The second of two messages of one size.
+    // Offsets of the messages: the schema, two batches of one size, and the end mark.
     let marks: Vec<usize> = (8..bytes.len() - 4)
         .filter(|&at| bytes[at..at + 4] == [0xff; 4])
         .collect();
@@ -188,7 +189,7 @@ fn a_footer_that_lists_other_batches_is_refused() {
     refused(&moved, "its footer does not list the batch at byte");
     let mut without = bytes;
     without.drain(second..end);
-    refused(&without, "are not there");
+    refused(&without, "are missing");
 }
 
 #[test]
@@ -207,7 +208,7 @@ fn lengths_beyond_the_file_take_no_memory() {
             &patched(packed.clone(), 4321 * 3, 1 << 40),
             "claim to unpack to",
         );
-        refused(&patched(packed, 4321 * 3, 1 << 20), "not Arrow");
+        refused(&patched(packed, 4321 * 3, 1 << 20), "as Arrow");
     }
     let nothing: ArrayRef = Arc::new(NullArray::new(4321));
     let nothing = stream(vec![("a", nothing)], None);
@@ -239,21 +240,21 @@ fn columns_that_a_row_cannot_hold_are_refused_by_name() {
         ),
         (
             of(DataType::Union(union, UnionMode::Sparse)),
-            "column `odd` is of the type Union",
+            "column `odd` has the type Union",
         ),
         (
             of(DataType::Interval(IntervalUnit::DayTime)),
-            "column `odd` is of the type Interval",
+            "column `odd` has the type Interval",
         ),
         (
             of(DataType::ListView(item(DataType::Int8))),
-            "column `odd` is of the type ListView",
+            "column `odd` has the type ListView",
         ),
         (
             of(DataType::List(item(DataType::Interval(
                 IntervalUnit::YearMonth,
             )))),
-            "column `odd` is of the type Interval",
+            "column `odd` has the type Interval",
         ),
     ] {
         let mut writer = StreamWriter::try_new(Vec::new(), &Schema::new(fields)).unwrap();
@@ -271,7 +272,7 @@ fn a_pipe_is_refused_without_waiting() {
     assert!(made.unwrap().success());
     let error = read(&path).unwrap_err();
     assert!(
-        error.ends_with("rows.arrow: not Arrow that can be read: it is no regular file"),
+        error.ends_with("rows.arrow: cannot be read as Arrow: it is not a regular file"),
         "{error}"
     );
     let error = read(directory.path().join("none.arrow").as_path()).unwrap_err();
@@ -282,7 +283,7 @@ fn a_pipe_is_refused_without_waiting() {
 #[derive(Debug, Clone)]
 enum Damage {
     FlipBit(Index, u8),
-    /// A length, an offset or a prefix: most of what a header says.
+    /// Another number in place of a length, an offset or a prefix, which are most of a header.
     Word(Index, i64),
     Repeat(Index, Index, u8),
     Remove(Index, u8),
@@ -340,7 +341,7 @@ proptest! {
             damage.apply(&mut bytes);
         }
         let directory = tempfile::tempdir().unwrap();
-        // The assertions are there.
+        // `read_bytes` makes the assertions.
         let rows = read_bytes(&directory, &bytes);
         // No damage to five rows makes millions.
         prop_assert!(rows.is_err() || rows.unwrap().len() < 2_000_000);
