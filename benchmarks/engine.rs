@@ -30,10 +30,7 @@ fn recorded_chains(layers: usize) -> Vec<Chain> {
     while chains.len() < CHAINS_A_ROW
         && let Ask::Evaluate(chain) = strategy.ask()
     {
-        let wrong = Feedback {
-            correct: false,
-            margin: None,
-        };
+        let wrong = Feedback::new(false, None);
         strategy.tell(&chain, wrong);
         chains.push(chain);
     }

@@ -34,10 +34,7 @@ impl Rule {
             hash.wrapping_mul(31).wrapping_add(u32::from(layer))
         });
         let size = 0.1 + f64::from(spread % 1000) / 250.0;
-        Feedback {
-            correct,
-            margin: Some(if correct { size } else { -size }),
-        }
+        Feedback::new(correct, Some(if correct { size } else { -size }))
     }
 }
 

@@ -72,9 +72,21 @@ pub trait Judge: Send {
         target: Target,
     ) -> Result<Judged, String>;
 
-    /// Wrong answers that the control may search for; of those the one is taken that the unmodified model does not give.
+    /// Wrong answers that a control may search for, in an order that says nothing of how likely they are. Those that the
+    /// unmodified model gives are passed over.
     fn wrong_answers(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// How likely the outcomes make the right answer and the wrong ones; `None` where that is not known. Of the wrong answers
+    /// the one is *matched* whose score under the unmodified model is nearest to the right one's.
+    fn scores(&self, _rows: &[Arc<Row>], _outcomes: &[Outcome]) -> Option<Scores> {
+        None
+    }
+
+    /// Nats by which a log-probability can differ with the other rows of its batch: what hangs on less is run again, isolated.
+    fn near_tie_nats(&self) -> f64 {
+        0.0
     }
 
     /// Whether two answers say the same.
@@ -90,6 +102,15 @@ where
     fn judge(&self, rows: &[Arc<Row>], outcomes: &[Outcome], _: Target) -> Result<Judged, String> {
         self(rows, outcomes)
     }
+}
+
+/// How likely each answer is: log-probabilities (nats), or whatever the verdict compares answers by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// Of the right answer.
+    pub gold: f64,
+    /// Of each of [`Judge::wrong_answers`], in their order.
+    pub wrong: Vec<f64>,
 }
 
 /// A verdict, and whether it may be trusted.

@@ -1,19 +1,19 @@
 //! How much of what a search finds luck finds too.
 //!
-//! On the control subsample the same budget is spent twice more: on random chains from the same
-//! edit space, and on the same search with a random wrong answer as its target. A search that
-//! reaches a *wrong* answer about as often as the right one has shown the reach of the edit space,
-//! not that the model knew.
+//! The budget of the search is spent again on random chains from the same edit space, and, where the unmodified model is
+//! wrong, on the same search for a wrong answer: one that the model finds about as likely as the right one (*matched*), and one
+//! drawn at random. A search that reaches a matched wrong answer about as often as the right one has shown the reach of the
+//! edit space, not that the model knew. So what counts is the *excess*, a difference on the same samples.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     outcome::{failed, found, started_right},
-    statistics::Proportion,
+    statistics::{Mean, Paired, Proportion},
 };
-use crate::run::{Controls, SampleRecord};
+use crate::run::{ControlOutcome, Controls, SampleRecord};
 
-/// Counts over the control subsample; failed samples are not in it.
+/// Counts over the samples with controls; failed samples are not among them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlCounts {
     /// Baseline-wrong samples the controls ran on.
@@ -26,6 +26,12 @@ pub struct ControlCounts {
     pub wrong_target_hit: usize,
     /// Of those: samples without a wrong answer to look for; not in the rate of the one above.
     pub without_wrong_target: usize,
+    /// Of those that have a matched wrong answer: the search for the right answer (first) and for that one (second).
+    #[serde(default)]
+    pub matched: Paired,
+    /// The same of random chains.
+    #[serde(default)]
+    pub random_matched: Paired,
     /// Baseline-right samples the controls ran on.
     pub right_control_samples: usize,
     /// Of those: samples the search found a shorter right chain for.
@@ -49,12 +55,20 @@ impl ControlCounts {
     }
 
     fn add_wrong(&mut self, record: &SampleRecord, controls: &Controls) {
+        let fixed = found(record).is_some();
+        let random = &controls.random;
         self.control_samples += 1;
-        self.search_fixed += usize::from(found(record).is_some());
-        self.random_fixed += usize::from(controls.random.found.is_some());
+        self.search_fixed += usize::from(fixed);
+        self.random_fixed += usize::from(random.found.is_some());
+        let reached = |outcome: &ControlOutcome| outcome.found.is_some();
         match &controls.wrong_target {
             None => self.without_wrong_target += 1,
-            Some(outcome) => self.wrong_target_hit += usize::from(outcome.found.is_some()),
+            Some(outcome) => self.wrong_target_hit += usize::from(reached(outcome)),
+        }
+        if let Some(outcome) = &controls.matched_target {
+            self.matched.add(fixed, reached(outcome));
+            self.random_matched
+                .add(random.found.is_some(), random.found_matched.is_some());
         }
     }
 
@@ -92,6 +106,19 @@ impl ControlCounts {
     }
 }
 
+/// Layers that the search saves beyond random chains, on samples the unmodified model gets right: the length of the shortest
+/// chain that random chains found less that of the search's. `None` of no such samples.
+pub fn layers_saved_beyond_random(records: &[SampleRecord]) -> Option<Mean> {
+    let right = records.iter().filter(|record| started_right(record));
+    let saved: Vec<f64> = right
+        .filter_map(|record| {
+            let random = record.controls.as_ref()?.random.found.as_ref()?.len();
+            Some(random as f64 - found(record)?.chain.len() as f64)
+        })
+        .collect();
+    Mean::of(&saved)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +134,18 @@ mod tests {
             random_fixed: 1,
             wrong_target_hit: 1,
             without_wrong_target: 1,
+            matched: Paired {
+                of: 1,
+                both: 1,
+                first_only: 0,
+                second_only: 0,
+            },
+            random_matched: Paired {
+                of: 1,
+                both: 1,
+                first_only: 0,
+                second_only: 0,
+            },
             right_control_samples: 1,
             search_shortened: 0,
             random_shortened: 1,
@@ -122,5 +161,24 @@ mod tests {
             .failed("broken")
             .build();
         assert_eq!(ControlCounts::of(&[record]), ControlCounts::default());
+    }
+
+    #[test]
+    fn layers_are_saved_against_random_chains_of_the_same_sample() {
+        let records = [
+            sample("t", 0)
+                .baseline(true)
+                .best("0")
+                .controls(Some("0-2"), None)
+                .build(),
+            sample("t", 1)
+                .baseline(true)
+                .best("0-3")
+                .controls(Some("0-2"), None)
+                .build(),
+            sample("t", 2).best("0").controls(Some("0-2"), None).build(),
+        ];
+        let mean = layers_saved_beyond_random(&records).unwrap();
+        assert_eq!((mean.n, mean.value), (2, 0.5));
     }
 }

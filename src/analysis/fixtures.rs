@@ -1,7 +1,7 @@
 //! Test support: records built by hand, and synthetic runs of any size.
 
 use super::RunRecords;
-use crate::run::{ControlOutcome, Controls, Evaluation, SampleCost, SampleRecord};
+use crate::run::{ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord};
 use cola_search::Health;
 use cola_search::chain::Chain;
 
@@ -19,6 +19,9 @@ pub fn sample(task: &str, index: usize) -> Sample {
         prompt_hash: "p".to_owned(),
         gold: "42".to_owned(),
         seed: 1,
+        max_degradation: None,
+        prompt_loss: Some(3.0),
+        candidates: vec![],
         baseline: Some(evaluation("0-3", false)),
         best: None,
         unconfirmed: vec![],
@@ -34,6 +37,8 @@ pub fn sample(task: &str, index: usize) -> Sample {
             tokens_drafted: 1,
             passes: 6,
             decode_steps: 8,
+            head_positions: 5,
+            loss_positions: 3,
             evaluations: 5,
             seconds: 0.5,
         },
@@ -49,6 +54,7 @@ fn evaluation(chain: &str, correct: bool) -> Evaluation {
         correct,
         margin: Some(if correct { 1.5 } else { -0.5 }),
         answer: if correct { "42" } else { "17" }.to_owned(),
+        degradation: Some(0.0),
     }
 }
 
@@ -92,7 +98,17 @@ impl Sample {
             found: found.map(|chain| chain.parse().unwrap()),
         };
         self.0.controls = Some(Controls {
-            random: outcome("42", random),
+            random: RandomOutcome {
+                target: "42".to_owned(),
+                chains: 5,
+                found: random.map(|chain| chain.parse().unwrap()),
+                // What random chains reach, they reach of every answer.
+                found_matched: random
+                    .filter(|_| wrong.is_some())
+                    .map(|chain| chain.parse().unwrap()),
+                ..RandomOutcome::default()
+            },
+            matched_target: wrong.map(|found| outcome("13", found)),
             wrong_target: wrong.map(|found| outcome("13", found)),
         });
         self

@@ -1,6 +1,9 @@
 //! Numbers as people read them. A number that does not exist is a dash, never "NaN".
 
-use super::statistics::{Mean, Proportion};
+use super::{
+    selectivity::Selectivity,
+    statistics::{Excess, Mean, Proportion},
+};
 
 /// What stands for a rate or mean of nothing.
 pub const NOTHING: &str = "-";
@@ -22,6 +25,38 @@ pub fn percent_interval(proportion: Proportion) -> String {
             100.0 * i.low,
             100.0 * i.high
         ),
+    }
+}
+
+/// `+12 (3 to 22)`: a difference of shares in per cent with its interval.
+pub fn excess_interval(excess: Option<Excess>) -> String {
+    match excess {
+        None => NOTHING.to_owned(),
+        Some(Excess {
+            value, interval, ..
+        }) => format!(
+            "{:+.0} ({:.0} to {:.0})",
+            100.0 * value,
+            100.0 * interval.low,
+            100.0 * interval.high
+        ),
+    }
+}
+
+/// `2.4 (1.3-4.1)`: odds with their interval.
+pub fn odds_interval(selectivity: Option<Selectivity>) -> String {
+    match selectivity {
+        None => NOTHING.to_owned(),
+        Some(Selectivity {
+            odds,
+            interval: None,
+            ..
+        }) => format!("{odds:.1}"),
+        Some(Selectivity {
+            odds,
+            interval: Some(i),
+            ..
+        }) => format!("{odds:.1} ({:.1}-{:.1})", i.low, i.high),
     }
 }
 

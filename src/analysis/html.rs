@@ -11,7 +11,7 @@ use super::{
     outcome::Group,
     summary::Summary,
     tables::{Table, tables},
-    terminal::{cost, headline, notes},
+    terminal::{cost, headline, luck, notes},
 };
 
 /// The page as a template: minijinja escapes what it is given.
@@ -41,7 +41,7 @@ fn section(run: &RunRecords, figures: &[Figure]) -> Value {
     };
     context! {
         title => headline(&summary).trim(),
-        notes => notes(&summary),
+        notes => [vec![luck(&summary.total)], notes(&summary)].concat(),
         tables => tables(&summary).iter().map(table_value).collect::<Vec<_>>(),
         cost => cost(&summary).trim(),
         depth => table_value(&depth_table(run)),

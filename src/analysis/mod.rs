@@ -6,6 +6,7 @@
 //! [`write_report`] writes the depth-usage statistics. Numbers a search found are *oracle* numbers
 //! and are called so wherever they are shown.
 
+mod bounds;
 mod controls;
 mod csv_files;
 mod depth;
@@ -17,6 +18,7 @@ mod layers;
 mod outcome;
 mod report;
 mod runs;
+mod selectivity;
 mod statistics;
 mod summary;
 mod table;
@@ -26,10 +28,12 @@ mod terminal;
 #[cfg(test)]
 pub(crate) mod fixtures;
 
+pub use bounds::AtBound;
 pub use controls::ControlCounts;
 pub use error::AnalysisError;
 pub use report::write_report;
 pub use runs::RunRecords;
-pub use statistics::{Interval, Mean, Proportion, entropy_bits, percentile};
+pub use selectivity::{Selectivity, Source};
+pub use statistics::{Excess, Interval, Mean, Paired, Proportion, entropy_bits, percentile};
 pub use summary::{DatasetSummary, Summary};
 pub use terminal::render;

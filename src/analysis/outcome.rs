@@ -167,9 +167,10 @@ pub fn evaluated(record: &SampleRecord) -> impl Iterator<Item = &Evaluation> {
     baseline.chain(&record.evaluations).take(count)
 }
 
-/// The evaluated chains whose answer was right, without those the re-check refuted.
+/// The evaluated chains within the bound on degradation whose answer was right, without those the re-check refuted.
 pub fn right_chains(record: &SampleRecord) -> impl Iterator<Item = &Evaluation> {
-    evaluated(record).filter(|e| e.correct && !record.unconfirmed.contains(&e.chain))
+    let counts = |e: &&Evaluation| e.correct && record.is_fluent(e);
+    evaluated(record).filter(move |e| counts(e) && !record.unconfirmed.contains(&e.chain))
 }
 
 #[cfg(test)]

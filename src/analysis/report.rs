@@ -94,6 +94,9 @@ mod tests {
             [
                 "summary.csv",
                 "controls.csv",
+                "excess.csv",
+                "selectivity.csv",
+                "depth_by_bound.csv",
                 "transitions.csv",
                 "depth.csv",
                 "thirds.csv",

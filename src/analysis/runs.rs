@@ -131,7 +131,7 @@ mod tests {
         let error = RunRecords::new("demo", 1.0, vec![record]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "sample a/7: chain \"0-9\": layer 4 does not exist; the model has layers 0..3"
+            "sample a/7: chain \"0-9\": layer 4 does not exist; the model has layers 0 to 3"
         );
     }
 

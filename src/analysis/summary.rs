@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     RunRecords,
-    controls::ControlCounts,
+    bounds::AtBound,
+    controls::{ControlCounts, layers_saved_beyond_random},
     outcome::{failed, found, right_chains, started_right},
-    statistics::Mean,
+    selectivity::{Selectivity, Source},
+    statistics::{Excess, Mean},
 };
 use crate::run::SampleRecord;
 
@@ -86,6 +88,28 @@ pub struct DatasetSummary {
     pub unconfirmed_chains: usize,
     /// Samples whose search was not a tree search after all (see [`cola_search::Health`]).
     pub degenerate_searches: usize,
+    /// Most nats a token by which a chain may read the prompt worse than the unmodified model; `None` for no bound.
+    #[serde(default)]
+    pub max_degradation: Option<f64>,
+    /// Of the baseline-wrong with a matched wrong answer: by how much more often the search reached the right one.
+    #[serde(default)]
+    pub excess: Option<Excess>,
+    /// The same of random chains.
+    #[serde(default)]
+    pub random_excess: Option<Excess>,
+    /// The odds of the right answer against a wrong one of its rank, over random chains within the bound: unbiased, since they
+    /// are told nothing.
+    #[serde(default)]
+    pub selectivity: Option<Selectivity>,
+    /// The same over the chains of the search, which is told which answer is right.
+    #[serde(default)]
+    pub search_selectivity: Option<Selectivity>,
+    /// Of the baseline-right with controls: layers by which the search's chains are shorter than random ones.
+    #[serde(default)]
+    pub layers_saved_beyond_random: Option<Mean>,
+    /// Depth at several bounds on degradation.
+    #[serde(default)]
+    pub bounds: Vec<AtBound>,
 }
 
 impl Summary {
@@ -132,6 +156,7 @@ impl DatasetSummary {
             .filter_map(|record| Some(record.health.as_ref()?.simulations as f64))
             .collect();
         let depth_found = Mean::of(&depths);
+        let controls = ControlCounts::of(records);
         Self {
             task: task.to_owned(),
             samples: records.len(),
@@ -143,7 +168,14 @@ impl DatasetSummary {
             fixed: count(&|r| !started_right(r) && found(r).is_some()),
             mean_depth_found: depth_found.map(|mean| mean.value),
             mean_simulations: Mean::of(&simulations).map(|mean| mean.value),
-            controls: ControlCounts::of(records),
+            max_degradation: records.first().and_then(|record| record.max_degradation),
+            excess: controls.matched.excess(),
+            random_excess: controls.random_matched.excess(),
+            selectivity: Selectivity::of(records, Source::Random, SampleRecord::is_fluent),
+            search_selectivity: Selectivity::of(records, Source::Search, SampleRecord::is_fluent),
+            layers_saved_beyond_random: layers_saved_beyond_random(records),
+            bounds: AtBound::curve(records),
+            controls,
             failed: count(&failed),
             depth_found,
             unconfirmed_chains: records.iter().map(|r| r.unconfirmed.len()).sum(),

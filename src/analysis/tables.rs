@@ -1,8 +1,8 @@
 //! The summary's tables as texts, for the terminal and the report alike.
 
 use super::{
-    controls::ControlCounts,
-    format::{mean_interval, percent_interval, thousands},
+    bounds::AtBound,
+    format::{excess_interval, mean_interval, odds_interval, percent, percent_interval, thousands},
     statistics::Proportion,
     summary::{DatasetSummary, Summary},
 };
@@ -17,7 +17,7 @@ pub struct Table {
     pub rows: Vec<Vec<String>>,
 }
 
-/// Accuracy, what changed, and controls.
+/// What is beyond luck, accuracy, what changed, controls, and depth against degradation.
 pub fn tables(summary: &Summary) -> Vec<Table> {
     let mut rows: Vec<&DatasetSummary> = summary.datasets.iter().collect();
     if rows.len() > 1 {
@@ -27,7 +27,28 @@ pub fn tables(summary: &Summary) -> Vec<Table> {
         let row = |d: &&DatasetSummary| [vec![d.task.clone()], cells(d)].concat();
         rows.iter().map(row).collect()
     };
-    let mut tables = vec![
+    let controls = summary.total.controls;
+    let mut tables = Vec::new();
+    if controls.control_samples > 0 {
+        tables.push(Table {
+            title: format!(
+                "Beyond luck, % of the wrongly answered samples, {}",
+                within(summary.total.max_degradation)
+            ),
+            header: vec![
+                "dataset",
+                "wrong",
+                "fixed",
+                "matched",
+                "excess",
+                "random",
+                "its excess",
+                "selectivity",
+            ],
+            rows: with(&beyond_luck),
+        });
+    }
+    tables.extend([
         Table {
             title: "Accuracy, % of all samples (95 % interval)".to_owned(),
             header: vec![
@@ -54,25 +75,69 @@ pub fn tables(summary: &Summary) -> Vec<Table> {
             ],
             rows: with(&changes),
         },
-    ];
-    let controls = summary.total.controls;
+    ]);
     if controls.control_samples + controls.right_control_samples > 0 {
         tables.push(Table {
             title: "Controls, % of the same samples at the same budget".to_owned(),
             header: vec![
                 "dataset",
                 "wrong",
-                "search fixed",
-                "random chains",
-                "wrong target",
+                "random wrong reached",
                 "right",
                 "search shorter",
                 "random shorter",
+                "layers beyond random",
             ],
-            rows: with(&|d| control_cells(d.controls)),
+            rows: with(&|d| control_cells(d)),
         });
     }
+    tables.push(Table {
+        title: format!(
+            "Depth against degradation: mean shortest right chain of {} layers (% of samples with one)",
+            summary.layers
+        ),
+        header: vec![
+            "dataset",
+            "up to 0.1",
+            "up to 0.2",
+            "up to 0.5",
+            "up to 1",
+            "no bound",
+        ],
+        rows: with(&|d| d.bounds.iter().map(at_bound).collect()),
+    });
     tables
+}
+
+/// Which chains count.
+fn within(bound: Option<f64>) -> String {
+    match bound {
+        None => "chains of any degradation".to_owned(),
+        Some(nats) => format!("chains of degradation up to {nats} nats a token"),
+    }
+}
+
+fn beyond_luck(d: &DatasetSummary) -> Vec<String> {
+    let c = d.controls;
+    vec![
+        thousands(c.control_samples as u64),
+        percent_interval(c.search()),
+        percent_interval(c.matched.second()),
+        excess_interval(d.excess),
+        percent_interval(c.random()),
+        excess_interval(d.random_excess),
+        odds_interval(d.selectivity),
+    ]
+}
+
+fn at_bound(at: &AtBound) -> String {
+    let depth = at
+        .depth
+        .map_or_else(|| "-".to_owned(), |d| format!("{:.1}", d.value));
+    format!(
+        "{depth} ({})",
+        percent(Proportion::new(at.right, at.samples))
+    )
 }
 
 fn accuracy(d: &DatasetSummary) -> Vec<String> {
@@ -99,14 +164,14 @@ fn changes(d: &DatasetSummary) -> Vec<String> {
     ]
 }
 
-fn control_cells(c: ControlCounts) -> Vec<String> {
+fn control_cells(d: &DatasetSummary) -> Vec<String> {
+    let c = d.controls;
     vec![
         thousands(c.control_samples as u64),
-        percent_interval(c.search()),
-        percent_interval(c.random()),
         percent_interval(c.wrong_target()),
         thousands(c.right_control_samples as u64),
         percent_interval(c.search_shorter()),
         percent_interval(c.random_shorter()),
+        mean_interval(d.layers_saved_beyond_random),
     ]
 }

@@ -1,16 +1,16 @@
 //! The summary on the terminal, in the shape of the paper's Table 1 with the controls beside it.
 
 use super::{
-    format::{percent, thousands},
+    format::{excess_interval, percent, thousands},
     statistics::Proportion,
-    summary::Summary,
+    summary::{DatasetSummary, Summary},
     table::align,
     tables::tables,
 };
 
 /// The summary as plain text of about 100 columns, for any terminal or none.
 pub fn render(summary: &Summary) -> String {
-    let mut blocks = vec![headline(summary)];
+    let mut blocks = vec![headline(summary) + &luck(&summary.total) + "\n"];
     for table in tables(summary) {
         blocks.push(format!(
             "{}\n{}",
@@ -86,24 +86,18 @@ pub fn notes(summary: &Summary) -> Vec<String> {
             .to_owned(),
     ];
     let c = summary.total.controls;
-    match (c.wrong_target().of, c.control_samples) {
-        (_, 0) => lines.push(
-            "No controls ran on wrong answers: how much of W→C is luck is not known.".to_owned(),
-        ),
-        (0, _) => lines.push("No wrong answer could be made up as a target.".to_owned()),
-        (of, _) => lines.push(format!(
-            "A random wrong answer was reached in {} % of {of} wrongly answered control samples, \
-             the right one in {} %:\nthat much of the gain can be luck.",
-            percent(c.wrong_target()),
-            percent(c.search())
-        )),
-    }
     if c.control_samples > 0 {
         lines.push(format!(
-            "Random chains at the same budget fixed {} % of them: what the search adds is the \
-             difference.",
-            percent(c.random())
+            "A wrong answer drawn at random was reached in {} % of {} wrongly answered samples.",
+            percent(c.wrong_target()),
+            c.wrong_target().of,
         ));
+        lines.push(
+            "matched: the same search for a wrong answer that the unmodified model finds about as likely as the right one.\n\
+             selectivity: odds of the right answer against a wrong one of the same rank in the unmodified model's order,\n\
+             over random chains, which are told nothing; 1 is luck."
+                .to_owned(),
+        );
     }
     if c.without_wrong_target > 0 {
         lines.push(format!(
@@ -128,6 +122,34 @@ pub fn notes(summary: &Summary) -> Vec<String> {
     lines
 }
 
+/// What the search shows beyond luck, in two lines at most.
+pub fn luck(d: &DatasetSummary) -> String {
+    let Some(excess) = d.excess else {
+        return match d.controls.control_samples {
+            0 => "No controls ran on wrong answers: how much of W→C is luck is not known.",
+            _ => "No wrong answer has a match to look for: how much of W→C is luck is not known.",
+        }
+        .to_owned();
+    };
+    let matched = d.controls.matched;
+    let found = if excess.interval.low > 0.0 {
+        "the search reaches right answers more often than luck does."
+    } else if excess.interval.high < 0.0 {
+        "the search reaches wrong answers MORE often than right ones."
+    } else {
+        "nothing beyond luck is shown."
+    };
+    format!(
+        "Of {} wrong answers the search fixed {} %; looking for a matched wrong answer, it reached that in {} %.\n\
+         Excess {} points, p = {:.3} (McNemar, exact): {found}",
+        matched.of,
+        percent(matched.first()),
+        percent(matched.second()),
+        excess_interval(Some(excess)),
+        excess.p_value,
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +162,14 @@ mod tests {
     fn the_small_run_reads_like_this() {
         insta::assert_snapshot!(render(&Summary::of(&small_run())), @r#"
         demo · 4 layers · 6 samples, 1 of them failed and counted as wrong
+        Of 2 wrong answers the search fixed 100.0 %; looking for a matched wrong answer, it reached that in 50.0 %.
+        Excess +50 (-56 to 100) points, p = 1.000 (McNemar, exact): nothing beyond luck is shown.
+
+        Beyond luck, % of the wrongly answered samples, chains of any degradation
+        dataset  wrong           fixed         matched             excess       random      its excess  selectivity
+        arith        2     50.0 (9-91)  100.0 (21-100)     +0 (-92 to 92)  50.0 (9-91)  +0 (-92 to 92)            -
+        facts        1  100.0 (21-100)      0.0 (0-79)  +100 (-73 to 100)   0.0 (0-79)  +0 (-92 to 92)            -
+        all          3    66.7 (21-94)     50.0 (9-91)   +50 (-56 to 100)  33.3 (6-79)  +0 (-69 to 69)            -
 
         Accuracy, % of all samples (95 % interval)
         dataset  samples      baseline     skip-only   repeat-only  full search (oracle)
@@ -154,18 +184,25 @@ mod tests {
         all        50.0 (9-91)    50.0 (15-85)          3.8 ±2.0         15.0
 
         Controls, % of the same samples at the same budget
-        dataset  wrong    search fixed  random chains    wrong target  right  search shorter  random shorter
-        arith        2     50.0 (9-91)    50.0 (9-91)  100.0 (21-100)      1      0.0 (0-79)  100.0 (21-100)
-        facts        1  100.0 (21-100)     0.0 (0-79)      0.0 (0-79)      0               -               -
-        all          3    66.7 (21-94)    33.3 (6-79)     50.0 (9-91)      1      0.0 (0-79)  100.0 (21-100)
+        dataset  wrong  random wrong reached  right  search shorter  random shorter  layers beyond random
+        arith        2        100.0 (21-100)      1      0.0 (0-79)  100.0 (21-100)                  -1.0
+        facts        1            0.0 (0-79)      0               -               -                     -
+        all          3           50.0 (9-91)      1      0.0 (0-79)  100.0 (21-100)                  -1.0
+
+        Depth against degradation: mean shortest right chain of 4 layers (% of samples with one)
+        dataset    up to 0.1    up to 0.2    up to 0.5      up to 1     no bound
+        arith     3.7 (60.0)   3.7 (60.0)   3.7 (60.0)   3.7 (60.0)   3.7 (60.0)
+        facts    4.0 (100.0)  4.0 (100.0)  4.0 (100.0)  4.0 (100.0)  4.0 (100.0)
+        all       3.8 (66.7)   3.8 (66.7)   3.8 (66.7)   3.8 (66.7)   3.8 (66.7)
 
         30 chains in 10.0 s (3.0/s); 180 layer steps run, 60 saved (25.0 %); 12 tokens decoded; 1 failed
         of the tokens 6 as drafts: 1.20 passes a chain
 
         Oracle numbers: the search saw the gold answers. They say what the layers can do, not what a user would get.
-        A random wrong answer was reached in 50.0 % of 2 wrongly answered control samples, the right one in 66.7 %:
-        that much of the gain can be luck.
-        Random chains at the same budget fixed 33.3 % of them: what the search adds is the difference.
+        A wrong answer drawn at random was reached in 50.0 % of 2 wrongly answered samples.
+        matched: the same search for a wrong answer that the unmodified model finds about as likely as the right one.
+        selectivity: odds of the right answer against a wrong one of the same rank in the unmodified model's order,
+        over random chains, which are told nothing; 1 is luck.
         Control samples without a wrong answer to look for, not in the wrong-target rate: 1.
         Right verdicts that did not hold when run again alone, and do not count: 1.
         "#);

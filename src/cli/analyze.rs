@@ -12,7 +12,8 @@ pub fn run(args: &AnalyzeArgs) -> Result<Ending, CliError> {
         (None, [run]) => run.join("analysis"),
         (None, _) => {
             return Err(CliError::Usage(
-                "analyze: several runs; say where to write with --out DIR".to_owned(),
+                "analyze: there are several runs; give the directory to write to with --out DIR"
+                    .to_owned(),
             ));
         }
     };

@@ -9,7 +9,8 @@ use super::{
     prompts::PromptArgs,
     setup::{Located, locate_model},
 };
-use cola_search::chain::Alpha;
+use crate::run::ControlSamples;
+use cola_search::{MaxDegradation, chain::Alpha};
 use lm_tasks::Condition;
 
 const AFTER_HELP: &str = "\
@@ -20,15 +21,15 @@ Examples:
   cola eval --model DIR --task arc_easy --data test.jsonl --chain 0-14,12-27
   cola analyze results/arc-easy
 
-A chain lists the layers to run: 0-27 is a model of 28 layers as it is, 0-9,12-27 skips two,
-0-9,(10-12)x3,13-27 runs a block three times, 0-9,(10-12)x3@0.5,13-27 adds half of what it changes
-the second and third time, `empty` runs none.
+A chain lists the layers to run, from 0. 0-27 is a model of 28 layers as it is. 0-9,12-27 skips two
+layers. 0-9,(10-12)x3,13-27 runs a block three times. 0-9,(10-12)x3@0.5,13-27 does so too, but adds
+only half of what the layers change the second and third time. `empty` runs no layer.
 
-Exit status: 0 done; 1 finished, but some samples failed or differ; 2 could not run;
-130 interrupted: the same `search` command continues.";
+Exit status: 0 done; 1 finished, but samples failed, logits differ, or a model would be refused;
+2 could not run; 130 interrupted: the same `search` command continues.";
 
-/// Searches, for every sample of a benchmark, for the shortest chain of a frozen LLM's layers
-/// that answers it right.
+/// For every sample of a benchmark, searches for the shortest chain of a frozen LLM's layers that answers the
+/// sample right.
 #[derive(Debug, Parser)]
 #[command(name = "cola", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
@@ -40,24 +41,25 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Search the bundled datasets with the bundled model: needs no arguments.
+    /// Search the bundled datasets with the bundled model. Needs no arguments.
     Demo(DemoArgs),
-    /// Search every sample of a task for the shortest chain that answers it right. Resumable: the
-    /// same command continues.
+    /// Search for the shortest chain that answers each sample of a task right. The same command continues an
+    /// interrupted run.
     Search(SearchArgs),
-    /// Evaluate one fixed chain on a task (the unmodified model by default), or listed pairs.
+    /// Evaluate one chain on a task (by default the unmodified model), or a list of pairs of a sample and a
+    /// chain.
     Eval(EvalArgs),
-    /// Continue a prompt greedily under a chain. Prints the new text.
+    /// Run a chain on a prompt, decode greedily, and print the new text.
     Generate(GenerateArgs),
-    /// Compare logits with a reference file; exit status 1 past the tolerance.
+    /// Compare logits with a reference file. The exit status is 1 if they differ by more than the tolerance.
     Verify(VerifyArgs),
-    /// Show a model's architecture, layers, parameters and memory.
+    /// Show a model's architecture, layers, parameters and memory, and what would be refused.
     Inspect(InspectArgs),
-    /// Depth-usage statistics of finished runs: CSV files, figures and report.html.
+    /// Write statistics of which layers the found chains use: CSV files, figures and report.html.
     Analyze(AnalyzeArgs),
     /// Write the best chain of every sample to a file, for other tools.
     Export(ExportArgs),
-    /// Make seeded, solver-checked questions, one JSON object a line.
+    /// Generate questions from a seed, each checked by a solver, one JSON object on each line.
     Synth(SynthArgs),
 }
 
@@ -65,11 +67,12 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
     /// A directory in Hugging Face layout (config.json, safetensors weights, tokenizer.json), a GGUF file, or a
-    /// model on the Hugging Face hub, org/name, org/name@revision or org/name:FILE.gguf: what its cache
-    /// lacks is fetched.
+    /// model on the Hugging Face hub (org/name, org/name@revision or org/name:FILE.gguf). cola fetches the files
+    /// that the local cache lacks.
     #[arg(long, value_name = "MODEL")]
     pub model: String,
-    /// The tokenizer of this directory (tokenizer.json, tokenizer_config.json, chat template) instead of the model's own.
+    /// Use the tokenizer of this directory (tokenizer.json, tokenizer_config.json, chat template) instead of the
+    /// model's own.
     #[arg(long, value_name = "DIR")]
     pub tokenizer: Option<PathBuf>,
     #[command(flatten)]
@@ -86,39 +89,42 @@ impl ModelArgs {
 /// How a model runs. None of it changes a verdict, but for the dtype and `--repeat`.
 #[derive(Debug, Clone, Args)]
 pub struct ComputeArgs {
-    /// Where to run: cpu, cuda:N, or several GPUs like cuda:0,cuda:1, over which samples are spread.
+    /// Where to run: cpu, cuda:N, or several GPUs like cuda:0,cuda:1, which share the samples.
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     pub device: String,
-    /// Compute dtype; auto is f32 on the CPU and the dtype of the weights on CUDA.
+    /// Dtype to compute in.
     #[arg(long, value_enum, default_value_t = Dtype::Auto)]
     pub dtype: Dtype,
-    /// Memory for states, in bytes or with k, M or G: those kept for reuse and those that work in
-    /// flight holds, which may take half of it and at least 256 MiB (default: a quarter of what is free
-    /// on the CPU, half on each GPU).
+    /// Memory for states, in bytes or with k, M or G. A state is what a chain's first layers have made of a
+    /// prompt. The memory holds the states kept for reuse and those of running evaluations; the latter may take
+    /// half of it, and at least 256 MiB (default: a quarter of the free memory on the CPU, half of it on each
+    /// GPU).
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub state_budget: Option<usize>,
-    /// Worker threads of the engine (default: on the CPU as many as were fastest in a short trial,
-    /// usually one a core; 1 on CUDA).
+    /// Worker threads (default: on the CPU the number that is fastest in a short trial, usually one for each
+    /// core; 1 on CUDA).
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub workers: Option<usize>,
-    /// libtorch threads in each worker (default: OMP_NUM_THREADS, else as in that trial).
+    /// libtorch threads in each worker (default: OMP_NUM_THREADS, or else the number that is fastest in the same
+    /// trial).
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub threads: Option<usize>,
-    /// Samples searched at once (default: 128 on the CPU, 256 on each GPU), or evaluations in flight in eval
-    /// (default: 512).
+    /// Samples to search at once (default: 128 on the CPU, 256 on each GPU); with eval, evaluations to run at
+    /// once (default: 512).
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub in_flight: Option<usize>,
-    /// How continuations are computed: draft runs those that other chains produced together with the
-    /// prompt, plain decodes token by token. Both write the same.
+    /// How to generate text. draft first checks what other chains wrote after the same prompt, in one pass with
+    /// the prompt; plain decodes token by token. Both write the same text.
     #[arg(long, value_enum, default_value_t = Decode::Draft)]
     pub decode: Decode,
-    /// Ask every near-tie again, alone, also on CUDA in 16 bits. Without it only the best chain of a
-    /// sample is confirmed alone there; elsewhere near-ties are always asked again.
+    /// Run every near-tie again, alone, on CUDA in 16 bits too. A near-tie is an answer decided by less than what
+    /// the other rows of a batch can change. Without this flag, only the best chain of a sample is run again
+    /// there. In all other cases near-ties are always run again.
     #[arg(long)]
     pub invariant: bool,
-    /// What a layer sees when a chain visits it again: with clean its own keys and values, as if the
-    /// layer had been copied; with shared-slot what a transformers cache with one slot a layer makes
-    /// of it, for comparison with published numbers.
+    /// How to run a layer that a chain visits again. clean gives each visit keys and values of its own, as if the
+    /// layer had been copied. shared-slot does as transformers does with one cache slot for each layer, for
+    /// comparison with published numbers.
     #[arg(long, value_enum, default_value_t = Repeat::Clean)]
     pub repeat: Repeat,
 }
@@ -126,20 +132,20 @@ pub struct ComputeArgs {
 /// Which questions.
 #[derive(Debug, Clone, Default, Args)]
 pub struct TaskArgs {
-    /// Built-in task (arith, commonsense, countdown, boolean, list-ops, hops, counting, arc_easy,
-    /// arc_challenge, openbookqa, commonsense_qa, piqa, hellaswag, winogrande, boolq, social_iqa, sciq, copa,
-    /// medmcqa, basic_arithmetic, basic_arithmetic_generate, lambada, mmlu, mmlu_pro, gsm8k, gsm8k_polar,
-    /// svamp, dart_math, math, hendrycks_math, minerva_math) or YAML file in lm-evaluation-harness's
-    /// dialect; one or several.
+    /// One or several tasks, each a YAML file in lm-evaluation-harness's dialect or a built-in task (arith,
+    /// commonsense, countdown, boolean, list-ops, hops, counting, arc_easy, arc_challenge, openbookqa,
+    /// commonsense_qa, piqa, hellaswag, winogrande, boolq, social_iqa, sciq, copa, medmcqa, basic_arithmetic,
+    /// basic_arithmetic_generate, lambada, mmlu, mmlu_pro, gsm8k, gsm8k_polar, svamp, dart_math, math,
+    /// hendrycks_math, minerva_math).
     #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "TASK")]
     pub task: Vec<String>,
-    /// Rows instead of the task's own: JSONL, JSON, CSV or TSV (also as .gz or .zst), Parquet or Arrow
-    /// (.arrow, file or stream); one file for each task, in the same order.
+    /// Take the rows from these files instead of the task's own: JSONL, JSON, CSV or TSV (also as .gz or .zst),
+    /// Parquet or Arrow (.arrow, file or stream). Give one file for each task, in the same order.
     #[arg(long, num_args = 1.., value_name = "FILE")]
     pub data: Vec<PathBuf>,
-    /// Rows of a dataset on the Hugging Face hub, org/name or org/name@revision, or of a directory
-    /// laid out like one, written by datasets.save_to_disk, or with a file a split, in any format. What
-    /// the cache lacks is fetched. One task.
+    /// Take the rows from a dataset on the Hugging Face hub (org/name or org/name@revision), or from a directory:
+    /// one laid out like a dataset on the hub, one that datasets.save_to_disk wrote, or one with a file for each
+    /// split, in any format. cola fetches the files that the local cache lacks. Works with one task only.
     #[arg(long, value_name = "DATASET", conflicts_with = "data")]
     pub dataset: Option<String>,
     /// Subset of --dataset (default: the task's, if it has one).
@@ -150,7 +156,7 @@ pub struct TaskArgs {
         conflicts_with = "data"
     )]
     pub subset: Option<String>,
-    /// Split of --dataset (default: the one the task evaluates, else test).
+    /// Split of --dataset (default: the one that the task evaluates, or else test).
     #[arg(
         long,
         value_name = "NAME",
@@ -158,23 +164,23 @@ pub struct TaskArgs {
         conflicts_with = "data"
     )]
     pub split: Option<String>,
-    /// Rows the few-shot examples are drawn from, instead of the task's own.
+    /// Draw the solved examples (few-shot) from the rows of this file instead of the task's own.
     #[arg(long, value_name = "FILE")]
     pub fewshot_data: Option<PathBuf>,
-    /// Solved examples before each question, instead of the task's own number.
+    /// Put N solved examples before each question, instead of the task's own number.
     #[arg(long, value_name = "N")]
     pub num_fewshot: Option<usize>,
-    /// Tokens to generate at most, in the tasks that generate, instead of each task's own number.
+    /// Generate at most N tokens, instead of each task's own number. Changes only the tasks that generate.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub max_gen_toks: Option<usize>,
-    /// Only rows with this value in a column, or at a path into it: query_metadata.level=3. Several
-    /// must all hold.
+    /// Take only rows with this value in this column, or at this path into it: query_metadata.level=3. If you
+    /// give several, all must hold.
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
     pub conditions: Vec<Condition>,
-    /// Pass over up to N bad rows of each task, and count them, instead of stopping at the first.
+    /// Skip up to N bad rows of each task and count them, instead of stopping at the first.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub skip_bad_rows: usize,
-    /// Only the first N samples of each task.
+    /// Take only the first N samples of each task.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub limit: Option<usize>,
     #[command(flatten)]
@@ -184,44 +190,55 @@ pub struct TaskArgs {
 /// How to search.
 #[derive(Debug, Clone, Args)]
 pub struct StrategyArgs {
-    /// mcts, random or exhaustive.
+    /// How to choose the chains to try: mcts (a tree search), random, or exhaustive (every chain up to a length
+    /// or a number of changes, as far as --simulations allows).
     #[arg(long, default_value = "mcts")]
     pub strategy: String,
-    /// default, cola-paper, polar-release, dr-llm or re-polar.
+    /// Rules of the search: default, or those of a published search: cola-paper, polar-release, dr-llm or
+    /// re-polar.
     #[arg(long, default_value = "default")]
     pub preset: String,
-    /// Simulations a sample (default: the preset's; 100 of polar-release, 50 of dr-llm, else 200).
+    /// Number of simulations (tries of the search) for each sample (default: the preset's, which is 100 for
+    /// polar-release, 50 for dr-llm, and 200 for the others).
     #[arg(long, value_name = "N")]
     pub simulations: Option<usize>,
-    /// Also try damped repeats: x + ALPHA (F(x) - x) in place of F(x) on the second and later visits.
-    /// ALPHA is above 0 and below 1, with at most three decimals; only in --preset default.
+    /// Also try damped repeats, which run x + ALPHA (F(x) - x) in place of F(x) on the second and later visits of
+    /// a layer F. ALPHA is above 0 and below 1, with at most three decimals. Only with --preset default.
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
     pub damping: Option<Alpha>,
-    /// What the search is told of a wrong chain: margin, how near it came (the log-probability of the
-    /// gold option minus that of the best other; of a text, the least lead of the gold tokens over the
-    /// best other token), or verdict, nothing more. Default: margin in --preset default, and verdict in
-    /// the published presets, which know nothing else.
+    /// How to score a wrong chain in the search. margin says how near the chain came to the gold (right) answer:
+    /// the log-probability of the gold option minus that of the best other option, or in a generated text the
+    /// smallest lead of a gold token over the best other token. verdict says only that the chain is wrong.
+    /// Default: margin with --preset default, and verdict with the published presets, which use nothing else.
     #[arg(long, value_enum, value_name = "SCORE")]
     pub score: Option<Score>,
-    /// Seed of the run; every sample's search has its own, made from it.
+    /// Count a chain as right only if it still reads the prompt about as well as the unmodified model does:
+    /// its mean loss on the prompt's own tokens may be at most NATS nats per token higher. none sets no bound.
+    /// Default: 0.5, and none with the published presets, which have no such bound.
+    #[arg(long, value_name = "NATS|none", value_parser = max_degradation, allow_negative_numbers = true)]
+    pub max_degradation: Option<MaxDegradation>,
+    /// Seed of the run. The search of each sample gets a seed of its own, made from this one.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub seed: u64,
-    /// Samples of each task that also get the control searches, at the same budget; 0 for none.
-    #[arg(long, default_value_t = 100, value_name = "N")]
-    pub controls: usize,
+    /// Number of samples of each task that also get the control searches, which measure luck, or all. They
+    /// have the same budget and bound: random chains and, if the unmodified model is wrong, the same search
+    /// for a wrong answer that this model finds as likely as the right one, and for one drawn at random.
+    /// 0 turns them off.
+    #[arg(long, default_value = "all", value_name = "N|all")]
+    pub controls: ControlSamples,
 }
 
 /// Arguments of `cola demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// A real LLM, SmolLM2-135M, on real ARC-Easy, SciQ and arithmetic questions, which `make demo` or
-    /// `python3 datasets/real.py` fetches.
+    /// Search real ARC-Easy, SciQ and arithmetic questions with a real LLM, SmolLM2-135M. `make demo` or `python3
+    /// datasets/real.py` fetches the model and the questions.
     #[arg(long)]
     pub real: bool,
-    /// Run directory; results/demo-run in the current directory if not given, results/demo-real with --real.
+    /// Run directory (default: results/demo-run in the current directory, or results/demo-real with --real).
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Only the first N samples of each dataset.
+    /// Take only the first N samples of each dataset.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub limit: Option<usize>,
     #[command(flatten)]
@@ -242,7 +259,7 @@ pub struct SearchArgs {
     pub tasks: TaskArgs,
     #[command(flatten)]
     pub strategy: StrategyArgs,
-    /// Run directory: manifest.json, samples.jsonl and what is derived from it.
+    /// Run directory, which gets manifest.json, samples.jsonl and the files derived from them.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Print the summary as one JSON object instead of tables.
@@ -257,19 +274,19 @@ pub struct EvalArgs {
     pub model: ModelArgs,
     #[command(flatten)]
     pub tasks: TaskArgs,
-    /// The layers to run, as 0-5,4-11 or 0-3,(4-5)x3,6-11; the unmodified model if not given.
+    /// The layers to run, like 0-5,4-11 or 0-3,(4-5)x3,6-11 (default: the unmodified model).
     #[arg(long, value_name = "CHAIN", conflicts_with = "pairs")]
     pub chain: Option<String>,
-    /// Evaluate these pairs instead: JSONL of {"id", "chain"}, and "task" where several tasks have
-    /// the id; writes DIR/pairs.jsonl.
+    /// Evaluate the pairs in this file instead: JSONL of {"id", "chain"}, and "task" if several tasks have the
+    /// id. Writes pairs.jsonl to the directory of --out.
     #[arg(long, value_name = "FILE", requires = "out")]
     pub pairs: Option<PathBuf>,
-    /// Write results_TIME.json and samples_TASK_TIME.jsonl there, as lm-evaluation-harness does (or
-    /// pairs.jsonl).
+    /// Write results_TIME.json and samples_TASK_TIME.jsonl to this directory, as lm-evaluation-harness does (with
+    /// --pairs: pairs.jsonl).
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Print the prompts of the first N samples of each task instead, as the model reads them: special
-    /// tokens, token ids, what is scored or generated after them, and what looks wrong. Reads no weights.
+    /// Evaluate nothing, but print the prompts of the first N samples of each task as the model reads them:
+    /// special tokens, token ids, what is scored or generated after them, and what looks wrong. Reads no weights.
     #[arg(long, value_name = "N", value_parser = at_least_one, conflicts_with_all = ["pairs", "out", "chain"])]
     pub show_prompts: Option<usize>,
     /// Print the results as one JSON object instead of a table.
@@ -282,28 +299,28 @@ pub struct EvalArgs {
 pub struct GenerateArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// The prompt. An empty one starts from the beginning-of-sequence token.
+    /// The prompt. If it is empty, the text starts from the beginning-of-sequence token.
     #[arg(long, value_name = "TEXT")]
     pub prompt: String,
-    /// The layers to run, as 0-5,4-11 or 0-3,(4-5)x3,6-11; the unmodified model if not given.
+    /// The layers to run, like 0-5,4-11 or 0-3,(4-5)x3,6-11 (default: the unmodified model).
     #[arg(long, value_name = "CHAIN")]
     pub chain: Option<String>,
-    /// Most tokens to generate.
+    /// Generate at most N tokens.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = at_least_one)]
     pub max_new_tokens: usize,
     /// Put the prompt through the model's chat template, as one user message.
     #[arg(long)]
     pub chat: bool,
-    /// System message of the chat; without it there is none.
+    /// System message of the chat (default: none).
     #[arg(long, value_name = "TEXT", requires = "chat")]
     pub system: Option<String>,
     /// Leave out the special tokens that the tokenizer puts around a prompt.
     #[arg(long)]
     pub no_bos: bool,
-    /// Go on past end-of-sequence tokens.
+    /// Do not stop at end-of-sequence tokens.
     #[arg(long)]
     pub ignore_eos: bool,
-    /// Print tokens, text and why it ended as one JSON object.
+    /// Print the tokens, the text and why it ended as one JSON object.
     #[arg(long)]
     pub json: bool,
 }
@@ -313,10 +330,10 @@ pub struct GenerateArgs {
 pub struct VerifyArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Reference file (safetensors), as tests/fixtures/make_references.py writes it.
+    /// Reference file (safetensors) that tests/fixtures/make_references.py has written.
     #[arg(long, value_name = "FILE")]
     pub reference: PathBuf,
-    /// Largest difference of a logit that passes.
+    /// Largest difference of a logit that is allowed.
     #[arg(
         long,
         default_value_t = 2e-4,
@@ -324,7 +341,7 @@ pub struct VerifyArgs {
         allow_negative_numbers = true
     )]
     pub tolerance: f64,
-    /// Print the cases as one JSON object.
+    /// Print the compared cases as one JSON object.
     #[arg(long)]
     pub json: bool,
 }
@@ -333,8 +350,8 @@ pub struct VerifyArgs {
 #[derive(Debug, Args)]
 pub struct InspectArgs {
     /// A directory in Hugging Face layout (config.json, safetensors weights, tokenizer.json), a GGUF file, or a
-    /// model on the Hugging Face hub, org/name, org/name@revision or org/name:FILE.gguf: what its cache
-    /// lacks is fetched.
+    /// model on the Hugging Face hub (org/name, org/name@revision or org/name:FILE.gguf). cola fetches the files
+    /// that the local cache lacks.
     #[arg(long, value_name = "MODEL")]
     pub model: String,
     /// Print everything as one JSON object.
@@ -348,7 +365,7 @@ pub struct AnalyzeArgs {
     /// Run directories.
     #[arg(required = true, value_name = "DIR")]
     pub runs: Vec<PathBuf>,
-    /// Where to write; DIR/analysis of a single run if not given.
+    /// Directory to write to (default: analysis in the run directory, if there is only one run).
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
@@ -359,7 +376,7 @@ pub struct ExportArgs {
     /// Run directory.
     #[arg(value_name = "DIR")]
     pub run: PathBuf,
-    /// csv or jsonl.
+    /// Format of the file: csv or jsonl.
     #[arg(long)]
     pub format: String,
     /// File to write.
@@ -370,12 +387,12 @@ pub struct ExportArgs {
 /// Arguments of `cola synth`.
 #[derive(Debug, Args)]
 pub struct SynthArgs {
-    /// arith, commonsense, countdown, boolean, list-ops, hops or counting.
+    /// Kind of questions: arith, commonsense, countdown, boolean, list-ops, hops or counting.
     #[arg(long)]
     pub kind: String,
-    /// Difficulty: operations in a row (arith, 1-8), facts to combine (commonsense, 1-2), operations
-    /// less one (countdown, 1-4), and/or operators less two (boolean, 1-8), depth of nesting
-    /// (list-ops, 1-8), look-ups (hops, 1-8), length of the list (counting, 1-6).
+    /// Difficulty: number of operations (arith, 1-8), of facts to combine (commonsense, 1-2), of operations minus
+    /// one (countdown, 1-4), of and/or operators minus two (boolean, 1-8); depth of nesting (list-ops, 1-8);
+    /// number of look-ups (hops, 1-8); length of the list (counting, 1-6).
     #[arg(long)]
     pub level: u32,
     /// Number of questions.
@@ -384,10 +401,10 @@ pub struct SynthArgs {
     /// Seed.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// test or train: disjoint by construction.
+    /// Split: test or train. No question is in both.
     #[arg(long, default_value = "test")]
     pub split: String,
-    /// File to write; standard output if not given.
+    /// File to write (default: standard output).
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
@@ -397,18 +414,18 @@ pub struct SynthArgs {
 pub enum Dtype {
     /// f32 on the CPU, the dtype of the weights on CUDA.
     Auto,
-    /// 32-bit.
+    /// 32-bit float.
     F32,
     /// bfloat16.
     Bf16,
-    /// 16-bit.
+    /// 16-bit float.
     F16,
 }
 
 /// How continuations are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Decode {
-    /// Together with the prompt, where another chain produced the same.
+    /// In one pass with the prompt, as far as another chain wrote the same.
     Draft,
     /// Token by token.
     Plain,
@@ -417,9 +434,9 @@ pub enum Decode {
 /// What a search is told of a wrong chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Score {
-    /// That it is wrong.
+    /// Only that it is wrong.
     Verdict,
-    /// How near it came.
+    /// How near it came to the gold answer.
     Margin,
 }
 
@@ -435,9 +452,9 @@ impl From<Score> for cola_search::Score {
 /// What a repeated layer sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Repeat {
-    /// Keys and values for each position of the chain.
+    /// Keys and values of its own for each visit.
     Clean,
-    /// What a transformers cache shared between visits computes.
+    /// One slot of a transformers cache for all visits of a layer.
     SharedSlot,
 }
 
@@ -460,16 +477,28 @@ fn parse_bytes(text: &str) -> Result<usize, String> {
     let number: usize = digits
         .trim()
         .parse()
-        .map_err(|_| "expected bytes, as 1000000, 512M or 4G".to_owned())?;
+        .map_err(|_| "expected a number of bytes, like 1000000, 512M or 4G".to_owned())?;
     number
         .checked_mul(1 << unit)
-        .ok_or_else(|| "more bytes than there are".to_owned())
+        .ok_or_else(|| "a number of bytes that is too large".to_owned())
+}
+
+fn max_degradation(text: &str) -> Result<MaxDegradation, String> {
+    let nats = text
+        .parse()
+        .ok()
+        .filter(|nats: &f64| nats.is_finite() && *nats >= 0.0);
+    match (text, nats) {
+        ("none", _) => Ok(MaxDegradation::Unbounded),
+        (_, Some(nats)) => Ok(MaxDegradation::Nats(nats)),
+        (_, None) => Err("expected a number of nats per token, 0 or more, or none".to_owned()),
+    }
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(n) if n >= 1 => Ok(n),
-        _ => Err("expected a whole number from 1".to_owned()),
+        _ => Err("expected a whole number, 1 or more".to_owned()),
     }
 }
 

@@ -71,7 +71,7 @@ pub fn run(mut args: DemoArgs) -> Result<Ending, CliError> {
     let needed = rows.chain([shown.model]).map(|file| home.join(file));
     if let Some(missing) = needed.into_iter().find(|file| !file.exists()) {
         return Err(CliError::Usage(format!(
-            "demo --real: {} is not there; `python3 datasets/real.py` fetches it",
+            "demo --real: {} does not exist; run `python3 datasets/real.py` to fetch it",
             missing.display()
         )));
     }
@@ -142,7 +142,8 @@ fn home() -> Result<PathBuf, CliError> {
         .map(Path::to_owned)
         .ok_or_else(|| {
             CliError::Usage(
-                "demo: models/demo is neither here nor beside the binary; run it in the cola repository".to_owned(),
+                "demo: models/demo is neither in the current directory nor in one above the binary; run the command \
+                 in the cola repository".to_owned(),
             )
         })
 }

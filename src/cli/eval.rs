@@ -20,8 +20,9 @@ use super::{
     show_prompts, tasks,
 };
 use crate::{
+    analysis::Mean,
     prepare::{Answer, PreparedSample, PromptLayout},
-    run::{Evaluated, Pair, Progress, note},
+    run::{Evaluated, Pair, Progress, degradation, note},
     session::dtype_name,
 };
 use cola_engine::Cost;
@@ -46,6 +47,7 @@ impl Answered {
             rows,
             outcomes,
             verdict,
+            prompt_loss,
             cost,
         } = evaluated;
         let response = |answer| match answer {
@@ -66,6 +68,9 @@ impl Answered {
             correct: verdict.correct,
             margin: verdict.margin,
             answer: verdict.answer,
+            prompt_loss: prompt_loss.filter(|loss| loss.is_finite()),
+            // Known once the unmodified model has run too.
+            degradation: None,
         };
         Ok(Self { result, cost })
     }
@@ -109,12 +114,16 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
     let problems = loaded_tasks.problems(&layout);
     let mut progress = Progress::new("cola eval", false);
     let (began, started) = (SystemTime::now(), Instant::now());
-    let mut results: Results = (0..pairs.len()).map(|_| None).collect();
+    let (all, wanted) = with_unmodified(&pairs, depth);
+    let mut results: Results = (0..all.len()).map(|_| None).collect();
     let keep = |at: usize, evaluated: Result<Evaluated<'_, PreparedSample>, String>| {
         results[at] = Some(evaluated.and_then(Answered::of));
     };
     let session = &loaded.session;
-    session.evaluate(&problems, &pairs, &interrupt, &mut progress, keep)?;
+    session.evaluate(&problems, &all, &interrupt, &mut progress, keep)?;
+    compare_losses(&all, depth, &mut results);
+    let mut wanted = wanted.into_iter();
+    results.retain(|_| wanted.next().unwrap_or(false));
     let seconds = started.elapsed().as_secs_f64();
     tell_warnings("cola eval", &layout);
     for (pair, result) in pairs.iter().zip(&results) {
@@ -146,6 +155,44 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
         () if results.iter().flatten().any(Result::is_err) => Ending::Failures,
         () => Ending::Done,
     })
+}
+
+/// The pairs, and before the first of a sample the unmodified model, where it runs another chain and no pair runs that: its loss
+/// on the prompt is what degradations are measured from. With it, which of them were asked for.
+fn with_unmodified(pairs: &[Pair], depth: usize) -> (Vec<Pair>, Vec<bool>) {
+    let unmodified = |pair: &&Pair| pair.chain.is_identity(depth);
+    let mut run: BTreeSet<usize> = pairs.iter().filter(unmodified).map(|p| p.problem).collect();
+    let (mut all, mut wanted) = (Vec::with_capacity(pairs.len()), Vec::new());
+    for pair in pairs {
+        if run.insert(pair.problem) {
+            let chain = Chain::identity(depth);
+            let problem = pair.problem;
+            all.push(Pair { problem, chain });
+            wanted.push(false);
+        }
+        all.push(pair.clone());
+        wanted.push(true);
+    }
+    (all, wanted)
+}
+
+/// Sets every degradation: the loss on the prompt less the unmodified model's.
+fn compare_losses(pairs: &[Pair], depth: usize, results: &mut Results) {
+    let loss = |result: &Option<Result<Answered, String>>| {
+        let done = result.as_ref()?.as_ref().ok()?;
+        done.result.prompt_loss
+    };
+    let all = pairs.iter().zip(results.iter());
+    let unmodified = all.filter(|(pair, _)| pair.chain.is_identity(depth));
+    let unmodified: BTreeMap<usize, Option<f64>> = unmodified
+        .map(|(pair, result)| (pair.problem, loss(result)))
+        .collect();
+    for (pair, result) in pairs.iter().zip(results) {
+        if let Some(Ok(done)) = result {
+            let unmodified = unmodified.get(&pair.problem).copied().flatten();
+            done.result.degradation = degradation(done.result.prompt_loss, unmodified);
+        }
+    }
 }
 
 /// A line of `--pairs`.
@@ -189,7 +236,7 @@ fn read_pairs(file: &Path, samples: &[Arc<Sample>], depth: usize) -> Result<Vec<
         let line: PairLine = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
         if let Some(field) = line.unknown() {
             return Err(bad(format!(
-                "unknown field `{field}`: a pair has id, chain and task"
+                "unknown field `{field}`; a pair has id, chain and task"
             )));
         }
         let chain = match &line.chain {
@@ -242,6 +289,7 @@ fn write_pairs(
         chain: &'a Chain,
         correct: bool,
         margin: Option<f64>,
+        degradation: Option<f64>,
         answer: &'a str,
         steps: u64,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -259,6 +307,7 @@ fn write_pairs(
                 chain,
                 correct: done.result.correct,
                 margin: done.result.margin,
+                degradation: done.result.degradation,
                 answer: &done.result.answer,
                 steps: done.cost.steps_run + done.cost.steps_grown + done.cost.decode_steps,
                 error: None,
@@ -268,6 +317,7 @@ fn write_pairs(
                 chain,
                 correct: false,
                 margin: None,
+                degradation: None,
                 answer: "",
                 steps: 0,
                 error: Some(error),
@@ -383,6 +433,18 @@ fn report(
                 "{:<20} {key:<32} {value:.4}{error}   n = {}",
                 task.name,
                 rows.len()
+            );
+        }
+    }
+    for (task, rows) in &results.tasks {
+        let lost = rows.iter().filter_map(|(_, done)| (*done)?.degradation);
+        let lost: Vec<f64> = lost.collect();
+        // The unmodified model loses nothing.
+        if let Some(mean) = Mean::of(&lost).filter(|mean| mean.value != 0.0) {
+            let _ = writeln!(
+                table,
+                "{:<20} {:<32} {:.4} nats a token   n = {}",
+                task.name, "degradation", mean.value, mean.n
             );
         }
     }

@@ -78,7 +78,9 @@ pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
     }
     Ok(match generated.finish {
         Finish::NotFinite => {
-            note("cola generate: a state was not finite: the text ends before it");
+            note(
+                "cola generate: the model computed numbers that are not finite, so the text ends here",
+            );
             Ending::Failures
         }
         _ => Ending::Done,

@@ -17,26 +17,26 @@ const LETTER_TOKENS: usize = 2;
 /// How to ask.
 #[derive(Debug, Clone, Default, Args)]
 pub struct PromptArgs {
-    /// Put prompts through the model's chat template; a task's description is the system message.
+    /// Put prompts through the model's chat template. The task's description becomes the system message.
     #[arg(long)]
     pub chat: bool,
-    /// Whether solved examples are turns of the chat (the default, as in lm-evaluation-harness 0.4.13) or
-    /// part of the one user message (as in 0.4.9).
+    /// true: solved examples are turns of the chat (the default, as in lm-evaluation-harness 0.4.13). false: they
+    /// are part of the one user message (as in 0.4.9).
     #[arg(long, value_name = "BOOL", requires = "chat")]
     pub fewshot_as_multiturn: Option<bool>,
-    /// System message of the chat, before the task's description; without it there is none but that.
+    /// System message of the chat, put before the task's description (default: the description alone).
     #[arg(long, value_name = "TEXT", requires = "chat")]
     pub system: Option<String>,
     /// Leave out the special tokens that the tokenizer puts around a prompt (`<s>`, `<|begin_of_text|>`), as
     /// lm-evaluation-harness up to 0.4.9 does unless `add_bos_token=True`.
     #[arg(long)]
     pub no_bos: bool,
-    /// List the options of multiple choice in the prompt by letter, and have the model write the letter,
-    /// in 10 tokens with --chat and 2 without (as Dr.LLM does), instead of scoring each option.
+    /// Instead of scoring each option of a multiple-choice question, list the options by letter in the prompt and
+    /// let the model write the letter, in at most 10 tokens with --chat and 2 without (as Dr.LLM does).
     #[arg(long)]
     pub letters: bool,
-    /// Ask multiple choice in every rotation of the options' order: a chain is right only if it is in
-    /// all of them. The prompt must list the options, by itself or with --letters.
+    /// Ask multiple-choice questions in every rotation of the options' order. A chain is right only if it is
+    /// right in all of them. The prompt must list the options, by itself or with --letters.
     #[arg(long)]
     pub rotations: bool,
 }
@@ -91,7 +91,7 @@ impl PromptArgs {
 pub fn check_system(tokenizer: &Tokenizer, system: &str) -> Result<(), CliError> {
     let refuse = |reason: String| {
         CliError::Usage(format!(
-            "--system: {reason}; leave it out, or write it into the prompt"
+            "--system: {reason}; leave the flag out, or write the message into the prompt"
         ))
     };
     let messages = messages(Some(system), "question");
@@ -99,7 +99,7 @@ pub fn check_system(tokenizer: &Tokenizer, system: &str) -> Result<(), CliError>
     match rendered.map_err(|error| refuse(error.to_string()))? {
         text if text.contains(system.trim()) => Ok(()),
         _ => Err(refuse(
-            "the model's chat template leaves a system message out".to_owned(),
+            "the model's chat template drops system messages".to_owned(),
         )),
     }
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::prepare::PromptLayout;
 use crate::{
     analysis::RunRecords,
-    run::{Manifest, Progress, RunOutcome, Searches, note, wall_seconds},
+    run::{ControlSamples, Manifest, Progress, RunOutcome, Searches, note, wall_seconds},
 };
 use cola_search::SearchConfig;
 
@@ -75,8 +75,12 @@ impl SearchJob {
 
     fn drive(&self, loaded: &Loaded, out: &Path) -> Result<RunOutcome, CliError> {
         let controls = self.strategy.controls;
-        let wrong_targets = (controls > 0).then_some(self.strategy.seed);
-        let layout = Arc::new(loaded.layout(&self.prompts, wrong_targets)?);
+        let mut layout = loaded.layout(&self.prompts, Some(self.strategy.seed))?;
+        if controls == ControlSamples::NONE {
+            // Options are there anyway, for their ranks; texts would cost steps.
+            layout.wrong_texts = 0;
+        }
+        let layout = Arc::new(layout);
         let problems = self.tasks.problems(&layout);
         let searches = self.searches.clone();
         let mut plan = loaded
@@ -125,6 +129,7 @@ pub fn resolve_searches(args: &StrategyArgs, layers: usize) -> Result<Searches, 
         simulations: args.simulations,
         damping: args.damping,
         score: args.score.map(Into::into),
+        max_degradation: args.max_degradation.unwrap_or_default(),
     };
     Ok(Searches::resolve(&config, layers)?)
 }

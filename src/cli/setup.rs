@@ -65,7 +65,7 @@ pub fn locate_model(text: &str, tokenizer: Option<&Path>) -> Result<Located, Cli
     let refuse = |reason| Err(CliError::Usage(format!("--model {text}: {reason}")));
     if path.exists() {
         return refuse(
-            "is a file, and no GGUF file by its name; give one that ends in .gguf, or the directory that holds config.json",
+            "this is a file whose name does not end in .gguf; give a GGUF file, or the directory that holds config.json",
         );
     }
     if gguf && !text.contains(':') {
@@ -73,7 +73,8 @@ pub fn locate_model(text: &str, tokenizer: Option<&Path>) -> Result<Located, Cli
     }
     let Some((model, file)) = HubModel::parse_with_file(text) else {
         return refuse(
-            "no such directory or GGUF file, and not the name of a model on the Hugging Face hub (org/name, org/name@revision, org/name:FILE.gguf)",
+            "there is no such directory or GGUF file, and this is not the name of a model on the Hugging Face hub \
+             (org/name, org/name@revision, org/name:FILE.gguf)",
         );
     };
     let fetched = fetching::fetch(&model, file.as_deref())?;

@@ -54,14 +54,14 @@ impl Tasks {
 pub fn load(args: &TaskArgs) -> Result<Tasks, CliError> {
     if !args.data.is_empty() && args.data.len() != args.task.len() {
         return Err(CliError::Usage(format!(
-            "--data: {} files for {} tasks; give one for each, in the same order, or none",
+            "--data: {} files for {} tasks; give one file for each task, in the same order, or none",
             args.data.len(),
             args.task.len()
         )));
     }
     if args.dataset.is_some() && args.task.len() > 1 {
         return Err(CliError::Usage(format!(
-            "--dataset: one dataset for {} tasks; give one task",
+            "--dataset: works with one task only, not with {}",
             args.task.len()
         )));
     }
@@ -128,8 +128,8 @@ pub fn check_room(tasks: &Tasks, max_positions: i64) -> Result<(), CliError> {
         if usize::try_from(max_positions).is_ok_and(|room| max_tokens >= room) {
             let name = &sample.task.name;
             return Err(CliError::Usage(format!(
-                "--task {name}: it may generate {max_tokens} tokens, and the model's context holds {max_positions}, so \
-                 there is no room for a prompt; give fewer with --max-gen-toks"
+                "--task {name}: the task may generate {max_tokens} tokens, but the model's context holds only \
+                 {max_positions}, so there is no room for a prompt; give a smaller number with --max-gen-toks"
             )));
         }
     }
@@ -142,8 +142,8 @@ pub fn check_verdicts(tasks: &Tasks) -> Result<(), CliError> {
     match tasks.firsts().into_iter().find(rolling) {
         None => Ok(()),
         Some(sample) => Err(CliError::Usage(format!(
-            "--task {}: loglikelihood_rolling scores texts, of which none is right, so there is nothing to search for; \
-             cola eval --chain says what a chain makes of them",
+            "--task {}: a loglikelihood_rolling task scores texts that are neither right nor wrong, so there is \
+             nothing to search for; use cola eval --chain to score them",
             sample.task.name
         ))),
     }
@@ -189,11 +189,12 @@ fn split_files(dataset: &str, subset: Option<&str>, split: &str) -> Result<Vec<P
         return dataset_files(path, subset, split).map_err(|failure| refuse(&failure));
     }
     if path.exists() {
-        return Err(refuse(&"is a file; give it with --data"));
+        return Err(refuse(&"this is a file; give it with --data"));
     }
     let name = HubModel::parse(dataset).ok_or_else(|| {
         refuse(
-            &"no such directory, and not the name of a dataset on the Hugging Face hub (org/name or org/name@revision)",
+            &"there is no such directory, and this is not the name of a dataset on the Hugging Face hub (org/name or \
+              org/name@revision)",
         )
     })?;
     Ok(fetching::fetch_split(&name, subset, split)?.files)

@@ -8,7 +8,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum ExportError {
     /// No such format.
-    #[error("unknown export format {name:?}; known: {known}")]
+    #[error("option `format` {name:?} is unknown; known: {known}")]
     UnknownFormat {
         /// What was asked for.
         name: String,

@@ -123,13 +123,13 @@ mod tests {
         let mut records = small_run().records().to_vec();
         records.reverse();
         insta::assert_snapshot!(exported(&records, Format::Csv), @r#"
-        task,id,index,gold,baseline_correct,baseline_answer,found,chain,layers,alphas,length,unique_layers,margin,answer,random_found,random_chain,wrong_target,wrong_target_found,wrong_target_chain,error
-        arith,0,0,42,true,42,true,"0,3",0 3,,2,2,1.5,42,,,,,,
-        arith,1,1,42,true,42,true,0-3,0 1 2 3,,4,4,1.5,42,true,0-2,13,false,,
-        arith,2,2,42,false,17,true,"0-2,(3)x2",0 1 2 3 3,,5,4,1.5,42,true,0-2,13,true,1-3,
-        arith,3,3,42,false,17,false,,,,,,,,false,,,,,
-        arith,4,4,42,true,42,false,,,,,,,,,,,,,out of memory
-        facts,0,0,42,false,17,true,"0,2,1,3",0 2 1 3,,4,4,1.5,42,false,,13,false,,
+        task,id,index,gold,baseline_correct,baseline_answer,found,chain,layers,alphas,length,unique_layers,margin,degradation,answer,random_found,random_chain,matched_target,matched_target_found,matched_target_chain,wrong_target,wrong_target_found,wrong_target_chain,error
+        arith,0,0,42,true,42,true,"0,3",0 3,,2,2,1.5,0.0,42,,,,,,,,,
+        arith,1,1,42,true,42,true,0-3,0 1 2 3,,4,4,1.5,0.0,42,true,0-2,13,false,,13,false,,
+        arith,2,2,42,false,17,true,"0-2,(3)x2",0 1 2 3 3,,5,4,1.5,0.0,42,true,0-2,13,true,1-3,13,true,1-3,
+        arith,3,3,42,false,17,false,,,,,,,,,false,,,,,,,,
+        arith,4,4,42,true,42,false,,,,,,,,,,,,,,,,,out of memory
+        facts,0,0,42,false,17,true,"0,2,1,3",0 2 1 3,,4,4,1.5,0.0,42,false,,13,false,,13,false,,
         "#);
     }
 
@@ -197,7 +197,7 @@ mod tests {
         let error = "parquet".parse::<Format>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "unknown export format \"parquet\"; known: csv, jsonl"
+            "option `format` \"parquet\" is unknown; known: csv, jsonl"
         );
     }
 

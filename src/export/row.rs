@@ -6,7 +6,7 @@ use crate::run::{ControlOutcome, SampleRecord};
 use cola_search::chain::{Alpha, Chain, Layer};
 
 /// The names of the columns.
-pub const COLUMNS: [&str; 20] = [
+pub const COLUMNS: [&str; 24] = [
     "task",
     "id",
     "index",
@@ -20,9 +20,13 @@ pub const COLUMNS: [&str; 20] = [
     "length",
     "unique_layers",
     "margin",
+    "degradation",
     "answer",
     "random_found",
     "random_chain",
+    "matched_target",
+    "matched_target_found",
+    "matched_target_chain",
     "wrong_target",
     "wrong_target_found",
     "wrong_target_chain",
@@ -59,13 +63,22 @@ pub struct Row {
     pub unique_layers: Option<usize>,
     /// Its log-probability margin (nats).
     pub margin: Option<f64>,
+    /// How much worse than the unmodified model it reads the prompt, nats a token.
+    pub degradation: Option<f64>,
     /// What it answers.
     pub answer: Option<String>,
     /// Whether random chains found a right one; nothing where the control did not run.
     pub random_found: Option<bool>,
     /// The shortest they found.
     pub random_chain: Option<Chain>,
-    /// The wrong answer the control search looked for; nothing where it did not run.
+    /// The wrong answer that the unmodified model finds about as likely as the right one; nothing where no control searched
+    /// for it.
+    pub matched_target: Option<String>,
+    /// Whether the control reached it.
+    pub matched_target_found: Option<bool>,
+    /// The shortest chain that did.
+    pub matched_target_chain: Option<Chain>,
+    /// The wrong answer drawn at random; nothing where no control searched for it.
     pub wrong_target: Option<String>,
     /// Whether it reached it.
     pub wrong_target_found: Option<bool>,
@@ -82,10 +95,9 @@ impl Row {
         let best =
             best.filter(|best| best.correct && record.error.is_none() && record.baseline.is_some());
         let random = record.controls.as_ref().map(|controls| &controls.random);
-        let wrong = record
-            .controls
-            .as_ref()
-            .and_then(|c| c.wrong_target.as_ref());
+        let controls = record.controls.as_ref();
+        let matched = controls.and_then(|c| c.matched_target.as_ref());
+        let wrong = controls.and_then(|c| c.wrong_target.as_ref());
         let found = |outcome: &ControlOutcome| outcome.found.is_some();
         Self {
             task: record.task.clone(),
@@ -101,9 +113,13 @@ impl Row {
             length: best.map(|b| b.chain.len()),
             unique_layers: best.map(|b| b.chain.unique_layers()),
             margin: best.and_then(|b| b.margin),
+            degradation: best.and_then(|b| b.degradation),
             answer: best.map(|b| b.answer.clone()),
-            random_found: random.map(found),
+            random_found: random.map(|outcome| outcome.found.is_some()),
             random_chain: random.and_then(|outcome| outcome.found.clone()),
+            matched_target: matched.map(|outcome| outcome.target.clone()),
+            matched_target_found: matched.map(found),
+            matched_target_chain: matched.and_then(|outcome| outcome.found.clone()),
             wrong_target: wrong.map(|outcome| outcome.target.clone()),
             wrong_target_found: wrong.map(found),
             wrong_target_chain: wrong.and_then(|outcome| outcome.found.clone()),

@@ -35,12 +35,15 @@ pub struct PromptLayout {
     pub near_tie_nats: f64,
     /// Seed of the wrong answers the control searches for; `None` makes none.
     pub wrong_targets: Option<u64>,
+    /// Wrong texts made up for a sample that is answered by a text. The unmodified model may give one itself, and of the others
+    /// the one is matched that it finds nearest to the right answer; each adds a branch to the row.
+    pub wrong_texts: usize,
     /// What looked wrong with the prompts so far.
     pub warnings: Arc<PromptWarnings>,
 }
 
-/// Wrong answers drawn a sample: two, so that one is left when the model itself answers the other.
-const WRONG_TARGETS: u64 = 2;
+/// Wrong texts unless something else is said.
+const WRONG_TEXTS: usize = 4;
 
 /// A prompt and what is read after it, in tokens.
 struct PromptTokens {
@@ -89,6 +92,7 @@ impl PromptLayout {
             no_bos: false,
             near_tie_nats: 0.0,
             wrong_targets: None,
+            wrong_texts: WRONG_TEXTS,
             warnings: Arc::default(),
         })
     }
@@ -112,6 +116,10 @@ impl PromptLayout {
             for (mut builder, read) in self.readings(variant, &prompts) {
                 if decode.is_some() {
                     builder.keep_decodable();
+                }
+                // A text that is scored as a whole has no prompt.
+                if !matches!(variant.question, Question::Rolling { .. }) {
+                    builder.read_prompt_loss();
                 }
                 continuations.push(read);
                 rows.push(builder.build());
@@ -270,7 +278,7 @@ impl PromptLayout {
         let longest = longest.unwrap_or(0);
         if variant.question.choice().is_some() && longest > self.max_positions {
             let message = format!(
-                "an option of {longest} tokens is longer than the model's context of {}",
+                "an option of {longest} tokens is longer than the model's context of {} tokens",
                 self.max_positions
             );
             return Err(cannot_ask(variant.sample, &message));
@@ -374,20 +382,10 @@ impl PromptLayout {
     }
 
     fn draw_wrong(&self, sample: &Sample) -> Vec<WrongTarget> {
-        let Some(seed) = self.wrong_targets else {
-            return Vec::new();
-        };
-        let mut wrong: Vec<WrongTarget> = Vec::new();
-        for draw in 0..16 {
-            match sample.wrong_target(seed.wrapping_add(draw)) {
-                Some(target) if !wrong.contains(&target) => wrong.push(target),
-                _ => {}
-            }
-            if wrong.len() as u64 == WRONG_TARGETS {
-                break;
-            }
-        }
-        wrong
+        let seed = self.wrong_targets;
+        seed.map_or_else(Vec::new, |seed| {
+            sample.wrong_targets(seed, self.wrong_texts)
+        })
     }
 
     fn plan(&self, sample: &Arc<Sample>) -> Option<DecodePlan> {

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use super::cannot_ask;
-use crate::problem::{Judge, Judged, Target, Verdict};
+use crate::problem::{Judge, Judged, Scores, Target, Verdict};
 use cola_engine::{Continuation, Outcome, Row};
 use cola_model::Tokenizer;
 use lm_tasks::{Metric, Question, Sample, TaskError, Variant, WrongTarget, letter, letter_place};
@@ -82,6 +82,46 @@ impl Judge for PreparedSample {
             }
         };
         self.wrong.iter().map(text).collect()
+    }
+
+    /// Of several orders of the options the mean.
+    fn scores(&self, rows: &[Arc<Row>], outcomes: &[Outcome]) -> Option<Scores> {
+        let answers = self.answers(rows, outcomes).ok()?;
+        let mut gold = 0.0;
+        let mut wrong = vec![0.0; self.wrong.len()];
+        let rows = rows.iter().zip(outcomes).zip(&self.continuations);
+        let orders = self.sample.variants().zip(&answers).zip(rows);
+        let share = 1.0 / answers.len() as f64;
+        for ((variant, answer), ((row, outcome), continuations)) in orders {
+            let rotation = variant.rotation;
+            let (own, others) = match answer {
+                Answer::Choice { log_probs, .. } => {
+                    let (_, gold) = variant.question.choice()?;
+                    let scores = variant.deciding_scores(log_probs);
+                    let score = |target: &WrongTarget| match target {
+                        WrongTarget::Option(at) => scores.get(self.there(rotation, *at)).copied(),
+                        WrongTarget::Text(_) => None,
+                    };
+                    let others: Option<Vec<f64>> = self.wrong.iter().map(score).collect();
+                    (*scores.get(gold)?, others?)
+                }
+                Answer::Text { .. } => {
+                    let log_prob = |c: &Continuation| c.log_prob(row, &outcome.readings);
+                    let mut all = continuations.iter().map(log_prob);
+                    (all.next()?, all.collect())
+                }
+                Answer::NotFinite => return None,
+            };
+            gold += share * own;
+            for (total, score) in wrong.iter_mut().zip(others) {
+                *total += share * score;
+            }
+        }
+        Some(Scores { gold, wrong })
+    }
+
+    fn near_tie_nats(&self) -> f64 {
+        self.near_tie_nats
     }
 
     fn is_same(&self, answer: &str, other: &str) -> bool {

@@ -9,13 +9,14 @@ use std::{
 use crossbeam_channel::Sender;
 
 use super::{
-    ControlOutcome, Controls, Evaluation, SampleCost, SampleRecord,
+    Candidate, ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord,
+    fluency::{Fluency, prompt_loss},
     in_flight::{Arrival, InFlight, Settled},
 };
-use crate::problem::{Judge, Target, Verdict};
+use crate::problem::{Judge, Judged, Target, Verdict};
 use cola_engine::{Backend, Completion, DecodePlan, EngineError, Outcome, Row};
 use cola_search::chain::Chain;
-use cola_search::{Ask, Feedback, Health, SearchConfig, SearchError, Strategy, StrategyFactory};
+use cola_search::{Ask, Health, SearchConfig, SearchError, Strategy, StrategyFactory};
 
 /// The searches a sample goes through.
 #[derive(Clone)]
@@ -24,6 +25,9 @@ pub struct Searches {
     pub main: Arc<dyn StrategyFactory>,
     /// Random chains at the same budget.
     pub random: Arc<dyn StrategyFactory>,
+    /// Most nats a token by which a chain may read the prompt worse than the unmodified model and still count as right; `None`
+    /// for no bound.
+    pub max_degradation: Option<f64>,
 }
 
 impl Searches {
@@ -38,6 +42,7 @@ impl Searches {
             ..config.clone()
         };
         Ok(Self {
+            max_degradation: main.max_degradation,
             main: Arc::new(main),
             random: Arc::new(random.resolve(layers)?),
         })
@@ -80,8 +85,12 @@ pub struct Course<J> {
     phase: Phase,
     /// The evaluation that is to be submitted, or is.
     outstanding: Option<InFlight>,
-    /// What every chain came to so far: the controls ask for many of the same chains.
+    /// A chain near the bound on degradation, which waits for what the unmodified model gives isolated.
+    deferred: Option<(Chain, Settled)>,
+    fluency: Fluency,
+    /// The outcomes of every chain run so far: the controls ask for many of the same chains.
     known: HashMap<Chain, Vec<Outcome>>,
+    targets: WrongTargets,
     findings: Findings,
     cost: SampleCost,
     started: Instant,
@@ -90,56 +99,52 @@ pub struct Course<J> {
 /// What is known of the sample so far, as its record will say it.
 #[derive(Default)]
 struct Findings {
+    candidates: Vec<Candidate>,
+    baseline: Option<Evaluation>,
     evaluations: Vec<Evaluation>,
+    /// Right chains within the bound, in the order they were told.
+    right: Vec<Chain>,
     best: Option<Evaluation>,
     unconfirmed: Vec<Chain>,
     health: Option<Health>,
-    random: Option<ControlOutcome>,
+    random: Option<RandomOutcome>,
+    matched_target: Option<ControlOutcome>,
     wrong_target: Option<ControlOutcome>,
     error: Option<String>,
 }
 
+/// The wrong answers that the controls look for, as numbers in [`Judge::wrong_answers`]. None where the unmodified model is
+/// right.
+#[derive(Debug, Clone, Copy, Default)]
+struct WrongTargets {
+    /// The one whose score under the unmodified model is nearest to the right answer's.
+    matched: Option<usize>,
+    /// One drawn at random.
+    drawn: Option<usize>,
+}
+
 enum Phase {
+    /// The unmodified model: what every chain is compared with.
+    Baseline,
     Search(Box<dyn Strategy>),
     /// Right chains yet to be run again, shortest first.
     Confirm(VecDeque<Chain>),
-    Random(Control),
-    WrongTarget(Control),
+    Random(Box<dyn Strategy>, RandomOutcome),
+    Matched(WrongSearch),
+    Drawn(WrongSearch),
     Over,
 }
 
-/// A control search.
-struct Control {
+/// A search for a wrong answer.
+struct WrongSearch {
     strategy: Box<dyn Strategy>,
-    target: Target,
-    target_text: String,
-    chains: usize,
-    found: Option<Chain>,
+    target: usize,
+    outcome: ControlOutcome,
 }
 
-impl Control {
-    fn new(strategy: Box<dyn Strategy>, target: Target, target_text: String) -> Self {
-        Self {
-            strategy,
-            target,
-            target_text,
-            chains: 0,
-            found: None,
-        }
-    }
-
-    fn outcome(self) -> ControlOutcome {
-        ControlOutcome {
-            target: self.target_text,
-            chains: self.chains,
-            found: self.found,
-        }
-    }
-}
-
-/// Seeds of the controls differ from the search's, so that they are other draws.
+/// Seed of the random control: other draws than the search's own. The searches for wrong answers have the search's seed: what
+/// differs is what they are told.
 const RANDOM_SEED: u64 = 0x7261_6e64;
-const WRONG_SEED: u64 = 0x7772_6f6e;
 
 impl<J: Judge> Course<J> {
     /// Begins a sample whose rows are registered.
@@ -151,8 +156,12 @@ impl<J: Judge> Course<J> {
         searches: Searches,
         with_controls: bool,
     ) -> Self {
+        let fluency = Fluency {
+            max_degradation: searches.max_degradation,
+            near_tie_nats: judge.near_tie_nats(),
+            ..Fluency::default()
+        };
         Self {
-            phase: Phase::Search(searches.main.build(label.seed)),
             label,
             judge,
             rows,
@@ -160,8 +169,12 @@ impl<J: Judge> Course<J> {
             layers,
             searches,
             with_controls,
+            phase: Phase::Baseline,
             outstanding: None,
+            deferred: None,
+            fluency,
             known: HashMap::new(),
+            targets: WrongTargets::default(),
             findings: Findings::default(),
             cost: SampleCost::default(),
             started: Instant::now(),
@@ -181,10 +194,16 @@ impl<J: Judge> Course<J> {
         loop {
             let (wanted, isolated) = match &mut self.phase {
                 Phase::Over => return Next::Record,
+                Phase::Baseline => (
+                    (self.findings.baseline.is_none()).then(|| Chain::identity(self.layers)),
+                    false,
+                ),
                 Phase::Confirm(candidates) => (candidates.pop_front(), true),
-                Phase::Search(strategy) => (wanted(strategy.as_mut()), false),
-                Phase::Random(control) | Phase::WrongTarget(control) => {
-                    (wanted(control.strategy.as_mut()), false)
+                Phase::Search(strategy) | Phase::Random(strategy, _) => {
+                    (wanted(strategy.as_mut()), false)
+                }
+                Phase::Matched(search) | Phase::Drawn(search) => {
+                    (wanted(search.strategy.as_mut()), false)
                 }
             };
             let Some(chain) = wanted else {
@@ -214,17 +233,22 @@ impl<J: Judge> Course<J> {
         let Some(evaluation) = &mut self.outstanding else {
             return false;
         };
-        let judge = |outcomes: &[Outcome]| self.judge.judge(&self.rows, outcomes, Target::Gold);
+        let judge = |outcomes: &[Outcome]| {
+            let mut judged = self.judge.judge(&self.rows, outcomes, Target::Gold)?;
+            let loss = prompt_loss(&self.rows, outcomes);
+            judged.near_tie |= self.fluency.is_near_bound(loss);
+            Ok(judged)
+        };
         match evaluation.receive(row, result, judge) {
             Arrival::Waiting => return false,
             Arrival::Again => {}
             Arrival::Done(result) => {
                 let (cost, runs) = evaluation.cost();
                 self.cost.add(cost, runs);
-                let chain = evaluation.chain().clone();
+                let (chain, isolated) = (evaluation.chain().clone(), evaluation.is_isolated());
                 self.outstanding = None;
                 match result {
-                    Ok(settled) => self.learn(chain, settled),
+                    Ok(settled) => self.settle(chain, settled, isolated),
                     Err(error) => self.fail(error),
                 }
             }
@@ -232,19 +256,79 @@ impl<J: Judge> Course<J> {
         true
     }
 
-    fn learn(&mut self, chain: Chain, settled: Settled) {
-        let Settled { outcomes, judged } = settled;
-        if let Phase::Confirm(candidates) = &mut self.phase {
-            if judged.verdict.correct {
-                candidates.clear();
-                self.findings.best = Some(Evaluation::new(chain, judged.verdict));
-            } else {
-                self.findings.unconfirmed.push(chain);
-            }
+    /// Takes in a settled evaluation. One near the bound waits until the unmodified model has run isolated too.
+    fn settle(&mut self, chain: Chain, settled: Settled, isolated: bool) {
+        let loss = prompt_loss(&self.rows, &settled.outcomes);
+        if let Some((chain, settled)) = self.deferred.take() {
+            self.fluency.unmodified_isolated = loss;
+            return self.learn(chain, settled);
+        }
+        let known = self.fluency.unmodified_isolated.is_some();
+        if isolated && !known && self.fluency.is_near_bound(loss) {
+            let unmodified = Chain::identity(self.layers);
+            self.outstanding = Some(InFlight::new(unmodified, self.rows.len(), true));
+            self.deferred = Some((chain, settled));
             return;
         }
-        self.tell(chain.clone(), &outcomes, Some(judged.verdict));
-        self.known.insert(chain, outcomes);
+        self.learn(chain, settled);
+    }
+
+    fn learn(&mut self, chain: Chain, settled: Settled) {
+        let Settled { outcomes, judged } = settled;
+        let loss = prompt_loss(&self.rows, &outcomes);
+        match &mut self.phase {
+            Phase::Baseline => {
+                self.fluency.unmodified = loss;
+                let degradation = self.fluency.degradation(loss);
+                let baseline = Evaluation::new(chain.clone(), judged.verdict, degradation);
+                self.compare_answers(&baseline, &outcomes);
+                self.findings.baseline = Some(baseline);
+                self.known.insert(chain, outcomes);
+            }
+            Phase::Confirm(candidates) => {
+                if judged.verdict.correct && self.fluency.holds(loss) {
+                    candidates.clear();
+                    let degradation = self.fluency.degradation(loss);
+                    self.findings.best = Some(Evaluation::new(chain, judged.verdict, degradation));
+                } else {
+                    self.findings.unconfirmed.push(chain);
+                }
+            }
+            _ => {
+                self.tell(chain.clone(), &outcomes, Some(judged.verdict));
+                self.known.insert(chain, outcomes);
+            }
+        }
+    }
+
+    /// Notes how likely the unmodified model finds each answer, and chooses the wrong ones to look for.
+    fn compare_answers(&mut self, baseline: &Evaluation, outcomes: &[Outcome]) {
+        let wrong = self.judge.wrong_answers();
+        let scores = self.judge.scores(&self.rows, outcomes).filter(|scores| {
+            let mut all = scores.wrong.iter().chain([&scores.gold]);
+            scores.wrong.len() == wrong.len() && all.all(|score| score.is_finite())
+        });
+        let is_own = |at: &usize| self.judge.is_same(&baseline.answer, &wrong[*at]);
+        if !baseline.correct {
+            let others: Vec<usize> = (0..wrong.len()).filter(|at| !is_own(at)).collect();
+            self.targets.drawn = others.first().copied();
+            if let Some(scores) = &scores {
+                let distance = |at: &usize| (scores.wrong[*at] - scores.gold).abs();
+                let nearest = |a: &usize, b: &usize| distance(a).total_cmp(&distance(b));
+                self.targets.matched = others.into_iter().min_by(nearest);
+            }
+        }
+        if let Some(scores) = scores.filter(|_| !wrong.is_empty()) {
+            let candidate = |answer, score, gold| Candidate {
+                answer,
+                score,
+                gold,
+            };
+            let gold = candidate(self.label.gold.clone(), scores.gold, true);
+            let wrong = wrong.into_iter().zip(scores.wrong);
+            let wrong = wrong.map(|(answer, score)| candidate(answer, score, false));
+            self.findings.candidates = std::iter::once(gold).chain(wrong).collect();
+        }
     }
 
     /// Gives the sample up; its record says why.
@@ -257,75 +341,124 @@ impl<J: Judge> Course<J> {
 
     /// Tells the running search what a chain came to. `gold`: the verdict on the right answer, where it is known already.
     fn tell(&mut self, chain: Chain, outcomes: &[Outcome], gold: Option<Verdict>) {
-        let target = match &self.phase {
-            Phase::WrongTarget(control) => control.target,
-            _ => Target::Gold,
+        match self.heed(chain, outcomes, gold) {
+            Ok(()) => {}
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn heed(
+        &mut self,
+        chain: Chain,
+        outcomes: &[Outcome],
+        gold: Option<Verdict>,
+    ) -> Result<(), String> {
+        let fluency = self.fluency;
+        let loss = prompt_loss(&self.rows, outcomes);
+        let judge = |target| {
+            let judged = self.judge.judge(&self.rows, outcomes, target);
+            judged.map(|Judged { verdict, .. }| verdict)
         };
-        let verdict = match gold.filter(|_| target == Target::Gold) {
-            Some(verdict) => verdict,
-            None => match self.judge.judge(&self.rows, outcomes, target) {
-                Ok(judged) => judged.verdict,
-                Err(error) => return self.fail(error),
-            },
-        };
-        let feedback = Feedback {
-            correct: verdict.correct,
-            margin: verdict.margin,
-        };
+        let on_gold = || gold.map_or_else(|| judge(Target::Gold), Ok);
         match &mut self.phase {
             Phase::Search(strategy) => {
+                let verdict = on_gold()?;
+                let feedback = fluency.feedback(&verdict, loss);
                 strategy.tell(&chain, feedback);
-                let evaluation = Evaluation::new(chain, verdict);
+                if feedback.correct {
+                    self.findings.right.push(chain.clone());
+                }
+                let evaluation = Evaluation::new(chain, verdict, feedback.degradation);
                 self.findings.evaluations.push(evaluation);
             }
-            Phase::Random(control) | Phase::WrongTarget(control) => {
-                control.strategy.tell(&chain, feedback);
-                control.chains += 1;
-                let found = control.found.as_ref();
-                if verdict.correct && found.is_none_or(|found| chain.len() < found.len()) {
-                    control.found = Some(chain);
+            Phase::Random(strategy, outcome) => {
+                let verdict = on_gold()?;
+                let feedback = fluency.feedback(&verdict, loss);
+                strategy.tell(&chain, feedback);
+                outcome.chains += 1;
+                keep_shortest(&mut outcome.found, &chain, feedback.correct);
+                let WrongTargets { matched, drawn } = self.targets;
+                for (target, found) in [
+                    (matched, &mut outcome.found_matched),
+                    (drawn, &mut outcome.found_wrong),
+                ] {
+                    if let Some(target) = target.filter(|_| fluency.holds(loss)) {
+                        let verdict = judge(Target::Wrong(target))?;
+                        keep_shortest(found, &chain, verdict.correct);
+                    }
                 }
+                let evaluation = Evaluation::new(chain, verdict, feedback.degradation);
+                outcome.evaluations.push(evaluation);
             }
-            Phase::Confirm(_) | Phase::Over => {}
+            Phase::Matched(search) | Phase::Drawn(search) => {
+                let verdict = judge(Target::Wrong(search.target))?;
+                let feedback = fluency.feedback(&verdict, loss);
+                search.strategy.tell(&chain, feedback);
+                search.outcome.chains += 1;
+                keep_shortest(&mut search.outcome.found, &chain, feedback.correct);
+            }
+            Phase::Baseline | Phase::Confirm(_) | Phase::Over => {}
         }
+        Ok(())
     }
 
     fn end_phase(&mut self) {
         let seed = self.label.seed;
         self.phase = match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Baseline => Phase::Search(self.searches.main.build(seed)),
             Phase::Search(strategy) => {
                 self.findings.health = Some(strategy.health());
                 Phase::Confirm(self.findings.right_chains())
             }
-            Phase::Confirm(_) if self.with_controls => Phase::Random(Control::new(
-                self.searches.random.build(seed ^ RANDOM_SEED),
-                Target::Gold,
-                self.label.gold.clone(),
-            )),
-            Phase::Random(control) => {
-                self.findings.random = Some(control.outcome());
-                self.wrong_search().map_or(Phase::Over, Phase::WrongTarget)
+            Phase::Confirm(_) if self.with_controls => {
+                let outcome = RandomOutcome {
+                    target: self.label.gold.clone(),
+                    ..RandomOutcome::default()
+                };
+                Phase::Random(self.searches.random.build(seed ^ RANDOM_SEED), outcome)
             }
-            Phase::WrongTarget(control) => {
-                self.findings.wrong_target = Some(control.outcome());
+            Phase::Random(_, outcome) => {
+                self.findings.random = Some(outcome);
+                match self.targets.matched {
+                    Some(target) => Phase::Matched(self.search_for_wrong(target)),
+                    None => self.search_for_drawn(),
+                }
+            }
+            Phase::Matched(search) => {
+                self.findings.matched_target = Some(search.outcome);
+                self.search_for_drawn()
+            }
+            Phase::Drawn(search) => {
+                self.findings.wrong_target = Some(search.outcome);
                 Phase::Over
             }
             Phase::Confirm(_) | Phase::Over => Phase::Over,
         };
     }
 
-    /// The search for a wrong answer, on samples the unmodified model gets wrong: a wrong answer
-    /// that is not the model's own, so that it starts as far from it as the real search does.
-    fn wrong_search(&self) -> Option<Control> {
-        let baseline = self.findings.baseline(self.layers)?;
-        if baseline.correct {
-            return None;
+    fn search_for_wrong(&self, target: usize) -> WrongSearch {
+        let answer = self.judge.wrong_answers().into_iter().nth(target);
+        WrongSearch {
+            strategy: self.searches.main.build(self.label.seed),
+            target,
+            outcome: ControlOutcome {
+                target: answer.unwrap_or_default(),
+                chains: 0,
+                found: None,
+            },
         }
-        let answers = self.judge.wrong_answers().into_iter().enumerate();
-        let is_own = |answer: &str| self.judge.is_same(&baseline.answer, answer);
-        let (at, text) = answers.into_iter().find(|(_, answer)| !is_own(answer))?;
-        let strategy = self.searches.main.build(self.label.seed ^ WRONG_SEED);
-        Some(Control::new(strategy, Target::Wrong(at), text))
+    }
+
+    /// The search for the wrong answer drawn at random: where that is the matched one it is done already.
+    fn search_for_drawn(&mut self) -> Phase {
+        match self.targets.drawn {
+            None => Phase::Over,
+            Some(_) if self.targets.drawn == self.targets.matched => {
+                self.findings.wrong_target = self.findings.matched_target.clone();
+                Phase::Over
+            }
+            Some(target) => Phase::Drawn(self.search_for_wrong(target)),
+        }
     }
 
     /// The finished record.
@@ -348,7 +481,10 @@ impl<J: Judge> Course<J> {
             prompt_hash: prompt_hash(&self.rows),
             gold,
             seed,
-            baseline: findings.baseline(self.layers).cloned(),
+            max_degradation: self.fluency.max_degradation,
+            prompt_loss: self.fluency.unmodified.filter(|loss| loss.is_finite()),
+            candidates: findings.candidates,
+            baseline: findings.baseline,
             pareto: pareto(&findings.evaluations, &findings.unconfirmed),
             best: findings.best,
             unconfirmed: findings.unconfirmed,
@@ -356,6 +492,7 @@ impl<J: Judge> Course<J> {
             health: findings.health,
             controls: findings.random.map(|random| Controls {
                 random,
+                matched_target: findings.matched_target,
                 wrong_target: findings.wrong_target,
             }),
             cost: self.cost,
@@ -367,17 +504,18 @@ impl<J: Judge> Course<J> {
 }
 
 impl Findings {
-    /// Right chains of the search, shortest first; of equal length in the order they were tried.
+    /// Right chains of the search within the bound, shortest first; of equal length in the order they were tried.
     fn right_chains(&self) -> VecDeque<Chain> {
-        let mut right: Vec<&Evaluation> = self.evaluations.iter().filter(|e| e.correct).collect();
-        right.sort_by_key(|e| e.chain.len());
-        right.into_iter().map(|e| e.chain.clone()).collect()
+        let mut right = self.right.clone();
+        right.sort_by_key(Chain::len);
+        right.into()
     }
+}
 
-    /// What the unmodified model answered.
-    fn baseline(&self, layers: usize) -> Option<&Evaluation> {
-        let mut evaluations = self.evaluations.iter();
-        evaluations.find(|evaluation| evaluation.chain.is_identity(layers))
+/// Keeps the first of the shortest chains that reached an answer.
+fn keep_shortest(found: &mut Option<Chain>, chain: &Chain, reached: bool) {
+    if reached && found.as_ref().is_none_or(|found| chain.len() < found.len()) {
+        *found = Some(chain.clone());
     }
 }
 
@@ -401,23 +539,28 @@ fn wanted(strategy: &mut dyn Strategy) -> Option<Chain> {
     }
 }
 
-/// Right chains that no right chain of at most their length beats on margin, shortest first.
+/// Right chains that no other right one equals or beats on depth, margin and degradation together, shortest first. A margin or
+/// degradation that is not known counts as the worst.
 fn pareto(evaluations: &[Evaluation], unconfirmed: &[Chain]) -> Vec<Evaluation> {
     let mut right: Vec<&Evaluation> = evaluations
         .iter()
         .filter(|e| e.correct && !unconfirmed.contains(&e.chain))
         .collect();
     let margin = |e: &Evaluation| e.margin.unwrap_or(f64::NEG_INFINITY);
+    let degradation = |e: &Evaluation| e.degradation.unwrap_or(f64::INFINITY);
     right.sort_by(|a, b| {
         let by_margin = margin(b).total_cmp(&margin(a));
-        a.chain.len().cmp(&b.chain.len()).then(by_margin)
+        let by_degradation = degradation(a).total_cmp(&degradation(b));
+        let by_length = a.chain.len().cmp(&b.chain.len());
+        by_length.then(by_margin).then(by_degradation)
     });
     let mut front: Vec<Evaluation> = Vec::new();
     for evaluation in right {
-        if front
-            .last()
-            .is_none_or(|last| margin(evaluation) > margin(last))
-        {
+        // Those in the front are at most as long.
+        let beats = |other: &Evaluation| {
+            margin(other) >= margin(evaluation) && degradation(other) <= degradation(evaluation)
+        };
+        if !front.iter().any(beats) {
             front.push(evaluation.clone());
         }
     }

@@ -10,7 +10,7 @@ use std::{
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use super::{
-    Journal, Manifest, Progress, RunError, SampleCost, SampleRecord,
+    ControlSamples, Journal, Manifest, Progress, RunError, SampleCost, SampleRecord,
     course::{Course, Label, Next, Searches},
     in_flight::asker_of,
 };
@@ -31,11 +31,11 @@ pub struct RunPlan<P> {
 }
 
 impl<P: Problem> RunPlan<P> {
-    /// With control searches on at most so many samples a task: random chains, and on samples the unmodified model gets
-    /// wrong a search for a wrong answer.
+    /// With controls on at most so many samples a task, or on all: random chains, and on samples the unmodified model gets
+    /// wrong searches for wrong answers.
     #[must_use]
-    pub fn with_controls(mut self, samples: usize) -> Self {
-        self.manifest.controls.samples = samples;
+    pub fn with_controls(mut self, samples: impl Into<ControlSamples>) -> Self {
+        self.manifest.controls.samples = samples.into();
         self
     }
 }
@@ -256,6 +256,9 @@ impl<'a, P: Problem> Driver<'a, P> {
             prompt_hash: String::new(),
             gold: label.gold,
             seed: label.seed,
+            max_degradation: self.plan.searches.max_degradation,
+            prompt_loss: None,
+            candidates: Vec::new(),
             baseline: None,
             best: None,
             unconfirmed: Vec::new(),

@@ -28,8 +28,8 @@ pub enum RunError {
     },
     /// The directory holds a run of something else.
     #[error(
-        "{}: `{field}` was {was} when this run began and is {now} now; use the same command to continue it, or \
-         another option `out`",
+        "{}: `{field}` was {was} when this run began, and is {now} now; continue the run with the same command, or \
+         use another option `out`",
         path.display()
     )]
     Changed {
@@ -55,16 +55,17 @@ pub enum RunError {
         was: u32,
     },
     /// The directory is in use.
-    #[error("{}: another process is writing this run; wait for it, or use another option `out`", .0.display())]
+    #[error("{}: another process is writing to this run; wait until it ends, or use another option `out`", .0.display())]
     Locked(PathBuf),
     /// The directory to write to holds other things.
-    #[error("{}: not empty and not a run directory (no manifest.json); use another option `out`", .0.display())]
+    #[error("{}: this directory is not empty and not a run directory (it has no manifest.json); use another option \
+             `out`", .0.display())]
     NotEmpty(PathBuf),
     /// The directory to write to is a file.
-    #[error("{}: is a file; option `out` takes a directory", .0.display())]
+    #[error("{}: this is a file; option `out` takes a directory", .0.display())]
     NotADirectory(PathBuf),
     /// The directory to read holds no run.
-    #[error("{}: not a run directory (no manifest.json)", .0.display())]
+    #[error("{}: not a run directory (it has no manifest.json)", .0.display())]
     NotARun(PathBuf),
     /// A task or one of its rows is wrong.
     #[error(transparent)]

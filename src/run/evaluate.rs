@@ -12,6 +12,7 @@ use crossbeam_channel::{Sender, unbounded};
 
 use super::{
     Progress, RunError,
+    fluency::prompt_loss,
     in_flight::{Arrival, InFlight, Settled, asker_of},
 };
 use crate::problem::{Judge, Prepared, Problem, Target, Verdict};
@@ -38,6 +39,8 @@ pub struct Evaluated<'a, J> {
     pub outcomes: Vec<Outcome>,
     /// The verdict on the right answer.
     pub verdict: Verdict,
+    /// Loss on the prompt, nats a token; see [`prompt_loss`](super::prompt_loss).
+    pub prompt_loss: Option<f64>,
     /// What it cost.
     pub cost: Cost,
 }
@@ -180,6 +183,7 @@ impl<'a, P: Problem> Evaluator<'a, P> {
         let evaluated = result.map(|Settled { outcomes, judged }| Evaluated {
             judge: &active.judge,
             rows: &active.rows,
+            prompt_loss: prompt_loss(&active.rows, &outcomes),
             outcomes,
             verdict: judged.verdict,
             cost,

@@ -16,14 +16,24 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::problem::{Judge, Judged, Prepared, Problem, Target, Verdict};
+use crate::problem::{Judge, Judged, Prepared, Problem, Scores, Target, Verdict};
 use cola_engine::{Backend, Completion, Cost, EngineError, Outcome, Request, Row, RowId};
 use cola_search::{chain::Chain, seed_for};
+
+/// Layers of the model there would be.
+pub const LAYERS: usize = 6;
+
+/// A bound on degradation that many chains are near.
+pub const BOUND: f64 = 0.5;
+
+/// What a batch can change a log-probability by, nats.
+const NEAR_TIE: f64 = 0.01;
 
 /// An outcome that cost so many steps.
 pub fn outcome(steps: u64) -> Outcome {
     Outcome {
         readings: Vec::new(),
+        prompt_loss: None,
         generated: None,
         lead: f64::INFINITY,
         cost: Cost {
@@ -56,6 +66,15 @@ impl FakeProblem {
     pub fn truth(&self, chain: &Chain) -> Verdict {
         verdict([0, 1].map(|row| worth(self.number, row, chain)))
     }
+
+    /// The degradation of a chain, as isolated runs measure it.
+    pub fn degradation(&self, chain: &Chain) -> f64 {
+        let loss = |chain: &Chain| {
+            let rows = [0, 1].map(|row| prompt_loss(self.number, row, chain));
+            f64::midpoint(rows[0], rows[1])
+        };
+        loss(chain) - loss(&Chain::identity(LAYERS))
+    }
 }
 
 /// What a chain is worth on a row: never near 0.
@@ -63,6 +82,21 @@ fn worth(problem: u32, row: u32, chain: &Chain) -> f64 {
     let drawn = seed_for(u64::from(problem), &row.to_string(), &chain.to_string());
     let size = 0.1 + (drawn % 1000) as f64 / 250.0;
     if drawn.is_multiple_of(3) { -size } else { size }
+}
+
+/// Loss on the prompt of a row. Every third chain has a degradation of [`BOUND`] and less, or more, than a batch can hide.
+fn prompt_loss(problem: u32, row: u32, chain: &Chain) -> f64 {
+    if chain.is_identity(LAYERS) {
+        return 2.0;
+    }
+    let drawn = seed_for(u64::from(problem), "loss", &chain.to_string());
+    let hidden = f64::from((drawn >> 8) as u8) / 256.0 - 0.5;
+    let degradation = match drawn % 3 {
+        0 => BOUND + hidden * NEAR_TIE,
+        _ => (drawn % 100) as f64 / 50.0,
+    };
+    // The rows differ, and their mean does not.
+    2.0 + degradation + if row == 0 { 0.2 } else { -0.2 }
 }
 
 /// Right where both rows say so.
@@ -103,7 +137,11 @@ impl Problem for FakeProblem {
         if self.unaskable {
             return Err("cannot be asked".to_owned());
         }
-        let row = |at| Row::builder(&[self.number, at]).build();
+        let row = |at| {
+            let mut builder = Row::builder(&[self.number, at]);
+            builder.read_prompt_loss();
+            builder.build()
+        };
         Ok(Prepared {
             rows: vec![row(0), row(1)],
             decode: None,
@@ -131,9 +169,10 @@ impl Judge for FakeJudge {
                 Target::Gold => gold,
                 // The wrong answers share what is not right.
                 Target::Wrong(n) => Verdict {
-                    correct: gold
-                        .margin
-                        .is_some_and(|m| m < 0.0 && (m < -1.0) == (n == 1)),
+                    // w0 near the right answer, then w1 and w2.
+                    correct: gold.margin.is_some_and(|m| {
+                        m < 0.0 && n == usize::from(m < -1.0) + usize::from(m < -2.0)
+                    }),
                     ..gold
                 },
             },
@@ -141,7 +180,19 @@ impl Judge for FakeJudge {
     }
 
     fn wrong_answers(&self) -> Vec<String> {
-        vec!["w0".to_owned(), "w1".to_owned()]
+        vec!["w0".to_owned(), "w1".to_owned(), "w2".to_owned()]
+    }
+
+    /// The right answer is as likely as w2.
+    fn scores(&self, _: &[Arc<Row>], _: &[Outcome]) -> Option<Scores> {
+        Some(Scores {
+            gold: -2.0,
+            wrong: vec![-1.0, -5.0, -2.5],
+        })
+    }
+
+    fn near_tie_nats(&self) -> f64 {
+        NEAR_TIE
     }
 }
 
@@ -218,8 +269,15 @@ fn outcome_of(request: &Request, answered: usize, faults: &Faults) -> Result<Out
     let worth = worth(problem, row, &request.chain);
     // A quarter of what does not run isolated is a near-tie.
     let tie = !request.isolated && (worth * 1000.0) as i64 % 4 == 0;
+    let loss = prompt_loss(problem, row, &request.chain);
+    // What a batch adds is the same for both rows, and another in another order of the work.
+    let noise = match request.isolated {
+        true => 0.0,
+        false => NEAR_TIE * ((answered * 7919 % 64) as f64 / 64.0 - 0.5) / 2.0,
+    };
     Ok(Outcome {
         lead: if tie { 0.0 } else { worth },
+        prompt_loss: Some(loss + noise),
         ..outcome(request.chain.len() as u64)
     })
 }

@@ -65,6 +65,11 @@ impl InFlight {
         &self.chain
     }
 
+    /// Whether it runs by itself, where no other row can change what comes of it.
+    pub fn is_isolated(&self) -> bool {
+        self.isolated
+    }
+
     /// What it cost so far, all runs together, and how many those are.
     pub fn cost(&self) -> (Cost, u64) {
         (self.cost, self.runs)

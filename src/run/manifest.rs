@@ -53,6 +53,10 @@ pub struct Manifest {
     pub seed: u64,
     /// The search and all its parameters.
     pub search: Value,
+    /// Most nats a token by which a chain may read the prompt worse than the unmodified model and still count; `None` for no
+    /// bound.
+    #[serde(default)]
+    pub max_degradation: Option<f64>,
     /// The control searches.
     pub controls: ControlPlan,
     /// The tasks, in order.
@@ -114,8 +118,8 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// The current layout. 2: what the samples are is hashed over a serialisation that no library's output changes.
-pub const FORMAT: u32 = 2;
+/// The current layout. 3: records hold degradations, and what each control found. 2: what the samples are is hashed over a serialisation that no library's output changes.
+pub const FORMAT: u32 = 3;
 
 impl Manifest {
     /// Begins a run in `directory`, or checks that it is a run of the same thing.
@@ -243,7 +247,8 @@ mod tests {
             rotations: false,
             seed: 0,
             search: serde_json::json!({"params": {"simulations": 100}}),
-            controls: ControlPlan { samples: 10 },
+            max_degradation: None,
+            controls: ControlPlan { samples: 10.into() },
             tasks: Vec::new(),
         }
     }

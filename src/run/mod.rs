@@ -22,6 +22,7 @@ mod error;
 mod evaluate;
 #[cfg(test)]
 mod fakes;
+mod fluency;
 mod in_flight;
 mod journal;
 mod manifest;
@@ -30,12 +31,16 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use controls::ControlPlan;
+pub use controls::{ControlPlan, ControlSamples};
 pub use course::Searches;
 pub use driver::{Driver, RunOutcome, RunPlan};
 pub use error::RunError;
 pub use evaluate::{Evaluated, Evaluator, Pair};
+pub use fluency::{degradation, prompt_loss};
 pub use journal::Journal;
 pub use manifest::{FORMAT, Manifest, TaskManifest};
 pub use progress::{Progress, note};
-pub use record::{ControlOutcome, Controls, Evaluation, SampleCost, SampleRecord, wall_seconds};
+pub use record::{
+    Candidate, ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord,
+    wall_seconds,
+};

@@ -29,13 +29,25 @@ pub struct SampleRecord {
     pub gold: String,
     /// Seed of this sample's search, drawn from (run seed, task, id).
     pub seed: u64,
+    /// Most nats a token by which a chain may read the prompt worse than the unmodified model and still count; `None` for no
+    /// bound.
+    #[serde(default)]
+    pub max_degradation: Option<f64>,
+    /// Loss of the unmodified model on the prompt, nats a token; `None` of a prompt of one token, and when the sample failed.
+    #[serde(default)]
+    pub prompt_loss: Option<f64>,
+    /// The right answer and the wrong ones a control may search for, with how likely the unmodified model finds each. Empty
+    /// where the task has no wrong answers, or the model's scores are not finite.
+    #[serde(default)]
+    pub candidates: Vec<Candidate>,
     /// The unmodified model. `None` only when the sample failed.
     pub baseline: Option<Evaluation>,
-    /// The shortest right chain, run again alone and uncached before it was written here.
+    /// The shortest right chain within the bound on degradation, run again alone and uncached before it was written here.
     pub best: Option<Evaluation>,
     /// Right chains the re-check did not confirm, in the order they were tried.
     pub unconfirmed: Vec<Chain>,
-    /// The right chains that no shorter right chain beats on margin, shortest first.
+    /// The right chains, within the bound or not, that no other right one beats on depth, margin and degradation together,
+    /// shortest first.
     pub pareto: Vec<Evaluation>,
     /// Every chain the search evaluated, in the order it was told.
     pub evaluations: Vec<Evaluation>,
@@ -65,25 +77,65 @@ pub struct Evaluation {
     pub margin: Option<f64>,
     /// What was answered: the chosen option's text, or the extracted answer.
     pub answer: String,
+    /// How much worse than the unmodified model the chain reads the prompt, nats a token. `None` where the sample has no
+    /// [prompt loss](SampleRecord::prompt_loss), and otherwise where a state was not finite.
+    #[serde(default)]
+    pub degradation: Option<f64>,
 }
 
-/// Control searches at the same budget on the same sample.
+/// An answer that a sample can be given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// As answers are recorded: an option's text, or a text.
+    pub answer: String,
+    /// How likely the unmodified model finds it: what options are compared by, or the log-probability (nats) of a text.
+    pub score: f64,
+    /// Whether it is the right one.
+    pub gold: bool,
+}
+
+/// Control searches at the same budget and bound on the same sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Controls {
-    /// Random chains from the same edit space, without a tree.
-    pub random: ControlOutcome,
-    /// The same search for a random wrong answer. `None` where no wrong answer can be made up.
+    /// Random chains from the same edit space, without a tree, and what they are told nothing of.
+    pub random: RandomOutcome,
+    /// The same search for the wrong answer whose score under the unmodified model is nearest to the right one's. Only of
+    /// samples that the unmodified model gets wrong; `None` also where no wrong answer has a score.
+    #[serde(default)]
+    pub matched_target: Option<ControlOutcome>,
+    /// The same search for a wrong answer drawn at random. Only of samples that the unmodified model gets wrong; `None` also
+    /// where no wrong answer can be made up.
     pub wrong_target: Option<ControlOutcome>,
 }
 
-/// What a control found.
+/// What random chains found. They are the same whatever answer is looked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RandomOutcome {
+    /// The right answer.
+    pub target: String,
+    /// Distinct chains evaluated.
+    pub chains: usize,
+    /// The shortest chain within the bound that gave the right answer, the unmodified model included.
+    pub found: Option<Chain>,
+    /// The shortest that gave the matched wrong answer, where there is one.
+    #[serde(default)]
+    pub found_matched: Option<Chain>,
+    /// The shortest that gave the wrong answer drawn at random, where there is one.
+    #[serde(default)]
+    pub found_wrong: Option<Chain>,
+    /// Every chain evaluated, in the order drawn.
+    #[serde(default)]
+    pub evaluations: Vec<Evaluation>,
+}
+
+/// What a search for a wrong answer found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ControlOutcome {
     /// The answer it looked for.
     pub target: String,
     /// Distinct chains it evaluated.
     pub chains: usize,
-    /// The shortest chain that gave the target, the unmodified model included.
+    /// The shortest chain within the bound that gave the target.
     pub found: Option<Chain>,
 }
 
@@ -107,6 +159,12 @@ pub struct SampleCost {
     pub passes: u64,
     /// Layer steps of single decoded tokens.
     pub decode_steps: u64,
+    /// Positions that passed norm and head.
+    #[serde(default)]
+    pub head_positions: u64,
+    /// Of these, positions that were read for the loss on the prompt alone.
+    #[serde(default)]
+    pub loss_positions: u64,
     /// Evaluations asked of the engine.
     pub evaluations: u64,
     /// Wall-clock seconds from the sample's start to its record; samples overlap.
@@ -115,12 +173,14 @@ pub struct SampleCost {
 
 impl Evaluation {
     /// What a chain answered.
-    pub fn new(chain: Chain, verdict: Verdict) -> Self {
+    pub fn new(chain: Chain, verdict: Verdict, degradation: Option<f64>) -> Self {
         Self {
             chain,
             correct: verdict.correct,
             margin: verdict.margin,
             answer: verdict.answer,
+            // JSON has no infinity.
+            degradation: degradation.filter(|nats| nats.is_finite()),
         }
     }
 }
@@ -136,6 +196,8 @@ impl SampleCost {
         self.decode_steps += cost.decode_steps;
         self.tokens_drafted += cost.tokens_drafted;
         self.passes += cost.passes;
+        self.head_positions += cost.head_positions;
+        self.loss_positions += cost.loss_positions;
     }
 }
 
@@ -143,6 +205,21 @@ impl SampleRecord {
     /// Whether the unmodified model answers right.
     pub fn baseline_correct(&self) -> bool {
         self.baseline.as_ref().is_some_and(|b| b.correct)
+    }
+
+    /// Whether a chain counts: it reads the prompt within the bound.
+    pub fn is_fluent(&self, evaluation: &Evaluation) -> bool {
+        self.is_within(self.max_degradation, evaluation)
+    }
+
+    /// Whether a chain reads the prompt within `bound`.
+    pub fn is_within(&self, bound: Option<f64>, evaluation: &Evaluation) -> bool {
+        match (bound, evaluation.degradation) {
+            (None, _) => true,
+            (Some(bound), Some(nats)) => nats <= bound,
+            // The state was not finite, unless nothing could be measured.
+            (Some(_), None) => self.prompt_loss.is_none(),
+        }
     }
 
     /// Whether the best chain is right and shorter than the model.

@@ -8,14 +8,13 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    fakes::{FakeBackend, FakeProblem, Faults},
+    fakes::{BOUND, FakeBackend, FakeProblem, Faults, LAYERS},
     *,
 };
 use crate::problem::Problem;
 use cola_model::Repeat;
 use cola_search::{Ask, Feedback, ResolvedSearch, SearchConfig, chain::Chain, seed_for};
 
-const LAYERS: usize = 6;
 const SEED: u64 = 7;
 
 fn resolved(strategy: &str) -> ResolvedSearch {
@@ -46,16 +45,28 @@ fn plan(problems: Vec<FakeProblem>, in_flight: usize, controls: usize) -> RunPla
             rotations: false,
             seed: SEED,
             search: serde_json::to_value(resolved("mcts")).unwrap(),
-            controls: ControlPlan { samples: controls },
+            max_degradation: None,
+            controls: ControlPlan {
+                samples: controls.into(),
+            },
             tasks: TaskManifest::of(&problems),
         },
         problems,
         searches: Searches {
             main: Arc::new(resolved("mcts")),
             random: Arc::new(resolved("random")),
+            max_degradation: None,
         },
         in_flight,
     }
+}
+
+/// The same plan with a bound on degradation.
+fn bounded(problems: Vec<FakeProblem>, in_flight: usize) -> RunPlan<FakeProblem> {
+    let mut plan = plan(problems, in_flight, 100);
+    plan.searches.max_degradation = Some(BOUND);
+    plan.manifest.max_degradation = Some(BOUND);
+    plan
 }
 
 fn run_in(
@@ -84,8 +95,23 @@ fn sorted(mut records: Vec<SampleRecord>) -> Vec<SampleRecord> {
         record.cost.seconds = 0.0;
         record.elapsed = 0.0;
         record.session = 0;
+        forget_losses(record);
     }
     records
+}
+
+/// Takes out the losses, which every batch adds noise to.
+fn forget_losses(record: &mut SampleRecord) {
+    record.prompt_loss = None;
+    let random = record.controls.iter_mut();
+    let random = random.flat_map(|controls| &mut controls.random.evaluations);
+    let all = record.evaluations.iter_mut().chain(&mut record.pareto);
+    let all = all.chain(&mut record.baseline).chain(&mut record.best);
+    for evaluation in all.chain(random) {
+        evaluation.degradation = None;
+    }
+    // Which chains are in the front hangs on the degradations.
+    record.pareto.clear();
 }
 
 /// Names the first record that differs, rather than printing all of both.
@@ -102,12 +128,9 @@ fn searched(problem: &FakeProblem) -> Vec<Evaluation> {
     let mut found = Vec::new();
     while let Ask::Evaluate(chain) = search.ask() {
         let verdict = problem.truth(&chain);
-        let feedback = Feedback {
-            correct: verdict.correct,
-            margin: verdict.margin,
-        };
+        let feedback = Feedback::new(verdict.correct, verdict.margin);
         search.tell(&chain, feedback);
-        found.push(Evaluation::new(chain, verdict));
+        found.push(Evaluation::new(chain, verdict, None));
     }
     found
 }
@@ -162,6 +185,74 @@ fn the_control_looks_for_a_wrong_answer_that_is_not_the_models_own() {
         }
     }
     assert!(looked_for > 0);
+}
+
+#[test]
+fn chains_beyond_the_bound_are_recorded_told_as_wrong_and_never_best() {
+    let problems = FakeProblem::some(12);
+    let plan = bounded(problems.clone(), 4);
+    let (mut beyond, mut near) = (0, 0);
+    for (record, problem) in records(&plan, 5, Faults::default()).iter().zip(&problems) {
+        let fluent = |chain: &Chain| problem.degradation(chain) <= BOUND;
+        let right = record.evaluations.iter().filter(|e| e.correct);
+        let shortest = right.clone().filter(|e| fluent(&e.chain));
+        let shortest = shortest.map(|e| e.chain.len()).min();
+        assert_eq!(record.best.as_ref().map(|e| e.chain.len()), shortest);
+        assert!(record.best.iter().all(|best| fluent(&best.chain)));
+        assert!(record.unconfirmed.is_empty());
+        beyond += right.filter(|e| !fluent(&e.chain)).count();
+        near += record
+            .evaluations
+            .iter()
+            .filter(|e| (problem.degradation(&e.chain) - BOUND).abs() < 0.01)
+            .count();
+        let controls = record.controls.as_ref().unwrap();
+        let random = &controls.random;
+        let wrong = [&controls.matched_target, &controls.wrong_target];
+        let wrong = wrong
+            .into_iter()
+            .flatten()
+            .flat_map(|outcome| &outcome.found);
+        let found = [&random.found, &random.found_matched, &random.found_wrong];
+        assert!(found.into_iter().flatten().chain(wrong).all(fluent));
+    }
+    assert!(beyond > 20 && near > 20, "{beyond} {near}");
+}
+
+#[test]
+fn near_the_bound_records_do_not_depend_on_the_batch() {
+    let all = |in_flight, seed| {
+        let plan = bounded(FakeProblem::some(9), in_flight);
+        let mut records = records(&plan, seed, Faults::default());
+        for record in &mut records {
+            // Whether the unmodified model had to run isolated is one evaluation more or less.
+            record.cost = SampleCost::default();
+        }
+        records
+    };
+    let alone = all(1, 1);
+    for seed in 2..6 {
+        assert_same(&all(20, seed), &alone);
+    }
+}
+
+#[test]
+fn the_matched_wrong_answer_is_the_one_that_is_as_likely() {
+    let plan = plan(FakeProblem::some(12), 4, 12);
+    let mut matched = 0;
+    for record in records(&plan, 3, Faults::default()) {
+        let controls = record.controls.unwrap();
+        assert_eq!(record.candidates.len(), 4);
+        assert!(record.candidates[0].gold);
+        if let Some(outcome) = controls.matched_target {
+            assert_eq!(outcome.target, "w2");
+            assert!(outcome.chains > 1);
+            matched += 1;
+        }
+        // What random chains answer does not depend on what is looked for.
+        assert_eq!(controls.random.chains, controls.random.evaluations.len());
+    }
+    assert!(matched > 0);
 }
 
 #[test]

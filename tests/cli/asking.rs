@@ -321,7 +321,7 @@ fn how_questions_are_asked_is_part_of_the_run() {
         (
             "",
             "--letters",
-            "`letters` was false when this run began and is true now",
+            "`letters` was false when this run began, and is true now",
         ),
         ("--rotations", "", "`rotations` was true"),
         (
@@ -357,7 +357,7 @@ fn a_system_message_that_the_template_does_not_take_is_refused() {
          {{ messages[0].content }}",
     );
     let eval = |model: &str| format!("eval {} --limit 2 --chat", DATA.replace("@demo", model));
-    for (model, reason) in [("m", "leaves a system message out"), ("n", "no system")] {
+    for (model, reason) in [("m", "drops system messages"), ("n", "no system")] {
         let told = place.refused(&format!("{} --system Be~brief", eval(model)));
         assert!(told.contains("--system") && told.contains(reason), "{told}");
     }

@@ -60,6 +60,7 @@ fn chats_are_lm_evals_with_a_system_message_or_none_and_examples_in_turns_or_one
             no_bos: false,
             near_tie_nats: 0.0,
             wrong_targets: None,
+            wrong_texts: 2,
             warnings: Arc::default(),
         };
         let options = LoadOptions {

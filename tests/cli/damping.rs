@@ -94,10 +94,10 @@ fn eval_reads_damped_chains_and_refuses_broken_alphas_in_one_line() {
         place.ok(&format!("{eval} {chain}"));
     }
     for (chain, reason) in [
-        ("0-3,(4)x2@0,5-11", "alpha \"0\": expected more than 0"),
+        ("0-3,(4)x2@0,5-11", "alpha \"0\": expected a number above 0"),
         (
             "0-3,(4)x2@1.5,5-11",
-            "alpha \"1.5\": expected more than 0 and at most 1",
+            "alpha \"1.5\": expected a number above 0 and at most 1",
         ),
         (
             "(4)x2@0.1234",

@@ -181,34 +181,38 @@ fn files_that_are_not_what_their_name_says_are_refused() {
         (
             "rows.xlsx",
             lines.as_bytes(),
-            ".xlsx is not read: give JSONL",
+            ".xlsx are not supported; give JSONL",
         ),
-        ("rows.feather", lines.as_bytes(), ".feather is not read"),
-        ("rows.txt.gz", &zipped, ".txt is not read"),
-        ("rows.parquet.gz", &zipped, ".parquet is not read"),
-        ("rows.arrow.gz", &zipped, ".arrow is not read"),
+        (
+            "rows.feather",
+            lines.as_bytes(),
+            ".feather are not supported",
+        ),
+        ("rows.txt.gz", &zipped, ".txt are not supported"),
+        ("rows.parquet.gz", &zipped, ".parquet are not supported"),
+        ("rows.arrow.gz", &zipped, ".arrow are not supported"),
         ("plain.jsonl.gz", lines.as_bytes(), "cannot read"),
         ("plain.jsonl.zst", lines.as_bytes(), "cannot read"),
         ("cut.jsonl.gz", &zipped[..zipped.len() / 2], "cannot read"),
         (
             "lines.parquet",
             lines.as_bytes(),
-            "not Parquet that can be read",
+            "cannot be read as Parquet",
         ),
         (
             "cut.parquet",
             &parquet[..parquet.len() - 9],
-            "not Parquet that can be read",
+            "cannot be read as Parquet",
         ),
         (
             "lines.arrow",
             lines.as_bytes(),
-            "not Arrow that can be read: it does not begin with a schema",
+            "cannot be read as Arrow: it does not begin with a schema",
         ),
         (
             "cut.arrow",
             &arrow[..arrow.len() - 8],
-            "not Arrow that can be read: it ends before the mark of its end",
+            "cannot be read as Arrow: it ends before the mark of its end",
         ),
         (
             "twice.csv",
@@ -218,7 +222,7 @@ fn files_that_are_not_what_their_name_says_are_refused() {
         (
             "ragged.csv",
             b"id,question,answer\n1,x,True\n2,y\n",
-            "ragged.csv:3: 2 cells, where the first line names 3",
+            "ragged.csv:3: the row has 2 cells, but the first line names 3",
         ),
         (
             "bytes.csv",
@@ -264,7 +268,7 @@ fn bad_rows_are_passed_over_up_to_a_number_and_counted() {
         "rows.jsonl:5",
         "no column `answer`",
         "--skip-bad-rows",
-        "bad rows skipped before it: 1,",
+        "bad rows skipped before this one: 1;",
     ] {
         assert!(ended.stderr.contains(said), "{ended:#?}\nlacks {said:?}");
     }
@@ -519,7 +523,10 @@ fn a_local_directory_comes_before_the_hub() {
     let both = place.run("eval --model @demo --task hops --dataset org/data --data made.jsonl");
     assert!(both.with_status(2).stderr.contains("--data"));
     let two = place.refused("eval --model @demo --task hops boolean --dataset org/data");
-    assert!(two.contains("--dataset: one dataset for 2 tasks"), "{two}");
+    assert!(
+        two.contains("--dataset: works with one task only, not with 2"),
+        "{two}"
+    );
     let file = place.refused("eval --model @demo --task hops --dataset made.jsonl");
     assert!(file.contains("is a file; give it with --data"), "{file}");
 }
@@ -675,13 +682,13 @@ fn a_saved_directory_that_is_not_what_it_says_is_refused_by_file_and_field() {
     saved(&place);
     let eval = "eval --model @demo --task arc_easy --dataset";
     let none = place.refused(&format!("{eval} saved --split dev"));
-    assert!(none.contains("there are test, train"), "{none}");
+    assert!(none.contains("found: test, train"), "{none}");
     let own = place.refused(&format!("{eval} saved/test --split train"));
-    assert!(own.contains("there are test"), "{own}");
+    assert!(own.contains("found: test"), "{own}");
     let state = place.read("saved/test/state.json");
     for (old, new, said) in [
-        ("data-00001", "../../x", "is no plain file name"),
-        ("data-00001", "data-00009", "is not there"),
+        ("data-00001", "../../x", "is not a plain file name"),
+        ("data-00001", "data-00009", "does not exist"),
         (
             "\"_split\"",
             "\"_indices_data_files\": [{\"filename\": \"i.arrow\"}], \"_split\"",
@@ -701,7 +708,7 @@ fn a_saved_directory_that_is_not_what_it_says_is_refused_by_file_and_field() {
     place.write(part, &bytes[..bytes.len() / 2]);
     let reason = place.refused(&format!("{eval} saved"));
     assert!(
-        reason.contains(part) && reason.contains("not Arrow that can be read"),
+        reason.contains(part) && reason.contains("cannot be read as Arrow"),
         "{reason}"
     );
 }

@@ -172,9 +172,13 @@ fn exports_hold_the_best_chain_of_every_sample() {
             "length": layers.as_ref().map(Vec::len),
             "unique_layers": unique,
             "margin": best["margin"],
+            "degradation": best["degradation"],
             "answer": best["answer"],
             "random_found": control("random", &was_found),
             "random_chain": control("random", &|o| o["found"].clone()),
+            "matched_target": control("matched_target", &|o| o["target"].clone()),
+            "matched_target_found": control("matched_target", &was_found),
+            "matched_target_chain": control("matched_target", &|o| o["found"].clone()),
             "wrong_target": control("wrong_target", &|o| o["target"].clone()),
             "wrong_target_found": control("wrong_target", &was_found),
             "wrong_target_chain": control("wrong_target", &|o| o["found"].clone()),
@@ -422,7 +426,7 @@ fn every_command_explains_itself() {
     // The tasks that help lists are those there are.
     let unknown = place.refused("eval --model @demo --task none");
     let known = unknown
-        .split("built in are ")
+        .split("known: ")
         .nth(1)
         .unwrap()
         .split(';')

@@ -174,7 +174,15 @@ fn every_evaluation_of_a_search_has_the_same_verdict_alone() {
         let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
         assert_eq!(
             keys,
-            ["id", "chain", "correct", "margin", "answer", "steps"]
+            [
+                "id",
+                "chain",
+                "correct",
+                "margin",
+                "degradation",
+                "answer",
+                "steps"
+            ]
         );
         assert_eq!((&line["id"], &line["chain"]), (id, &told["chain"]));
         assert_eq!(line["correct"], told["correct"], "{line} {told}");

@@ -416,13 +416,17 @@ fn a_part_of_a_file_is_never_taken_for_the_file() {
         (
             "model.safetensors",
             Fault::Short,
-            "not what the hub announced",
+            "the checksum that the hub announced",
         ),
-        ("tokenizer.json", Fault::Short, "not what the hub announced"),
+        (
+            "tokenizer.json",
+            Fault::Short,
+            "the checksum that the hub announced",
+        ),
         (
             "model.safetensors",
             Fault::PageInstead,
-            "not what the hub announced",
+            "the checksum that the hub announced",
         ),
     ] {
         let (place, hub) = (Place::new(), hub().fails(&format!("/{file}"), fault));

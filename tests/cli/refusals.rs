@@ -371,7 +371,7 @@ fn a_generation_that_leaves_no_room_for_a_prompt_is_refused() {
     refused(
         &place,
         "eval --model @demo --task commonsense --data facts.jsonl --max-gen-toks 6",
-        &["commonsense", "--max-gen-toks", "generates none"],
+        &["commonsense", "--max-gen-toks", "generates no text"],
     );
     // Among several tasks it is for those that generate.
     let both = "--task commonsense gsm8k --data facts.jsonl gsm.jsonl --num-fewshot 0";
@@ -393,7 +393,7 @@ fn a_chain_the_model_has_not_is_refused() {
     refused(&place, eval, &["layer 12"]);
     assert!(!place.has("out"));
     for (chain, names) in [
-        ("0-12", vec!["0-12", "layer 12", "0..11"]),
+        ("0-12", vec!["0-12", "layer 12", "0 to 11"]),
         ("0-3,,", vec!["0-3,,", "empty item"]),
         ("foo", vec!["foo"]),
         ("(0-3", vec!["(0-3", "`)`"]),

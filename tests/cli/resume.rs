@@ -201,8 +201,10 @@ fn a_changed_command_is_refused_by_what_changed() {
         }
     };
     for (flag, name) in [
-        ("--seed 1", "`seed` was 0 when this run began and is 1 now"),
-        ("--controls 2", "`controls.samples` was 100"),
+        ("--seed 1", "`seed` was 0 when this run began, and is 1 now"),
+        ("--controls 2", "`controls.samples` was \"all\""),
+        ("--max-degradation 0.2", "`max_degradation` was 0.5"),
+        ("--max-degradation none", "`max_degradation` was 0.5"),
         ("--strategy random", "`search.strategy`"),
         ("--preset dr-llm", "`search.preset`"),
         (

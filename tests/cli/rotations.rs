@@ -27,6 +27,7 @@ fn layout() -> PromptLayout {
         no_bos: false,
         near_tie_nats: 0.0,
         wrong_targets: Some(1),
+        wrong_texts: 2,
         warnings: Arc::default(),
     }
 }

@@ -1,4 +1,4 @@
-//! The line between who wants chains evaluated and what evaluates them.
+//! The interface between the code that needs chains evaluated and the engine that evaluates them.
 
 use std::sync::Arc;
 
@@ -6,18 +6,20 @@ use crossbeam_channel::Sender;
 
 use super::{Completion, Engine, EngineError, Request, Row};
 
-/// What evaluates chains on rows: the engine, or in tests of a search something without a model.
+/// Evaluates chains on rows. [`Engine`] implements this with a model; tests of the search use
+/// implementations without one.
 pub trait Backend: Sync {
-    /// Takes in all of these rows, or none.
+    /// Registers all of these rows, or none of them if one cannot be registered.
     ///
     /// # Errors
-    /// Why a row cannot be run.
+    /// Returns why a row cannot be run.
     fn register_all(&self, rows: Vec<Row>) -> Result<Vec<Arc<Row>>, EngineError>;
 
-    /// Forgets a row.
+    /// Unregisters a row.
     fn release(&self, row: &Row);
 
-    /// Queues an evaluation; its completion goes to `reply`, whatever comes of it.
+    /// Queues an evaluation. Its completion is sent to `reply`, whether the evaluation succeeds or
+    /// fails.
     fn submit(&self, request: Request, reply: &Sender<Completion>);
 }
 

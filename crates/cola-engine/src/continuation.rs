@@ -1,5 +1,5 @@
-//! From a row's readings to its greedy continuation: the walk through the drafts, then token by
-//! token.
+//! Greedy decoding of a row's continuation: first the tokens that are in the draft tree, then token
+//! by token.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -18,8 +18,10 @@ use tch::Device;
 
 use cola_model::{Applied, Frozen, ModelError, Reading, upload};
 
-/// The chain has passed the row: takes the most likely token after the prompt, and after every
-/// token of it that the tree has. What the tree has not is decoded token by token.
+/// Called when the row has passed the whole chain. Starting at the end of the prompt, takes the
+/// most likely next token for as long as that token is a node of the job's tree. Returns the job if
+/// the next token must be decoded by itself, `None` if the job is finished or has failed. `drafted`
+/// holds the readings of the draft nodes.
 pub fn walk_drafts(shared: &Shared, mut job: Job, drafted: &[Reading]) -> Option<Newest> {
     job.cost.passes += 1;
     let end = job.request.row.trunk().checked_sub(1);
@@ -73,7 +75,8 @@ pub fn walk_drafts(shared: &Shared, mut job: Job, drafted: &[Reading]) -> Option
     }
 }
 
-/// What the model predicts at a node of the job's tree.
+/// The reading at a node of the job's tree: from `drafted` for a draft node, otherwise from the
+/// row's own readings. `None` if the node was not read.
 fn reading_at<'a>(job: &'a Job, drafted: &'a [Reading], node: usize) -> Option<&'a Reading> {
     let row = &job.request.row;
     if let Some(draft) = node.checked_sub(row.tokens().len()) {
@@ -84,7 +87,7 @@ fn reading_at<'a>(job: &'a Job, drafted: &'a [Reading], node: usize) -> Option<&
     job.readings.get(at)
 }
 
-/// Keys and values of accepted tree nodes, for each place of the chain.
+/// Keys and values of the accepted tree nodes: one [`Tail`] for each position in the chain.
 fn tails(
     job: &Job,
     accepted: &[i64],
@@ -105,7 +108,8 @@ fn tails(
     job.kept.iter().map(tail).collect()
 }
 
-/// The newest token has passed the chain: takes the next one, or finishes the job.
+/// Called when the newest token has passed the whole chain: takes the next token from its reading,
+/// or finishes the job.
 pub fn continue_decoding(
     shared: &Shared,
     mut job: Job,
@@ -114,7 +118,7 @@ pub fn continue_decoding(
 ) -> Option<Newest> {
     let before = written.tokens.len();
     let mut ended = None;
-    // One token has one reading.
+    // `readings` holds one reading, that of the newest token.
     for newest in readings {
         let take = || written.plan.take(newest, &mut written.tokens);
         match catch_unwind(AssertUnwindSafe(take)) {
@@ -138,7 +142,7 @@ pub fn continue_decoding(
     }
 }
 
-/// A job whose newest token is to pass the chain, and is not embedded yet.
+/// A job whose newest token has yet to be embedded and run through the chain.
 pub struct Newest {
     job: Job,
     written: Written,
@@ -156,7 +160,7 @@ impl Newest {
     }
 }
 
-/// Embeds the newest tokens, all at once. Returns the jobs that go on with them.
+/// Embeds the newest tokens of all jobs in one call. Returns the jobs that go on decoding.
 pub fn embed_newest(shared: &Shared, newest: Vec<Newest>) -> Vec<Job> {
     let embed = |newest: &[Newest]| -> Result<Vec<Frozen>, ModelError> {
         let tokens: Vec<u32> = newest.iter().flat_map(Newest::token).copied().collect();
@@ -192,7 +196,8 @@ pub fn embed_newest(shared: &Shared, newest: Vec<Newest>) -> Vec<Job> {
 }
 
 fn count_tokens(shared: &Shared, job: &mut Job, new: usize, accepted: usize) {
-    // The last token of a continuation needs no pass: it may be in the tree and not accepted.
+    // The last token of a continuation never counts as accepted, even if the tree has it: nothing
+    // is predicted after it, so its node is not visited.
     let (new, accepted) = (new as u64, accepted as u64);
     job.cost.tokens_decoded += new;
     job.cost.tokens_drafted += accepted;
@@ -201,11 +206,12 @@ fn count_tokens(shared: &Shared, job: &mut Job, new: usize, accepted: usize) {
     ledger.tokens_drafted.fetch_add(accepted, Ordering::Relaxed);
 }
 
-/// The continuation is complete: other chains of the row may want it as a draft.
+/// Finishes a job whose continuation is complete, and offers the continuation as a draft to other
+/// chains of the row.
 fn finish_decoding(shared: &Shared, job: Job, generated: Generated) {
     let drafted = match generated.finish {
         Finish::StopToken(_) => generated.tokens.as_slice(),
-        // Nothing is predicted from its last token.
+        // No token is predicted after the last one, so a draft does not need it.
         Finish::Complete | Finish::Length => {
             &generated.tokens[..generated.tokens.len().saturating_sub(1)]
         }
@@ -233,7 +239,7 @@ fn draft(shared: &Shared, row: &Row, continuation: &[u32]) {
             let root = Arc::new(State::new(embedded, &shared.meter));
             shared.queue().adopt(row.id(), tree, root);
         }
-        // Without the draft, decoding is slower and writes the same.
+        // Without the draft, decoding produces the same tokens, only slower.
         Err(error) => tracing::warn!(%error, "a draft could not be embedded"),
     }
 }

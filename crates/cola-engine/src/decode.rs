@@ -5,19 +5,19 @@ use std::{fmt, sync::Arc};
 use super::tail::Tail;
 use cola_model::{Applied, Frozen, ModelError, Reading};
 
-/// How a greedy continuation is computed. Both write the same tokens.
+/// Ways to compute a greedy continuation. Both produce the same tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Decode {
-    /// In one pass over the prompt and the continuations of other chains, for as long as it stays
-    /// among them; then token by token.
+    /// One pass runs the prompt together with the drafts, which are continuations that other chains
+    /// of the row produced. Tokens from the first one on that no draft has are decoded one by one.
     #[default]
     Draft,
     /// Token by token.
     Plain,
 }
 
-/// Says, of the tokens generated so far, whether the text is complete: a stop string was
-/// produced, or the first whole answer.
+/// Tells from the tokens generated so far whether the text is complete: it contains a stop string,
+/// or a whole answer.
 pub type Finished = Arc<dyn Fn(&[u32]) -> bool + Send + Sync>;
 
 /// When a continuation ends.
@@ -25,9 +25,9 @@ pub type Finished = Arc<dyn Fn(&[u32]) -> bool + Send + Sync>;
 pub struct DecodePlan {
     /// Most tokens to generate.
     pub max_tokens: usize,
-    /// Tokens that end it; they are not part of it.
+    /// Tokens that end the continuation; they are not included in it.
     pub stop_tokens: Arc<[u32]>,
-    /// Called with the tokens so far, after each of them.
+    /// Called after each generated token with all tokens so far; `true` ends the continuation.
     pub finished: Option<Finished>,
 }
 
@@ -41,7 +41,8 @@ impl fmt::Debug for DecodePlan {
 }
 
 impl DecodePlan {
-    /// Takes the next most likely token; says how decoding ends, if it does.
+    /// Appends the most likely next token to `generated`, unless decoding ends before it. Returns
+    /// why decoding ends, or `None` if it goes on.
     pub(super) fn take(&self, next: &Reading, generated: &mut Vec<u32>) -> Option<Finish> {
         let token = next.argmax;
         if self.max_tokens == generated.len() {
@@ -70,41 +71,43 @@ impl DecodePlan {
 pub enum Finish {
     /// A stop token was produced.
     StopToken(u32),
-    /// [`DecodePlan::finished`] said so.
+    /// [`DecodePlan::finished`] returned `true`.
     Complete,
-    /// The token limit.
+    /// [`DecodePlan::max_tokens`] was reached.
     Length,
-    /// The model's state was not finite: there is no most likely token.
+    /// The model's output was not finite, so there is no most likely token.
     NotFinite,
 }
 
 /// A greedy continuation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generated {
-    /// Its tokens, without a stop token.
+    /// The tokens, without the stop token.
     pub tokens: Vec<u32>,
-    /// Why it ended.
+    /// Why the continuation ended.
     pub finish: Finish,
 }
 
-/// A job in the middle of decoding: the newest token on its way through the chain.
+/// Decoding state of a job whose newest token is running through the chain.
 #[derive(Debug)]
 pub struct Decoding {
-    /// When it ends.
+    /// When the continuation ends.
     pub plan: DecodePlan,
-    /// Tokens so far; the last is on its way.
+    /// Tokens generated so far; the last one is running through the chain.
     pub tokens: Vec<u32>,
     /// Residual stream of the newest token, `[1, D]`.
     pub residual: Frozen,
     /// Position of the newest token in the sequence.
     pub position: i64,
-    /// Layers of the chain it has passed.
+    /// Layers of the chain that the newest token has passed.
     pub done: usize,
-    /// Per position of the chain: keys and values of the tokens generated before.
+    /// Keys and values of the tokens generated before the newest, one [`Tail`] for each position in
+    /// the chain.
     pub tails: Vec<Tail>,
 }
 
-/// What a job has written so far.
+/// The tokens that a job has generated so far, with the keys and values of those that have passed
+/// the chain.
 pub struct Written {
     pub plan: DecodePlan,
     pub tokens: Vec<u32>,
@@ -112,7 +115,7 @@ pub struct Written {
 }
 
 impl Decoding {
-    /// The newest token has passed a layer.
+    /// Takes over the newest token's residual, keys and values after a layer.
     pub fn pass(&mut self, applied: Applied) -> Result<(), ModelError> {
         if let Some(kv) = applied.key_value {
             self.tails[self.done].push(&kv)?;
@@ -122,7 +125,8 @@ impl Decoding {
         Ok(())
     }
 
-    /// Takes what was written, once the newest token has passed the chain.
+    /// Moves the generated tokens and their keys and values out, once the newest token has passed
+    /// the whole chain.
     pub fn take_written(&mut self) -> Written {
         Written {
             plan: self.plan.clone(),

@@ -7,10 +7,10 @@
 //!                                         as long as it stays in the tree
 //! ```
 //!
-//! Where the walk leaves the tree, decoding goes on token by token, and what it writes may join the
-//! tree for the chains to come. The drafts decide what is run in advance, never what comes out
-//! (speculative decoding with a tree, as in SpecInfer, arXiv 2305.09781, the drafts being outputs of
-//! other chains).
+//! Where the walk leaves the tree, decoding goes on token by token, and the continuation may join
+//! the tree as a draft for later chains. The drafts decide which tokens are run in advance, never
+//! which tokens are produced (speculative decoding with a tree, as in SpecInfer, arXiv 2305.09781,
+//! the drafts being outputs of other chains).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -18,12 +18,14 @@ use super::tree::Tree;
 
 /// Most nodes that drafts add to a row.
 const MOST_NODES: usize = 128;
-/// A token joins when at least one in so many chains has written it after the same beginning. A
-/// draft node is run by every chain (but where a prefix is shared), a token that is decoded by one,
-/// at several times the cost: it takes a pass of its own through small products.
+/// A token joins the draft tree when at least one in `ONE_IN` chains has generated it after the
+/// same tokens. A draft node is run by every chain, except where chains share a prefix. A token
+/// that is not drafted is run only by the chain that decodes it, but at several times the cost of a
+/// draft node: it takes a pass of its own, through small matrix products.
 const ONE_IN: u32 = 4;
 
-/// The continuations that chains wrote after the prompt of one row, each with its count.
+/// The continuations that chains generated after the prompt of one row, as a trie that counts the
+/// chains at each node.
 #[derive(Debug, Default)]
 pub struct Written {
     nodes: Vec<Node>,
@@ -31,7 +33,7 @@ pub struct Written {
     continuations: u32,
 }
 
-/// A token some chain wrote, after the tokens on the way to it.
+/// A generated token, at the end of the tokens on the path from the trie's root.
 #[derive(Debug, Default)]
 struct Node {
     children: BTreeMap<u32, usize>,
@@ -39,12 +41,13 @@ struct Node {
 }
 
 impl Written {
-    /// Counts a continuation, and returns the tree with what has become useful: `None` where
-    /// nothing did. `end` is the prompt's last node. Nodes at `limit` or deeper stay out.
+    /// Counts a continuation. Returns the tree grown by the nodes that [`ONE_IN`] now admits, or
+    /// `None` if there are none. `end` is the prompt's last node. Nodes at depth `limit` or deeper
+    /// are not added.
     ///
-    /// Trees grow at the second, fourth, eighth, ... continuation only: states of the smaller tree
-    /// are completed one by one when a chain comes past them, which is small work that should be
-    /// rare.
+    /// A tree grows at the second, fourth, eighth, ... continuation only. Each cached state of the
+    /// smaller tree must be extended by the new nodes when a chain next uses it, and such small
+    /// steps should be rare.
     pub fn add(
         &mut self,
         continuation: &[u32],
@@ -57,7 +60,7 @@ impl Written {
             return None;
         }
         let mut new: Vec<(Option<usize>, u32)> = Vec::new();
-        // Written node and its place in the tree, the shallow ones first.
+        // Trie node, its node in the tree, and the depth of its children; shallow nodes first.
         let mut ready = VecDeque::from([(0, end, tree.positions()[end] + 1)]);
         while let Some((written, place, depth)) = ready.pop_front() {
             for (&token, &child) in &self.nodes[written].children {
@@ -117,7 +120,8 @@ mod tests {
         for _ in 4..7 {
             assert!(add(&[3], &tree).is_none());
         }
-        // Of eight, four are needed for nothing new but this.
+        // After eight continuations a token needs two: 3 was written four times, the 4 after it
+        // once.
         let tree = add(&[3, 4], &tree).unwrap();
         assert_eq!(tree.tokens()[7..], [3]);
     }

@@ -1,4 +1,4 @@
-//! States, rows and jobs for the room's tests and benches, which take the parts they need.
+//! States, rows and jobs for the tests and benches of this crate, each of which uses some of them.
 
 #![cfg_attr(not(test), allow(dead_code, missing_docs))]
 
@@ -20,12 +20,12 @@ pub fn meter() -> Arc<Meter> {
     Arc::default()
 }
 
-/// A state of so many bytes; a multiple of four.
+/// A state of `bytes` bytes, which must be a multiple of four.
 pub fn state(meter: &Arc<Meter>, bytes: usize) -> Arc<State> {
     state_over(meter, 1, bytes / 4)
 }
 
-/// A state of so many nodes.
+/// A state of `nodes` nodes whose residuals are `width` wide.
 pub fn state_over(meter: &Arc<Meter>, nodes: usize, width: usize) -> Arc<State> {
     let residual = Tensor::zeros([nodes as i64, width as i64], (Kind::Float, Device::Cpu));
     let applied = Applied {
@@ -35,12 +35,12 @@ pub fn state_over(meter: &Arc<Meter>, nodes: usize, width: usize) -> Arc<State> 
     Arc::new(State::new(applied, meter))
 }
 
-/// Identities of rows nothing else has.
+/// Ids of new rows.
 pub fn row_ids<const N: usize>() -> [RowId; N] {
     [(); N].map(|()| row(1).id())
 }
 
-/// A row to decode from, of so many tokens.
+/// A row of `tokens` tokens, built for decoding.
 pub fn row(tokens: usize) -> Row {
     let mut builder = Row::builder(&vec![1; tokens]);
     builder.keep_decodable();
@@ -65,7 +65,7 @@ pub fn model() -> Arc<Model> {
     Arc::new(Model::load(&fixtures.join("llama2-mha-f32"), Compute::cpu()).unwrap())
 }
 
-/// Makes jobs on registered rows, and gets their completions.
+/// Creates jobs on registered rows and receives their completions.
 pub struct Jobs {
     pub meter: Arc<Meter>,
     reply: Sender<Completion>,
@@ -82,7 +82,7 @@ impl Jobs {
         }
     }
 
-    /// A row of so many tokens, registered.
+    /// A registered row of `tokens` tokens.
     pub fn row(&self, queue: &mut Queue, tokens: usize) -> Arc<Row> {
         let row = Arc::new(row(tokens));
         queue.register(Arc::clone(&row), state(&self.meter, 4));
@@ -107,6 +107,7 @@ impl Jobs {
             kept: Vec::new(),
             keeps: false,
             readings: Vec::new(),
+            prompt_loss: None,
             lead: f64::INFINITY,
             promise: None,
             cost: Cost::default(),

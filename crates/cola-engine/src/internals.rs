@@ -1,4 +1,5 @@
-//! Pieces of the engine by themselves, for the benches: no part of the library.
+//! Parts of the engine that the benches run separately. They are not part of the library's
+//! interface.
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ pub struct TableTrial {
 }
 
 impl TableTrial {
-    /// A table with room for `kept` states, full.
+    /// A full table with room for `kept` states.
     pub fn new(kept: u32) -> Self {
         let [row] = row_ids();
         let meter = Arc::default();
@@ -42,13 +43,13 @@ impl TableTrial {
         trial
     }
 
-    /// Looks up `count` states that are there.
+    /// Looks up `count` states that the table holds; returns how many were found.
     pub fn hits(&self, count: u32) -> u32 {
         let found = (0..count).filter_map(|n| self.table.get((self.row, n % self.kept)));
         found.count() as u32
     }
 
-    /// Looks up `count` states that are not there.
+    /// Looks up `count` states that the table does not hold; returns how many were found.
     pub fn misses(&self, count: u32) -> u32 {
         let found = (0..count).filter_map(|n| self.table.get((self.row, u32::MAX - n)));
         found.count() as u32
@@ -75,7 +76,7 @@ pub struct SchedulerTrial {
 }
 
 impl SchedulerTrial {
-    /// So many jobs, each somewhere on a chain of 28 layers.
+    /// A queue of `jobs` decoding jobs, each at some layer of a chain of 28 layers.
     pub fn new(jobs: usize) -> Self {
         let (mut queue, table, made) = (Queue::default(), StateTable::new(0), Jobs::new());
         let identity = chain("0-27");
@@ -100,7 +101,8 @@ impl SchedulerTrial {
         }
     }
 
-    /// Takes a batch for one of two workers and puts its jobs back, one layer further; how many.
+    /// Takes a batch for one of two workers and puts its jobs back, one layer further. Returns the
+    /// number of jobs.
     pub fn step(&mut self) -> usize {
         let limit = BatchLimit {
             tokens: 1024,

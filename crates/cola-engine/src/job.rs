@@ -14,7 +14,7 @@ use super::{
 use cola_model::{Model, Reading};
 use cola_search::chain::{Chain, Layer};
 
-/// One evaluation asked of the engine.
+/// A request to evaluate one chain on one row.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// A registered row.
@@ -23,29 +23,35 @@ pub struct Request {
     pub chain: Chain,
     /// How to continue the prompt; `None` only reads the row.
     pub decode: Option<DecodePlan>,
-    /// Run in batches of its own and without the state table: the reference every other way of
-    /// running is compared with.
+    /// Whether to run in batches of its own and without the state table. The result is the
+    /// reference that every other way of running is compared with.
     pub isolated: bool,
-    /// Given back with the result.
+    /// Returned with the result, so that the caller can tell its requests apart.
     pub tag: u64,
 }
 
-/// What a chain made of a row.
+/// Result of running one chain on one row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// One reading for each of [`Row::reads`].
     pub readings: Vec<Reading>,
-    /// The greedy continuation, where one was asked for.
+    /// Mean negative log-probability (nats per token) of the prompt's own tokens at the row's [loss
+    /// positions](Row::loss_reads). Infinite if a state there is not finite; `None` if the row
+    /// reads no loss.
+    pub prompt_loss: Option<f64>,
+    /// The greedy continuation, if [`Request::decode`] requested one.
     pub generated: Option<Generated>,
-    /// The least lead, nats, of a token of the continuation over the runner-up; infinite without a
-    /// continuation. Below what the other rows of a batch can change, the continuation is a near-tie.
+    /// Smallest lead over all tokens of the continuation: the log-probability (nats) of the chosen
+    /// token less that of the second most likely token. Infinite without a continuation. If the
+    /// lead is smaller than the numerical effect that the other rows of a batch can have, the
+    /// continuation is a near-tie: another batch may produce another one.
     pub lead: f64,
-    /// What it cost.
+    /// Cost of the evaluation.
     pub cost: Cost,
 }
 
 impl Outcome {
-    /// Whether every state that was read was finite.
+    /// Whether every log-probability that was read is finite.
     pub fn is_finite(&self) -> bool {
         let decoded = self
             .generated
@@ -58,60 +64,64 @@ impl Outcome {
 /// A finished evaluation.
 #[derive(Debug)]
 pub struct Completion {
-    /// Of the request.
+    /// [`Request::tag`] of its request.
     pub tag: u64,
-    /// What came of it.
+    /// The outcome, or why the evaluation failed.
     pub result: Result<Outcome, EngineError>,
 }
 
-/// Where a job stands. Owned by the queue, or by the worker that runs its next step.
+/// An evaluation in progress. Owned by the queue, or by the worker that runs its next step.
 #[derive(Debug)]
 pub struct Job {
     pub request: Request,
     pub reply: Sender<Completion>,
-    /// Node in the row's prefix trie of each prefix, shortest first.
+    /// For each prefix of the chain, shortest first, its node in the row's prefix trie.
     pub path: Vec<u32>,
     /// The row's tree, with the drafts there were when the job began.
     pub tree: Arc<Tree>,
-    /// The part that runs through the chain now.
+    /// The part of the job that runs through the chain now: the row, or a decoded token.
     pub stage: Stage,
-    /// The row's states after each layer of the chain so far, where [`keeps`](Self::keeps) says so.
+    /// The row's state after each layer that it has passed, if [`keeps`](Self::keeps) is set.
     pub kept: Vec<Arc<State>>,
-    /// Whether it needs the keys and values of every layer the row has passed.
+    /// Whether the job needs the keys and values of every layer that the row has passed.
     pub keeps: bool,
     /// Readings of the row; empty until the row has passed the chain.
     pub readings: Vec<Reading>,
+    /// See [`Outcome::prompt_loss`].
+    pub prompt_loss: Option<f64>,
     /// See [`Outcome::lead`].
     pub lead: f64,
     pub cost: Cost,
-    /// Its part of the budget, once it has begun.
+    /// The job's part of the state budget; `None` until the job begins.
     pub promise: Option<Promise>,
 }
 
 /// The part of a job that runs through the chain: first its row, then each token it decodes, one by one.
 #[derive(Debug)]
 pub enum Stage {
-    /// The row.
+    /// The row: prompt, branches and drafts.
     Row(Walk),
-    /// The newest token.
+    /// The newest decoded token.
     Token(Decoding),
 }
 
-/// A row on its way through the chain.
+/// Progress of a row through the chain.
 #[derive(Debug)]
 pub struct Walk {
-    /// Layers it has passed.
+    /// Layers that the row has passed.
     pub done: usize,
-    /// The row after those layers.
+    /// The row's state after those layers.
     pub state: Arc<State>,
-    /// The state after the next layer, where there is one of a smaller tree: only the nodes that it lacks are run.
+    /// A state after the next layer that was computed for a smaller tree, if there is one: then
+    /// only the nodes that it lacks are run.
     pub base: Option<Arc<State>>,
-    /// Steps run since the last state taken from the table.
+    /// Steps run since the row last took a state from the table or from another job. This is the
+    /// cost of computing the current state again.
     pub since_shared: u32,
 }
 
 impl Walk {
-    /// At the beginning of the chain, where `root` is the embedded row.
+    /// A walk at the beginning of the chain. `root` is the embedded row.
     pub fn from(root: Arc<State>) -> Self {
         Self {
             done: 0,
@@ -121,23 +131,23 @@ impl Walk {
         }
     }
 
-    /// Nodes that need not be run for the next layer: its state has them.
+    /// Number of nodes that the next layer need not run, because [`base`](Self::base) has them.
     pub fn covered(&self) -> usize {
         self.base.as_ref().map_or(0, |base| base.nodes())
     }
 }
 
-/// Bytes of one node of a row after one layer.
+/// Bytes that one node of a row takes after one layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodeBytes {
-    /// Of its residual stream.
+    /// Bytes of its residual stream.
     pub residual: usize,
-    /// Of its keys and values.
+    /// Bytes of its keys and values.
     pub key_value: usize,
 }
 
 impl NodeBytes {
-    /// In a model: of the layer with most.
+    /// Sizes for `model`; those of keys and values for its widest layer.
     pub fn of(model: &Model) -> Self {
         let bytes = |numbers: i64| numbers as usize * model.compute().kind.elt_size_in_bytes();
         let spec = model.spec();
@@ -149,17 +159,17 @@ impl NodeBytes {
     }
 }
 
-/// What a job needs next.
+/// The operation that a job needs next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Work {
     /// This layer, on the row or on the newest decoded token.
     Layer(Layer),
-    /// Norm and head.
+    /// Final norm and head.
     Head,
 }
 
 impl Job {
-    /// Place in the chain of the layer to run next.
+    /// Position in the chain of the layer to run next.
     fn place(&self) -> usize {
         match &self.stage {
             Stage::Row(walk) => walk.done,
@@ -173,7 +183,7 @@ impl Job {
         step.map_or(1.0, |step| step.alpha.value())
     }
 
-    /// The next thing to run.
+    /// The operation to run next.
     pub fn work(&self) -> Work {
         match self.request.chain.layers().get(self.place()) {
             Some(&layer) => Work::Layer(layer),
@@ -181,16 +191,20 @@ impl Job {
         }
     }
 
-    /// Tokens the next thing runs on.
+    /// Number of tokens that the next operation runs on.
     pub fn tokens(&self) -> usize {
         match (&self.stage, self.work()) {
             (Stage::Token(_), _) => 1,
             (Stage::Row(walk), Work::Layer(_)) => self.tree.len() - walk.covered(),
-            (Stage::Row(_), Work::Head) => self.request.row.reads().len() + self.drafted(),
+            (Stage::Row(_), Work::Head) => {
+                let row = &self.request.row;
+                row.reads().len() + row.loss_reads().len() + self.drafted()
+            }
         }
     }
 
-    /// The walk of its row, where its steps are shared with other chains: not of an isolated job.
+    /// The walk of the job's row, if its steps are shared with other chains. `None` for an isolated
+    /// job, and for a decoded token.
     pub fn shared_walk(&mut self) -> Option<&mut Walk> {
         match &mut self.stage {
             Stage::Row(walk) if !self.request.isolated => Some(walk),
@@ -198,8 +212,8 @@ impl Job {
         }
     }
 
-    /// The step of its row that is next, by which other chains know it; `None` where it is not shared, and at the end of
-    /// the chain.
+    /// The key under which other chains find the result of the row's next step. `None` if the step
+    /// is not shared, and at the end of the chain.
     pub fn next_key(&self) -> Option<Key> {
         match &self.stage {
             Stage::Row(walk) if !self.request.isolated => {
@@ -210,14 +224,14 @@ impl Job {
         }
     }
 
-    /// Draft nodes of its tree.
+    /// Number of draft nodes in the job's tree.
     pub fn drafted(&self) -> usize {
         self.tree.len() - self.request.row.tokens().len()
     }
 
-    /// Most bytes of states it will hold at once, where a node's residual and keys and values take
-    /// `node` bytes: all it passes and the tokens it decodes, or else what a step takes and what it
-    /// makes.
+    /// Most bytes of states that the job holds at once, where `node` gives the bytes of one node.
+    /// If the job keeps its states, they are those of all layers of the chain, with the keys and
+    /// values of the tokens it decodes; otherwise, the residuals that one step reads and writes.
     pub fn need(&self, node: NodeBytes) -> usize {
         let layers = self.request.chain.len();
         if !self.keeps {
@@ -229,7 +243,8 @@ impl Job {
         layers * (states + tail * node.key_value)
     }
 
-    /// Takes over the row's state after `done` layers. `since_shared`: see [`Walk::since_shared`].
+    /// Moves the row on to its state after `done` layers. `since_shared`: see
+    /// [`Walk::since_shared`].
     pub fn arrive(&mut self, done: usize, state: Arc<State>, since_shared: u32) {
         if self.keeps {
             self.kept.push(Arc::clone(&state));
@@ -242,13 +257,14 @@ impl Job {
         });
     }
 
-    /// Closes the account and sends the result.
+    /// Completes the cost and sends the outcome.
     pub fn finish(mut self, generated: Option<Generated>, ledger: &Ledger) {
         let run = self.cost.steps_run + self.cost.steps_grown;
         self.cost.steps_saved = (self.request.chain.len() as u64).saturating_sub(run);
         ledger.finished(&self.cost);
         let outcome = Outcome {
             readings: std::mem::take(&mut self.readings),
+            prompt_loss: self.prompt_loss,
             generated,
             lead: self.lead,
             cost: self.cost,
@@ -256,16 +272,17 @@ impl Job {
         self.send(Ok(outcome));
     }
 
-    /// Gives up.
+    /// Sends the error as the result.
     pub fn fail(self, error: EngineError) {
         self.send(Err(error));
     }
 
     fn send(self, result: Result<Outcome, EngineError>) {
         let (tag, reply) = (self.request.tag, self.reply.clone());
-        // Its states go first: who gets the result may release the row and find nothing left.
+        // The job's states are dropped before the result is sent: the receiver may release the row
+        // and expect that no state of it is left.
         drop(self);
-        // The receiver may be gone: a run that is being stopped no longer listens.
+        // Sending fails if the receiver is gone, as in a run that is being stopped.
         let _ = reply.send(Completion { tag, result });
     }
 }

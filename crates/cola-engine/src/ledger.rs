@@ -1,4 +1,4 @@
-//! The cost ledger: what evaluations cost, each and in all.
+//! The cost ledger: the cost of each evaluation, and the totals.
 
 use std::{
     collections::BTreeMap,
@@ -11,24 +11,30 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// What one evaluation cost.
+/// Cost of one evaluation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Layer steps run for it.
+    /// Layer steps run for this evaluation.
     pub steps_run: u64,
-    /// Layer steps of its chain it did not need to run at all: the state table had them, or another
-    /// chain in flight was computing them. With `steps_run` and `steps_grown` these are the steps of the chain.
+    /// Layer steps of its chain that were not run for it, because the state table had the result or
+    /// another chain in flight was computing it. With `steps_run` and `steps_grown` these are all
+    /// steps of the chain.
     pub steps_saved: u64,
-    /// Tokens generated in all.
+    /// Tokens generated.
     pub tokens_decoded: u64,
-    /// Of these, tokens that were in the draft tree: their passes were part of the row's.
+    /// Generated tokens that were in the draft tree, so that they ran in the row's own pass.
     pub tokens_drafted: u64,
-    /// Layer steps run for the draft nodes alone that joined a row after its state was computed.
+    /// Layer steps run only for draft nodes that joined a row after its state had been computed.
     pub steps_grown: u64,
     /// Layer applications to single decoded tokens.
     pub decode_steps: u64,
-    /// Passes through the chain: one of the row, and one of each token that was decoded by itself.
+    /// Passes through the chain: one for the row, and one for each token that was decoded by
+    /// itself.
     pub passes: u64,
+    /// Positions that passed norm and head.
+    pub head_positions: u64,
+    /// Positions that passed norm and head only for the loss of the prompt.
+    pub loss_positions: u64,
 }
 
 impl std::ops::AddAssign for Cost {
@@ -40,6 +46,8 @@ impl std::ops::AddAssign for Cost {
         self.steps_grown += other.steps_grown;
         self.decode_steps += other.decode_steps;
         self.passes += other.passes;
+        self.head_positions += other.head_positions;
+        self.loss_positions += other.loss_positions;
     }
 }
 
@@ -53,13 +61,16 @@ pub struct Ledger {
     pub(super) steps_grown: AtomicU64,
     pub(super) decode_steps: AtomicU64,
     passes: AtomicU64,
+    head_positions: AtomicU64,
+    loss_positions: AtomicU64,
     pub(super) evaluations: AtomicU64,
     pub(super) failures: AtomicU64,
     batches: Mutex<BTreeMap<usize, u64>>,
     busy_nanoseconds: AtomicU64,
+    head_nanoseconds: AtomicU64,
 }
 
-/// The totals at one moment.
+/// Totals of an engine at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Totals {
     /// Sum of the evaluations' costs.
@@ -68,16 +79,18 @@ pub struct Totals {
     pub evaluations: u64,
     /// Evaluations that failed.
     pub failures: u64,
-    /// Batches of layer steps run, by the tokens in them.
+    /// Number of batches in which a layer was run, by the number of tokens in the batch.
     pub batches: BTreeMap<usize, u64>,
     /// Seconds workers spent computing, summed over workers.
     pub busy_seconds: f64,
-    /// Most bytes of states alive at once.
+    /// Seconds of `busy_seconds` that were spent in norm and head.
+    pub head_seconds: f64,
+    /// Most bytes of states alive at once; for several devices the sum of their peaks.
     pub peak_state_bytes: usize,
 }
 
 impl Totals {
-    /// Of two devices.
+    /// Sum of the totals of two devices.
     pub(super) fn with(mut self, other: Self) -> Self {
         self.cost += other.cost;
         self.evaluations += other.evaluations;
@@ -86,6 +99,7 @@ impl Totals {
             *self.batches.entry(tokens).or_default() += batches;
         }
         self.busy_seconds += other.busy_seconds;
+        self.head_seconds += other.head_seconds;
         self.peak_state_bytes += other.peak_state_bytes;
         self
     }
@@ -97,18 +111,28 @@ impl Ledger {
         self.steps_saved
             .fetch_add(cost.steps_saved, Ordering::Relaxed);
         self.passes.fetch_add(cost.passes, Ordering::Relaxed);
+        self.head_positions
+            .fetch_add(cost.head_positions, Ordering::Relaxed);
+        self.loss_positions
+            .fetch_add(cost.loss_positions, Ordering::Relaxed);
     }
 
-    /// A layer ran on so many tokens.
+    /// Counts a batch in which a layer ran on `tokens` tokens.
     pub(super) fn batch(&self, tokens: usize) {
-        // As below.
+        // A poisoned lock is ignored, see `totals`.
         let mut batches = self.batches.lock().unwrap_or_else(|e| e.into_inner());
         *batches.entry(tokens).or_default() += 1;
     }
 
-    pub(super) fn busy(&self, time: Duration) {
+    /// Counts the time of a batch; `in_head` if the batch ran norm and head.
+    pub(super) fn busy(&self, time: Duration, in_head: bool) {
+        let nanoseconds = time.as_nanos() as u64;
         self.busy_nanoseconds
-            .fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
+            .fetch_add(nanoseconds, Ordering::Relaxed);
+        if in_head {
+            self.head_nanoseconds
+                .fetch_add(nanoseconds, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn totals(&self, peak_state_bytes: usize) -> Totals {
@@ -122,16 +146,19 @@ impl Ledger {
                 steps_grown: read(&self.steps_grown),
                 decode_steps: read(&self.decode_steps),
                 passes: read(&self.passes),
+                head_positions: read(&self.head_positions),
+                loss_positions: read(&self.loss_positions),
             },
             evaluations: read(&self.evaluations),
             failures: read(&self.failures),
-            // Poisoned only if another thread panicked between two instructions: it is whole.
+            // A poisoned lock is ignored: no update leaves the map half written.
             batches: self
                 .batches
                 .lock()
                 .unwrap_or_else(|e| e.into_inner())
                 .clone(),
             busy_seconds: read(&self.busy_nanoseconds) as f64 * 1e-9,
+            head_seconds: read(&self.head_nanoseconds) as f64 * 1e-9,
             peak_state_bytes,
         }
     }

@@ -1,4 +1,4 @@
-//! Executes chains. Knows no task and no search.
+//! Runs chains of layers on token trees. This crate knows nothing of tasks or of the search.
 //!
 //! A [`Row`] is a token tree: the prompt is its trunk, options and other continuations are its
 //! branches, and one pass over it scores them all. The *state* of (row, prefix) is the residual
@@ -12,21 +12,23 @@
 //! ```
 //!
 //! An arrow is a *step*: one layer applied to one state, the unit of work and of cost. The
-//! scheduler keeps the pending steps of all rows and chains in flight in groups by the layer they
-//! need next. A worker sweeps over the layers, as most chains do: it takes what has gathered before
-//! the next layer, or its share of it, packs that and runs it. Two chains that want the same step
-//! wait for one result. The state table keeps what was computed for as long as its budget allows; a
-//! job carries the states it needs itself, so an eviction costs a recomputation, never a failure.
-//! What jobs carry counts against the same budget: a job begins when there is room for it.
+//! scheduler groups the pending steps of all rows and chains in flight by the layer they need next.
+//! A worker sweeps over the layers in the order in which most chains use them: at each layer it
+//! takes the steps that have gathered there, or its share of them, packs them into a batch and runs
+//! it. Two chains that want the same step wait for one result. The state table keeps computed
+//! states for as long as its budget allows. A job carries the states it needs itself, so an
+//! eviction costs a recomputation, never a failure. States that jobs carry count against the same
+//! budget: a job begins when there is room for it.
 //!
 //! Greedy decoding continues a chain token by token, with keys and values per *position of the
 //! chain*: those of the prompt come from the shared states, those of the generated tokens are the
 //! job's own. Decoded tokens of all jobs are packed with each other and with the rest.
 //!
-//! What many chains of a row wrote becomes part of its tree, as *drafts*: one pass then gives a
-//! chain's whole continuation where it stays among them, and only what leaves them is decoded. The
-//! tree grows while states of the smaller tree are cached; a state covers the first nodes of the
-//! tree, and a step over it runs the nodes it lacks. What comes out does not depend on the drafts.
+//! Continuations that many chains of a row have generated become part of its tree, as *drafts*. One
+//! pass over the tree then predicts the token after every draft node at once, and only tokens that
+//! no draft has are decoded one by one. The tree may grow while states of the smaller tree are
+//! cached: a state covers the first nodes of the tree, and a step over it runs the nodes it lacks.
+//! The generated tokens do not depend on the drafts.
 //!
 //! # Example
 //!
@@ -82,7 +84,7 @@ pub use decode::{Decode, DecodePlan, Finish, Finished, Generated};
 pub use error::EngineError;
 pub use job::{Completion, Outcome, Request};
 pub use ledger::{Cost, Ledger, Totals};
-pub use row::{Continuation, Row, RowBuilder, RowId};
+pub use row::{Continuation, LOSS_POSITIONS, Row, RowBuilder, RowId};
 pub use service::{Engine, EngineOptions};
 pub use table::StateTable;
 pub use tune::workers_and_threads;

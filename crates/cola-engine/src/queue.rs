@@ -1,4 +1,5 @@
-//! The step scheduler's books: which jobs wait for what. Pure bookkeeping, under one lock.
+//! The queue of the step scheduler: which job waits for which step. It only keeps books, under one
+//! lock, and computes nothing.
 //!
 //! A job is in exactly one place: in a group (its next step is pending), among the waiters of a
 //! step another job is running, or with the worker that runs it.
@@ -19,19 +20,19 @@ use super::{
 };
 use cola_search::chain::{Chain, Step};
 
-/// Pending steps by what they need, and who waits for whom.
+/// Pending steps, grouped by the layer they need, and the jobs that wait for the result of a step.
 #[derive(Debug, Default)]
 pub struct Queue {
     groups: BTreeMap<Work, Group>,
-    /// Steps pending or running -> jobs that want the same state.
+    /// For each step that is pending or running: the jobs that wait for its result.
     in_flight: HashMap<Key, Vec<Job>>,
     rows: HashMap<RowId, Registered>,
-    /// Jobs that have not begun: there was no memory for them. Oldest first.
+    /// Jobs that have not begun because the state budget has no room for them. Oldest first.
     waiting: VecDeque<Job>,
-    /// Tokens pending, and tokens of batches that are running.
+    /// Tokens of pending steps. `running`: tokens of the batches that workers are running.
     pending: usize,
     running: usize,
-    /// Set when the engine stops: workers leave.
+    /// Set when the engine stops; workers then exit.
     pub stopped: bool,
 }
 
@@ -42,7 +43,7 @@ struct Group {
     tokens: usize,
 }
 
-/// A row in flight, and the trie of prefixes asked of it.
+/// A registered row, and the trie of the prefixes of all chains that were requested for it.
 #[derive(Debug)]
 struct Registered {
     row: Arc<Row>,
@@ -50,47 +51,48 @@ struct Registered {
     root: Arc<State>,
     /// The tree that `root` embeds.
     tree: Arc<Tree>,
-    /// The tree with all drafts, the last of which may be on their way into `root`.
+    /// The tree with all drafts. It is larger than `tree` while it is being embedded.
     latest: Arc<Tree>,
     written: Written,
     children: HashMap<(u32, Step), u32>,
 }
 
-/// What a chain begins with.
+/// The data with which a job begins.
 pub struct Beginning {
     /// The embedded row.
     pub root: Arc<State>,
-    /// The tree it embeds.
+    /// The tree that `root` embeds.
     pub tree: Arc<Tree>,
-    /// Node in the row's prefix trie of each prefix of the chain.
+    /// For each prefix of the chain, shortest first, its node in the row's prefix trie.
     pub path: Vec<u32>,
 }
 
-/// Bytes that jobs may hold whatever the budget: without work in flight nothing gets done.
+/// Bytes of states that jobs may hold however small the budget is, so that there is always work to
+/// run.
 const WORK_IN_FLIGHT: usize = 256 << 20;
 
-/// How much one batch may hold.
+/// Limits of one batch.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchLimit {
-    /// Tokens; at least one step runs whatever its size.
+    /// Most tokens in one batch; a single step with more of them runs by itself.
     pub tokens: usize,
-    /// Workers that share what there is to run.
+    /// Workers that share the pending steps.
     pub workers: usize,
 }
 
 /// A batch of steps.
 #[derive(Debug)]
 pub struct Taken {
-    /// What they need.
+    /// The operation that all steps of the batch need.
     pub work: Work,
-    /// The steps.
+    /// The jobs whose next step is in the batch.
     pub jobs: Vec<Job>,
-    /// Tokens they run on; to be given to [`Queue::ran`].
+    /// Number of tokens in the batch, to be passed to [`Queue::ran`].
     pub tokens: usize,
 }
 
 impl Queue {
-    /// Makes a row known, with its embedded state.
+    /// Registers a row; `root` is its embedded state.
     pub fn register(&mut self, row: Arc<Row>, root: Arc<State>) {
         let registered = Registered {
             row: Arc::clone(&row),
@@ -103,14 +105,15 @@ impl Queue {
         self.rows.insert(row.id(), registered);
     }
 
-    /// Forgets a row; returns the number of trie nodes it had.
+    /// Unregisters a row; returns the number of trie nodes it had.
     pub fn release(&mut self, row: RowId) -> u32 {
         self.rows
             .remove(&row)
             .map_or(0, |registered| registered.children.len() as u32 + 1)
     }
 
-    /// Where a chain begins. `None` for a row that is not registered.
+    /// Adds the chain to the row's prefix trie, and returns the data with which a job begins.
+    /// `None` for a row that is not registered.
     pub fn begin(&mut self, row: RowId, chain: &Chain) -> Option<Beginning> {
         let registered = self.rows.get_mut(&row)?;
         debug_assert_eq!(registered.row.id(), row);
@@ -130,20 +133,20 @@ impl Queue {
         })
     }
 
-    /// Counts a continuation of a row, and returns the tree it grew by that: once that is embedded,
-    /// it is to be [adopted](Self::adopt). `None` where it did not grow.
+    /// Counts a continuation of a row as a possible draft. If the row's tree grows by it, returns
+    /// the new tree, which the caller embeds and then passes to [`adopt`](Self::adopt).
     pub fn learn(&mut self, row: RowId, continuation: &[u32], limit: i64) -> Option<Arc<Tree>> {
         let registered = self.rows.get_mut(&row)?;
         let end = registered.row.trunk().checked_sub(1)?;
         let Registered {
             latest, written, ..
         } = registered;
-        // Every tree of a row is the beginning of all later ones.
+        // Later trees of a row only append nodes to earlier ones.
         *latest = Arc::new(written.add(continuation, latest, end, limit)?);
         Some(Arc::clone(latest))
     }
 
-    /// From now on, chains of this row run over `tree`, whose embedding is `root`.
+    /// Makes later chains of this row run on `tree`, whose embedding is `root`.
     pub fn adopt(&mut self, row: RowId, tree: Arc<Tree>, root: Arc<State>) {
         let registered = self.rows.get_mut(&row);
         if let Some(registered) = registered.filter(|r| r.tree.len() < tree.len()) {
@@ -157,7 +160,7 @@ impl Queue {
         self.waiting.push_back(job);
     }
 
-    /// The next job that waits, if there is memory for it now.
+    /// Takes the oldest waiting job, if the state budget has room for it now.
     pub fn admit(&mut self, table: &StateTable, node: NodeBytes) -> Option<Job> {
         let need = self.waiting.front()?.need(node);
         let promise = table.promise(need, WORK_IN_FLIGHT)?;
@@ -166,8 +169,8 @@ impl Queue {
         Some(job)
     }
 
-    /// Puts a job where it belongs: as far along its chain as the table reaches, then waiting for
-    /// a step in flight, or pending. Returns whether a new step became pending.
+    /// Moves a job along its chain as far as the table has states for it, then lets it wait for a
+    /// step in flight or makes its next step pending. Returns whether a new step became pending.
     pub fn advance(&mut self, mut job: Job, table: &StateTable) -> bool {
         take_from_table(&mut job, table);
         if let Some(key) = job.next_key() {
@@ -185,13 +188,14 @@ impl Queue {
         true
     }
 
-    /// Takes the next batch for a worker whose last one was `after`: of the next layer that anything
-    /// waits for, the head coming after the last layer and the first layer after the head.
+    /// Takes the next batch for a worker whose last batch was `after`: steps of the next layer that
+    /// has any pending. The head follows the last layer, and the first layer follows the head.
     ///
-    /// So a worker sweeps over the layers as most chains do, and what waits for a layer has gathered
-    /// when it comes by: chains that skip layers wait further on, those that go back join the next
-    /// sweep. Nothing waits for longer than one. A worker takes its share at most, so that several
-    /// sweep with as much each.
+    /// So a worker sweeps over the layers in the order in which most chains use them, and steps
+    /// gather at a layer until the worker reaches it. A chain that skips layers waits at a later
+    /// layer of the same sweep, a chain that goes back joins the next sweep, and no step waits
+    /// longer than one sweep. A worker takes at most its share of all tokens, so that several
+    /// workers sweep with batches of similar size.
     pub fn next_batch(&mut self, limit: BatchLimit, after: Option<Work>) -> Option<Taken> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut onwards = self.groups.range((from, Bound::Unbounded));
@@ -209,7 +213,7 @@ impl Queue {
                 break;
             }
             tokens += adds;
-            // The front was just looked at.
+            // `front` found this job above.
             jobs.extend(group.jobs.pop_front());
         }
         group.tokens -= tokens;
@@ -221,12 +225,13 @@ impl Queue {
         Some(Taken { work, jobs, tokens })
     }
 
-    /// A batch of so many tokens has run.
+    /// Records that a batch of `tokens` tokens has run.
     pub fn ran(&mut self, tokens: usize) {
         self.running -= tokens;
     }
 
-    /// The step to `key` is done: its waiters may go on, or try themselves if it failed.
+    /// Ends the step with result `key`, and returns the jobs that waited for it. They take over the
+    /// state, or run the step themselves if it failed (`state` is `None`).
     pub fn settle(&mut self, key: Key, state: Option<&Arc<State>>) -> Vec<Job> {
         let mut waiters = self.in_flight.remove(&key).unwrap_or_default();
         if let Some(state) = state {
@@ -250,8 +255,9 @@ impl Queue {
     }
 }
 
-/// Gives a job that walks its row the state after its next layer, or what a smaller tree has of it. Whether the job has
-/// passed that layer.
+/// Gives a job the state after the next layer of its row. If that state is of a smaller tree, it
+/// becomes the walk's [`base`](crate::job::Walk::base) and the job runs the missing nodes. Returns
+/// whether the job has passed the layer.
 fn take_over(job: &mut Job, state: &Arc<State>) -> bool {
     let nodes = job.tree.len();
     let Some(walk) = job.shared_walk() else {
@@ -267,8 +273,9 @@ fn take_over(job: &mut Job, state: &Arc<State>) -> bool {
     true
 }
 
-/// Moves a job to the longest prefix the table can give. A job that needs every prefix's keys and
-/// values takes them one after the other; any other takes the last.
+/// Moves a job on along its chain by states in the table. A job that needs the keys and values of
+/// every prefix takes one state after the other, up to the first that is missing; any other job
+/// takes only the state of the longest prefix that the table has.
 fn take_from_table(job: &mut Job, table: &StateTable) {
     if job.keeps {
         while let Some(state) = job.next_key().and_then(|key| table.get(key)) {
@@ -436,7 +443,7 @@ mod tests {
             let job = jobs.job(&mut queue, &row, &chain("0"), tag);
             queue.wait(job);
         }
-        // Two states of three nodes each.
+        // A job needs two states of three nodes each: half of `WORK_IN_FLIGHT`.
         let node = NodeBytes {
             residual: WORK_IN_FLIGHT / 12,
             key_value: 0,

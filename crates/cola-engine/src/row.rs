@@ -1,7 +1,8 @@
-//! Rows: what a sample asks of the model, as a token tree.
+//! Rows: the prompt and continuations of a sample as a token tree, with the predictions to read
+//! from it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,23 +12,30 @@ use std::{
 use super::tree::Tree;
 use cola_model::{ReadAt, Reading};
 
-/// Identifies a row while it is in flight.
+/// Identifies a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RowId(u64);
 
-/// A token tree, and what to read from it. Attention sees a node's ancestors and itself; a node's
-/// position is its depth.
+/// A token tree, and the predictions to read from it. Attention sees a node's ancestors and itself;
+/// a node's position is its depth.
 #[derive(Debug)]
 pub struct Row {
     id: RowId,
-    /// Device of the engine that holds its states.
+    /// Index of the engine's device that holds its states.
     pub(super) home: usize,
     tree: Arc<Tree>,
     trunk: usize,
-    /// Nodes to read, ascending, and what to read there.
+    /// Nodes to read, ascending, with the tokens whose log-probabilities are read at each.
     reads: Vec<(usize, ReadAt)>,
+    /// Nodes of the prompts at which [`Outcome::prompt_loss`](super::Outcome::prompt_loss) is read,
+    /// each with the token that follows it in the prompt.
+    loss_reads: Vec<(usize, ReadAt)>,
     for_decoding: bool,
 }
+
+/// Most positions at which the loss of a row's prompts is read; a row with more prompts than this
+/// reads one position of each.
+pub const LOSS_POSITIONS: usize = 32;
 
 impl Row {
     /// Starts a row with its prompt.
@@ -38,6 +46,8 @@ impl Row {
             end: trunk.len().checked_sub(1),
             children: BTreeMap::new(),
             reads: BTreeMap::new(),
+            prompts: Vec::from_iter((!trunk.is_empty()).then(|| (0..trunk.len()).collect())),
+            reads_loss: false,
             for_decoding: false,
         }
     }
@@ -57,7 +67,7 @@ impl Row {
         self.tree.positions()
     }
 
-    /// Which nodes see which, `[T, T]` row-major.
+    /// Attention mask, `[T, T]` row-major: may node `i` attend to node `j`?
     pub fn visible(&self) -> &[bool] {
         self.tree.visible()
     }
@@ -72,9 +82,16 @@ impl Row {
         self.trunk
     }
 
-    /// The nodes that reach norm and head.
+    /// Nodes that are run through norm and head, ascending, with the tokens to read at each.
     pub fn reads(&self) -> &[(usize, ReadAt)] {
         &self.reads
+    }
+
+    /// Nodes of the prompts that are run through norm and head only for
+    /// [`Outcome::prompt_loss`](super::Outcome::prompt_loss): at most [`LOSS_POSITIONS`], or one of
+    /// each prompt.
+    pub fn loss_reads(&self) -> &[(usize, ReadAt)] {
+        &self.loss_reads
     }
 
     /// Whether states of this row keep keys and values, so that decoding can continue from them.
@@ -82,7 +99,7 @@ impl Row {
         self.for_decoding
     }
 
-    /// Hash of the tree, 32 hex digits: equal for equal trees that ask the same.
+    /// Hash of the tree and its reads, 32 hex digits: equal for equal trees with equal reads.
     pub fn content_hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for (token, position) in self.tokens().iter().zip(self.positions()) {
@@ -111,31 +128,43 @@ pub struct RowBuilder {
     children: BTreeMap<(Option<usize>, u32), usize>,
     /// Node -> tokens to read there.
     reads: BTreeMap<usize, Vec<u32>>,
+    /// Nodes of each prompt, first to last.
+    prompts: Vec<Vec<usize>>,
+    reads_loss: bool,
     for_decoding: bool,
 }
 
-/// A continuation of the prompt whose log-probability a row reads: `(node, token)` per token, the
-/// token being predicted at that node.
+/// A continuation of the prompt whose log-probability a row reads. Each step is a `(node, token)`:
+/// the token, and the node at which it is predicted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Continuation {
     steps: Vec<(usize, u32)>,
 }
 
 impl RowBuilder {
-    /// Adds a branch after the prompt and asks for the log-probability of each of its tokens. The
-    /// last token needs no node: nothing is predicted from it.
+    /// Adds a branch after the prompt and reads the log-probability of each of its tokens. The last
+    /// token needs no node, because nothing is predicted from it.
     pub fn read_continuation(&mut self, tokens: &[u32]) -> Continuation {
         self.ask_from(self.end, tokens)
     }
 
-    /// The same after a prompt of its own: a second root, for a continuation that cannot share the
-    /// trunk because its prompt is cut elsewhere.
+    /// Like [`read_continuation`](Self::read_continuation), but after a prompt of its own, which
+    /// becomes a second root. This is for a continuation whose prompt has other tokens than the
+    /// trunk.
     pub fn read_sequence(&mut self, prompt: &[u32], tokens: &[u32]) -> Continuation {
-        let mut end = None;
+        let mut nodes = Vec::with_capacity(prompt.len());
         for &token in prompt {
-            end = Some(self.child(end, token));
+            nodes.push(self.child(nodes.last().copied(), token));
         }
+        let end = nodes.last().copied();
+        self.prompts.push(nodes);
         self.ask_from(end, tokens)
+    }
+
+    /// Also reads the loss on the prompt's own tokens, see
+    /// [`Outcome::prompt_loss`](super::Outcome::prompt_loss).
+    pub fn read_prompt_loss(&mut self) {
+        self.reads_loss = true;
     }
 
     fn ask_from(&mut self, end: Option<usize>, tokens: &[u32]) -> Continuation {
@@ -153,7 +182,8 @@ impl RowBuilder {
         Continuation { steps }
     }
 
-    /// Also reads what follows the prompt, and keeps keys and values so that decoding can go on there.
+    /// Also reads the prediction after the prompt, and keeps keys and values so that decoding can
+    /// continue from there.
     pub fn keep_decodable(&mut self) {
         if let Some(end) = self.end {
             self.read_at(end, None);
@@ -183,10 +213,16 @@ impl RowBuilder {
     /// Finishes the row.
     pub fn build(self) -> Row {
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        let tree = self.trunk.grown(&self.branches);
+        let loss_reads = match self.reads_loss {
+            true => loss_reads(&self.prompts, tree.tokens()),
+            false => Vec::new(),
+        };
         Row {
             home: 0,
             id: RowId(NEXT.fetch_add(1, Ordering::Relaxed)),
-            tree: Arc::new(self.trunk.grown(&self.branches)),
+            tree: Arc::new(tree),
+            loss_reads,
             trunk: self.trunk.len(),
             reads: self
                 .reads
@@ -196,6 +232,36 @@ impl RowBuilder {
             for_decoding: self.for_decoding,
         }
     }
+}
+
+/// The nodes at which the loss of prompts is read. `prompts` has the nodes of each prompt, `tokens`
+/// the token of every node. Prompts share [`LOSS_POSITIONS`] evenly, with at least one position
+/// each; a node that several prompts share is read once.
+fn loss_reads(prompts: &[Vec<usize>], tokens: &[u32]) -> Vec<(usize, ReadAt)> {
+    let most = (LOSS_POSITIONS / prompts.len().max(1)).max(1);
+    let mut chosen = BTreeSet::new();
+    for nodes in prompts {
+        for at in loss_positions(nodes.len().saturating_sub(1), most) {
+            chosen.insert((nodes[at], tokens[nodes[at + 1]]));
+        }
+    }
+    let read = |(node, token)| {
+        let tokens = vec![token];
+        (node, ReadAt { tokens })
+    };
+    chosen.into_iter().map(read).collect()
+}
+
+/// Chooses at most `most` of `count` positions: half of them are the last positions, the others are
+/// evenly spaced before these.
+fn loss_positions(count: usize, most: usize) -> Vec<usize> {
+    if count <= most {
+        return (0..count).collect();
+    }
+    let last = most.div_ceil(2);
+    let (before, spaced) = (count - last, most - last);
+    let spaced = (0..spaced).map(|nth| nth * before / spaced);
+    spaced.chain(before..count).collect()
 }
 
 impl Continuation {
@@ -291,6 +357,48 @@ mod tests {
             .map(|(n, a)| (*n, a.tokens.clone()))
             .collect();
         assert_eq!(reads, [(0, vec![5]), (1, vec![6]), (2, vec![7, 8])]);
+    }
+
+    fn loss_of(row: &Row) -> Vec<(usize, u32)> {
+        let reads = row.loss_reads().iter();
+        reads.map(|(node, read)| (*node, read.tokens[0])).collect()
+    }
+
+    #[test]
+    fn the_loss_of_a_short_prompt_is_read_at_every_token_but_the_first() {
+        let mut builder = Row::builder(&[1, 2, 3]);
+        builder.read_continuation(&[4, 5]);
+        assert_eq!(loss_of(&builder.build()), []);
+        let mut builder = Row::builder(&[1, 2, 3]);
+        builder.read_prompt_loss();
+        builder.read_continuation(&[4, 5]);
+        assert_eq!(loss_of(&builder.build()), [(0, 2), (1, 3)]);
+        let mut single = Row::builder(&[1]);
+        single.read_prompt_loss();
+        assert_eq!(loss_of(&single.build()), []);
+    }
+
+    #[test]
+    fn of_a_long_prompt_the_last_positions_and_evenly_spaced_ones_are_read() {
+        assert_eq!(loss_positions(5, 8), [0, 1, 2, 3, 4]);
+        assert_eq!(loss_positions(20, 8), [0, 4, 8, 12, 16, 17, 18, 19]);
+        assert_eq!(loss_positions(9, 1), [8]);
+        for count in 0..200 {
+            let positions = loss_positions(count, LOSS_POSITIONS);
+            assert_eq!(positions.len(), count.min(LOSS_POSITIONS));
+            assert!(positions.windows(2).all(|pair| pair[0] < pair[1]));
+            assert!(positions.iter().all(|&at| at < count));
+        }
+    }
+
+    #[test]
+    fn prompts_that_begin_alike_share_what_they_share() {
+        let mut builder = Row::builder(&[]);
+        builder.read_prompt_loss();
+        builder.read_sequence(&[1, 2, 3], &[9]);
+        builder.read_sequence(&[1, 2, 4], &[9]);
+        // Nodes 0 and 1 are shared; from node 1 both 3 and 4 follow.
+        assert_eq!(loss_of(&builder.build()), [(0, 2), (1, 3), (1, 4)]);
     }
 
     #[test]

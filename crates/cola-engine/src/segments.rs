@@ -1,4 +1,4 @@
-//! From jobs to what one layer runs on.
+//! Packs the jobs of a batch into segments and runs one layer on them.
 
 use super::job::{Job, Stage, Walk};
 use cola_model::{
@@ -9,7 +9,7 @@ use cola_search::chain::Layer;
 
 use super::shared::Shared;
 
-/// One layer over all jobs' rows and newest tokens.
+/// Runs one layer on the rows or newest tokens of all jobs.
 pub fn apply(shared: &Shared, layer: Layer, jobs: &[Job]) -> Result<Vec<Applied>, ModelError> {
     let prepared = jobs
         .iter()
@@ -23,7 +23,7 @@ pub fn apply(shared: &Shared, layer: Layer, jobs: &[Job]) -> Result<Vec<Applied>
     let options = |job: &Job| StepOptions {
         keep: match &job.stage {
             Stage::Token(_) => Keep::Views,
-            // The nodes that a smaller state lacks are copied when they are appended to it.
+            // These nodes are copied when they are appended to the state of the smaller tree.
             Stage::Row(walk) if walk.base.is_some() => Keep::Views,
             Stage::Row(_) if shared.keeps_all(&job.request.row) => Keep::Everything,
             Stage::Row(_) => Keep::Residual,
@@ -35,18 +35,18 @@ pub fn apply(shared: &Shared, layer: Layer, jobs: &[Job]) -> Result<Vec<Applied>
     layer.forward(&Batch::pack(&segments, layer.window())?, &options)
 }
 
-/// What the second and later visits of a layer see in the slot they share.
+/// Context of a second or later visit of a layer under [`Repeat::SharedSlot`].
 struct Slot {
-    /// Places of the earlier visits they see.
+    /// Positions in the chain of the earlier visits that this one attends to.
     visits: Vec<usize>,
-    /// Positions of those visits' nodes.
+    /// Token positions of the nodes of those visits.
     positions: Vec<i64>,
     seen: Vec<bool>,
 }
 
-/// What a segment borrows besides its job.
+/// Data that a segment borrows besides its job.
 struct Prepared {
-    /// Residual of the nodes to run, where they are not all of the job's state.
+    /// Residuals of the nodes to run, if these are not all nodes of the walk's state.
     residual: Option<Frozen>,
     slot: Option<Slot>,
 }
@@ -118,7 +118,8 @@ fn segment<'a>(repeat: Repeat, job: &'a Job, prepared: &'a Prepared) -> Segment<
     }
 }
 
-/// The nodes of a row's tree that its next state lacks.
+/// Segment of a job that runs its row: the nodes of its tree that [`Walk::base`] lacks, or all
+/// nodes.
 fn row_segment<'a>(job: &'a Job, walk: &'a Walk, prepared: &'a Prepared) -> Segment<'a> {
     let residual = prepared.residual.as_ref().unwrap_or(&walk.state.residual);
     let (positions, seen) = (job.tree.positions(), job.tree.visible());

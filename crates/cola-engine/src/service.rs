@@ -1,4 +1,4 @@
-//! The engine as its users see it: register rows, submit evaluations, receive outcomes.
+//! The engine's interface: register rows, submit evaluations, receive outcomes.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard},
@@ -17,28 +17,28 @@ use super::{
 };
 use cola_model::{Applied, Frozen, Model, Repeat};
 
-/// How an engine runs. Nothing but `repeat` changes a verdict.
+/// Settings of an engine. Only `repeat` changes the results of evaluations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineOptions {
     /// Worker threads; each runs one batch at a time.
     pub workers: usize,
     /// libtorch threads inside each worker.
     pub threads: usize,
-    /// Bytes of states: of those in the table and those jobs hold, jobs having half of it, and
-    /// always some.
+    /// Bytes of states in the table and in jobs together. Jobs may hold half of them, or 256 MiB if
+    /// that is more.
     pub state_budget: usize,
     /// Most tokens packed into one batch.
     pub batch_tokens: usize,
-    /// What a layer sees when a chain visits it again. The only option verdicts depend on.
+    /// The keys and values that a layer attends to when a chain visits it again.
     pub repeat: Repeat,
-    /// How continuations are computed.
+    /// The way to compute greedy continuations.
     pub decode: Decode,
 }
 
 impl EngineOptions {
-    /// One single-threaded worker a core: on a CPU several small workers usually beat one with all
-    /// cores, because most of a step is too small to be split;
-    /// [`workers_and_threads`](super::workers_and_threads) measures.
+    /// One single-threaded worker per core. On a CPU several small workers are usually faster than
+    /// one with all cores, because most operations of a step are too small to be split;
+    /// [`workers_and_threads`](super::workers_and_threads) measures which is.
     pub fn for_cpu() -> Self {
         Self {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
@@ -50,7 +50,7 @@ impl EngineOptions {
         }
     }
 
-    /// One worker and large batches: one stream kept full.
+    /// One worker with large batches, which keep one stream of the GPU busy.
     pub fn for_cuda() -> Self {
         Self {
             workers: 1,
@@ -66,7 +66,7 @@ impl EngineOptions {
 /// Runs chains on rows. Dropping it stops the workers; evaluations in flight fail.
 #[derive(Debug)]
 pub struct Engine {
-    /// One a device.
+    /// Data shared by the workers of a device, one for each device.
     devices: Vec<Arc<Shared>>,
     /// Rows on each device.
     rows: Mutex<Vec<usize>>,
@@ -79,13 +79,13 @@ impl Engine {
         Self::start_on([(model, options)])
     }
 
-    /// Starts workers on several devices, each with its copy of one model and options that differ in
-    /// nothing verdicts depend on. A row and its states stay on one of them: the one with the fewest
-    /// rows when it came.
+    /// Starts workers on several devices, each with its own copy of one model. `repeat` must be the
+    /// same on all of them. A row and its states stay on one device: the one with the fewest rows
+    /// when the row was registered.
     ///
     /// # Panics
     ///
-    /// Without a single device.
+    /// Panics if `devices` is empty.
     pub fn start_on(devices: impl IntoIterator<Item = (Arc<Model>, EngineOptions)>) -> Self {
         let mut workers = Vec::new();
         let devices: Vec<Arc<Shared>> = devices
@@ -112,17 +112,18 @@ impl Engine {
         &self.devices[0].model
     }
 
-    /// How many devices it runs on.
+    /// Number of devices it runs on.
     pub fn devices(&self) -> usize {
         self.devices.len()
     }
 
-    /// Rows on each device. Poisoned only if another thread panicked between two numbers.
+    /// Number of rows on each device. A poisoned lock is ignored: no update leaves a number half
+    /// written.
     fn rows(&self) -> MutexGuard<'_, Vec<usize>> {
         self.rows.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// Takes in a row: embeds its tokens. Evaluations refer to it until it is released.
+    /// Registers a row and embeds its tokens. Requests may use the row until it is released.
     pub fn register(&self, mut row: Row) -> Result<Arc<Row>, EngineError> {
         if row.tokens().is_empty() {
             return Err(EngineError::EmptyRow);
@@ -154,7 +155,7 @@ impl Engine {
         Ok(row)
     }
 
-    /// Takes in all of these rows, or none.
+    /// Registers all of these rows, or none of them if one cannot be registered.
     pub fn register_all(&self, rows: Vec<Row>) -> Result<Vec<Arc<Row>>, EngineError> {
         let mut registered = Vec::with_capacity(rows.len());
         for row in rows {
@@ -171,7 +172,7 @@ impl Engine {
         Ok(registered)
     }
 
-    /// Forgets a finished row and drops its states.
+    /// Unregisters a finished row and drops its states.
     pub fn release(&self, row: &Row) {
         let shared = &self.devices[row.home];
         let nodes = shared.queue().release(row.id());
@@ -184,7 +185,7 @@ impl Engine {
     pub fn submit(&self, request: Request, reply: &Sender<Completion>) {
         let tag = request.tag;
         if let Err(error) = self.accept(request, reply) {
-            // As in Job::finish: nobody listens to a run that is being stopped.
+            // Sending fails if the receiver is gone, as in a run that is being stopped.
             let _ = reply.send(Completion {
                 tag,
                 result: Err(error),
@@ -214,6 +215,7 @@ impl Engine {
             kept: Vec::new(),
             keeps: request.decode.is_some() || shared.repeat == Repeat::SharedSlot,
             readings: Vec::new(),
+            prompt_loss: None,
             lead: f64::INFINITY,
             cost: Cost::default(),
             reply: reply.clone(),
@@ -232,7 +234,7 @@ impl Engine {
             .map_or(Err(EngineError::Stopped), |completion| completion.result)
     }
 
-    /// What all evaluations cost so far.
+    /// Total cost of all evaluations so far.
     pub fn totals(&self) -> Totals {
         let totals = self.devices.iter().map(|shared| {
             let peak = shared.meter.peak();
@@ -241,12 +243,12 @@ impl Engine {
         totals.reduce(Totals::with).unwrap_or_default()
     }
 
-    /// What a layer sees when a chain visits it again.
+    /// The keys and values that a layer attends to when a chain visits it again.
     pub fn repeat(&self) -> Repeat {
         self.devices[0].repeat
     }
 
-    /// The state table of the first device, to look at.
+    /// The state table of the first device, for inspection.
     pub fn table(&self) -> &StateTable {
         &self.devices[0].table
     }
@@ -259,7 +261,7 @@ impl Drop for Engine {
             shared.pending.notify_all();
         }
         for worker in self.workers.drain(..) {
-            // A worker that panicked outside a step has nothing left to tell.
+            // A worker's panic is ignored: the engine is going away.
             let _ = worker.join();
         }
     }

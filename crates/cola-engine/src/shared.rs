@@ -1,4 +1,4 @@
-//! What all workers of a device share, and what they do when something fails.
+//! Data that all workers of a device share, and the handling of failures.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -13,7 +13,7 @@ use super::{
 };
 use cola_model::{Model, ModelError, Repeat, RopeSpec};
 
-/// What all workers of a device share.
+/// Data that all workers of a device share.
 #[derive(Debug)]
 pub struct Shared {
     pub model: Arc<Model>,
@@ -26,12 +26,12 @@ pub struct Shared {
     pub limit: BatchLimit,
     pub node_bytes: NodeBytes,
     pub repeat: Repeat,
-    /// Depth from which on nothing is drafted.
+    /// Depth in the tree from which on there are no draft nodes.
     pub draft_limit: i64,
 }
 
 impl Shared {
-    /// Of one device.
+    /// The shared data of one device.
     pub fn new(model: Arc<Model>, options: &EngineOptions) -> Self {
         Self {
             table: StateTable::new(options.state_budget),
@@ -51,17 +51,18 @@ impl Shared {
     }
 
     pub fn queue(&self) -> MutexGuard<'_, Queue> {
-        // Poisoned only if bookkeeping panicked; going on is better than losing a month's run.
+        // A poisoned lock means that bookkeeping panicked; going on is better than losing a long
+        // run.
         self.queue.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// Whether states of a row keep keys and values: decoding continues from them, and later visits
-    /// of a shared slot see those of the first.
+    /// Whether states of a row keep keys and values. Decoding needs them, and with
+    /// [`Repeat::SharedSlot`] later visits of a layer attend to those of the first visit.
     pub fn keeps_all(&self, row: &Row) -> bool {
         row.for_decoding() || self.repeat == Repeat::SharedSlot
     }
 
-    /// Whether a node of the tree stands for the same token decoded by itself.
+    /// Whether the results of a tree node may be used in place of decoding its token by itself.
     pub fn may_accept(&self, job: &Job, node: usize) -> bool {
         !job.request.isolated && job.tree.positions()[node] < self.draft_limit
     }
@@ -76,14 +77,14 @@ impl Shared {
         self.admit(&mut queue);
     }
 
-    /// Begins the jobs there is memory for.
+    /// Begins waiting jobs for as long as the state budget has room.
     fn admit(&self, queue: &mut Queue) {
         while let Some(job) = queue.admit(&self.table, self.node_bytes) {
             self.put(queue, [job]);
         }
     }
 
-    /// Puts the jobs of a batch back, now that it has run.
+    /// Puts the jobs of a batch of `ran` tokens back into the queue, after the batch has run.
     pub fn go_on(&self, ran: usize, jobs: impl IntoIterator<Item = Job>) {
         let mut queue = self.queue();
         queue.ran(ran);
@@ -103,10 +104,13 @@ impl Shared {
     }
 }
 
-/// Depth from which on nothing is drafted: where a longer sequence is rotated by other frequencies,
-/// or has no positions, a draft would change what the row itself computes.
+/// Depth from which on there are no draft nodes. RoPE scaling may rotate a longer sequence by other
+/// frequencies at all positions, so that a draft beyond this depth would change the results of the
+/// row itself. Learned positions end at a maximum.
 fn draft_limit(model: &Model, options: &EngineOptions) -> i64 {
-    // With a shared slot, a token that is decoded sees what a token in a pass does not.
+    // With a shared slot, a single decoded token attends to all earlier visits of a layer, but
+    // several tokens in one pass attend to the first visit only: a draft node would give other
+    // results.
     if options.decode == Decode::Plain || options.repeat == Repeat::SharedSlot {
         return 0;
     }
@@ -118,14 +122,14 @@ fn draft_limit(model: &Model, options: &EngineOptions) -> i64 {
 }
 
 impl Shared {
-    /// Gives up on a job, and counts that.
+    /// Fails a job and counts the failure.
     pub fn fail(&self, job: Job, error: EngineError) {
         self.ledger.failures.fetch_add(1, Ordering::Relaxed);
         job.fail(error);
     }
 
-    /// Runs `f` on all jobs at once; where that fails, on halves, down to the job that fails alone.
-    /// So a batch too large for the memory gets smaller, and a failure stays with its sample.
+    /// Runs `f` on all jobs at once. If that fails, runs it on each half, down to single jobs. So a
+    /// batch too large for the memory is split, and a failure affects only the job that causes it.
     pub fn isolate<J, T>(
         &self,
         jobs: &[J],
@@ -136,14 +140,16 @@ impl Shared {
             Err(error) => error,
         };
         if let Some(lost) = lost_device(&error) {
-            // Nothing that is asked of it will ever succeed; what is in flight is run again later.
+            // No operation on this device can succeed any more. A later run repeats the evaluations
+            // in flight.
             self.queue().stop();
             self.pending.notify_all();
             let lose = |_: &J| Err(EngineError::Device(lost.clone()));
             return jobs.iter().map(lose).collect();
         }
         if jobs.len() <= 1 {
-            // Cached states may fill the memory; they are evicted before a job fails for want of it.
+            // Cached states may fill the memory: before the job fails, the states that no job holds
+            // are evicted.
             return match error.is_out_of_memory() && self.table.evict_idle() > 0 {
                 true => attempt(jobs, f).map_or_else(
                     |error| vec![Err(error)],
@@ -170,15 +176,15 @@ fn attempt<J, T>(
     }
 }
 
-/// The message of a GPU that cannot be used any more: after an illegal access, for example, every operation of
-/// the process fails.
+/// The first line of the error, if the GPU can no longer be used by this process. After an illegal
+/// memory access, for example, every further operation fails.
 fn lost_device(error: &EngineError) -> Option<String> {
     let text = error.to_string();
     let lost = text.contains("CUDA error") && !error.is_out_of_memory();
     lost.then(|| text.lines().next().unwrap_or_default().to_owned())
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic
         .downcast_ref::<&str>()

@@ -7,7 +7,8 @@ use std::sync::{
 
 use cola_model::{Applied, Frozen, KeyValue};
 
-/// The residual stream of a row after a prefix of layers. It does not depend on how it was computed.
+/// The residual stream of a row after a prefix of a chain. It does not depend on the job that
+/// computed it.
 #[derive(Debug)]
 pub struct State {
     /// Residual stream of all nodes, `[T, D]`.
@@ -26,7 +27,7 @@ pub struct Meter {
 }
 
 impl State {
-    /// A state that counts on `meter` for as long as it lives.
+    /// Creates a state whose bytes `meter` counts until the state is dropped.
     pub fn new(applied: Applied, meter: &Arc<Meter>) -> Self {
         let bytes = applied.residual.bytes() + applied.key_value.as_ref().map_or(0, Frozen::bytes);
         meter.add(bytes);
@@ -38,7 +39,7 @@ impl State {
         }
     }
 
-    /// How many nodes of its row's tree it covers, from the first on.
+    /// Number of nodes that the state covers: the first nodes of its row's tree.
     pub fn nodes(&self) -> usize {
         self.residual.size()[0] as usize
     }

@@ -1,9 +1,9 @@
-//! The state table: (row, prefix) -> state, within a byte budget that it shares with work in flight.
+//! The state table: (row, prefix) -> state. The table and the jobs in flight share one byte budget.
 //!
-//! Eviction is GreedyDual (Young 1994) with lazy updates: an entry's priority is the table's clock
-//! when it was last seen to the evictor plus the steps it would take to compute it again; the
-//! least goes, and the clock follows it. A state some job still holds is pinned: dropping the
-//! table's reference would free nothing.
+//! Eviction is GreedyDual (Young 1994) with lazy updates. An entry's priority is the value of the
+//! table's clock when the evictor last looked at the entry, plus the steps needed to compute the
+//! state again. The entry of least priority is evicted, and the clock advances to that priority. A
+//! state that a job still holds is pinned: dropping the table's reference would free nothing.
 
 use std::{
     cmp::Reverse,
@@ -18,7 +18,7 @@ use dashmap::DashMap;
 
 use super::{RowId, state::State};
 
-/// A prefix of a row: the row, and the node of its prefix trie.
+/// A prefix of a chain on a row: the row, and the prefix's node in the row's prefix trie.
 pub type Key = (RowId, u32);
 
 /// States of finished steps, shared by all workers.
@@ -38,21 +38,22 @@ struct Slot {
     state: Arc<State>,
     /// Layer steps to compute it again.
     cost: u32,
-    /// Uses since the evictor last saw it.
+    /// Lookups since the evictor last looked at this state.
     hits: AtomicU32,
 }
 
-/// States that are gone and may yet be in the evictor's order, beyond as many as are there.
+/// The evictor's order is cleaned of removed states when it is longer than twice the number of
+/// states in the table plus this.
 const SLACK: usize = 1024;
 
 #[derive(Debug, Default)]
 struct Evictor {
     clock: u64,
-    /// Least priority first. May name states that are gone.
+    /// Least priority first. May contain keys whose states were removed.
     order: BinaryHeap<Reverse<(u64, Key)>>,
 }
 
-/// Bytes promised to a job, until it is dropped.
+/// Bytes of the budget that are promised to a job until this is dropped.
 #[derive(Debug)]
 pub struct Promise {
     bytes: usize,
@@ -66,7 +67,7 @@ impl Drop for Promise {
 }
 
 impl StateTable {
-    /// An empty table that holds at most `budget` bytes of states, less what is promised.
+    /// An empty table that holds at most `budget` bytes of states, less the bytes promised to jobs.
     pub fn new(budget: usize) -> Self {
         Self {
             states: DashMap::new(),
@@ -77,9 +78,9 @@ impl StateTable {
         }
     }
 
-    /// Sets `bytes` aside for a job, and evicts what the rest of the budget does not hold. `None`
-    /// where jobs have half of the budget, and at least `least` bytes, already. The first job gets
-    /// what it needs, however much it is.
+    /// Promises `bytes` of the budget to a job, and evicts states that no longer fit into the rest.
+    /// `None` if the promises would exceed half of the budget, or `least` if that is more. The
+    /// first job always gets its bytes, however many they are.
     pub(super) fn promise(&self, bytes: usize, least: usize) -> Option<Promise> {
         let most = least.max(self.budget / 2);
         let fits = |promised: usize| {
@@ -98,21 +99,22 @@ impl StateTable {
         })
     }
 
-    /// Bytes the table may hold now: what is not promised, and half of the budget in any case.
+    /// Bytes that the table may hold now: the budget less what is promised, but at least half of
+    /// the budget.
     fn limit(&self) -> usize {
         let promised = self.promised.load(Ordering::Relaxed);
         self.budget.saturating_sub(promised).max(self.budget / 2)
     }
 
-    /// The state of a prefix, if it is there.
+    /// The state of a prefix, if the table has it.
     pub(super) fn get(&self, key: Key) -> Option<Arc<State>> {
         let slot = self.states.get(&key)?;
         slot.hits.fetch_add(1, Ordering::Relaxed);
         Some(Arc::clone(&slot.state))
     }
 
-    /// Keeps a state that took `cost` steps, if the budget allows; evicts cheaper ones for it. A
-    /// state that covers more of its row takes the place of one that covers less.
+    /// Inserts a state that took `cost` steps, if the budget allows, and evicts states of lower
+    /// priority for it. A state replaces one that covers fewer nodes of the row.
     pub(super) fn insert(&self, key: Key, state: &Arc<State>, cost: u32) {
         let bytes = state.bytes();
         // A poisoned lock only means that another thread panicked: the heap it guards is whole.
@@ -137,7 +139,8 @@ impl StateTable {
         self.states.insert(key, slot);
     }
 
-    /// Evicts until `bytes` more fit. False where only pinned states are left, or nothing helps.
+    /// Evicts states until `bytes` more fit. Returns false if they do not fit: they are more than
+    /// the limit, or only pinned states are left.
     fn make_room(&self, evictor: &mut Evictor, bytes: usize) -> bool {
         let limit = self.limit();
         if bytes > limit {
@@ -158,7 +161,7 @@ impl StateTable {
                 Candidate::Idle if self.remove_idle(key) => {
                     evictor.clock = evictor.clock.max(priority);
                 }
-                // Taken between the two looks.
+                // A job took the state after `examine` looked at it.
                 Candidate::Idle => pinned.push(Reverse((priority, key))),
             }
         }
@@ -181,7 +184,7 @@ impl StateTable {
         }
     }
 
-    /// Removes a state nobody holds; false where somebody does.
+    /// Removes a state if no job holds it. Returns whether it was removed.
     fn remove_idle(&self, key: Key) -> bool {
         let idle = |_: &Key, slot: &Slot| Arc::strong_count(&slot.state) == 1;
         let removed = self.states.remove_if(&key, idle);
@@ -197,7 +200,7 @@ impl StateTable {
         }
     }
 
-    /// Forgets all prefixes `0..nodes` of a finished row.
+    /// Removes the states of all prefixes `0..nodes` of a finished row.
     pub(super) fn drop_row(&self, row: RowId, nodes: u32) {
         for node in 0..nodes {
             self.remove((row, node));
@@ -205,7 +208,7 @@ impl StateTable {
         self.tidy();
     }
 
-    /// Drops every state no job holds; returns their bytes.
+    /// Removes every state that no job holds; returns their bytes.
     pub(super) fn evict_idle(&self) -> usize {
         let keys: Vec<Key> = self.states.iter().map(|slot| *slot.key()).collect();
         let before = self.bytes();
@@ -216,8 +219,8 @@ impl StateTable {
         before.saturating_sub(self.bytes())
     }
 
-    /// Takes states that are gone out of the evictor's order: where nothing needs to be evicted,
-    /// nothing else would, and the order of a long run would grow without end.
+    /// Cleans the evictor's order of removed states. Otherwise only evictions do that, and in a
+    /// long run without evictions the order would grow without end.
     fn tidy(&self) {
         let mut evictor = self.evictor.lock().unwrap_or_else(|e| e.into_inner());
         if evictor.order.len() > 2 * self.states.len() + SLACK {
@@ -238,13 +241,13 @@ impl StateTable {
         self.states.len()
     }
 
-    /// Whether it holds nothing.
+    /// Whether it holds no states.
     pub fn is_empty(&self) -> bool {
         self.states.is_empty()
     }
 }
 
-/// What the evictor finds at a key.
+/// State of an entry in the evictor's order.
 enum Candidate {
     Gone,
     Pinned,
@@ -310,7 +313,7 @@ mod tests {
         assert!(table.get((row, 1)).is_some() && table.get((row, 2)).is_some());
         assert!(table.get((row, 3)).is_none());
         drop(held);
-        // Their uses above are forgotten first, then one goes.
+        // The evictor first resets the hits of the lookups above, then evicts one of the two.
         table.insert((row, 3), &state(&meter, KIB), 100);
         assert!(table.get((row, 3)).is_some());
         assert_eq!((table.len(), table.bytes()), (2, 2 * KIB));
@@ -353,7 +356,8 @@ mod tests {
         assert!(table.evictor.lock().unwrap().order.len() <= SLACK);
     }
 
-    /// One thread's life with the table: its own rows, which it alone drops, and looks at others'.
+    /// Random operations of one thread: it inserts and drops states of its own four rows, and looks
+    /// up those of all.
     fn random_operations(
         table: &StateTable,
         meter: &Arc<super::super::state::Meter>,
@@ -430,7 +434,7 @@ mod tests {
             "but jobs may have that much"
         );
         drop((first, second));
-        // However large, one job runs, and the table keeps its half.
+        // A single job gets its bytes, however many, and the table keeps its half.
         let alone = table.promise(100 * KIB, 0).unwrap();
         assert_eq!(table.bytes(), 5 * KIB);
         drop(alone);

@@ -4,22 +4,22 @@ use tch::Tensor;
 
 use cola_model::{Frozen, KeyValue, ModelError};
 
-/// Most tokens there is room for at first: more are rarely decoded.
+/// Most tokens that memory is allocated for at first; more are rarely decoded.
 const FIRST: i64 = 64;
 
-/// Keys and values of decoded tokens at one place of a chain, with room for more. A job's own: it is
-/// written only by the worker that has the job, and read by nobody else.
+/// Keys and values of a job's decoded tokens at one position of its chain, with room for more. Only
+/// the worker that has the job reads or writes them.
 #[derive(Debug, Default)]
 pub struct Tail {
-    /// `[room, 2, KV heads, head_dim]`.
+    /// Keys and values of the tokens, then unused room: `[room, 2, KV heads, head_dim]`.
     key_values: Option<KeyValue>,
     used: i64,
-    /// Tokens it will hold at most, as far as is known.
+    /// Most tokens that it is expected to hold.
     most: i64,
 }
 
 impl Tail {
-    /// An empty one that will hold `most` tokens.
+    /// An empty tail that is expected to hold at most `most` tokens.
     pub fn new(most: usize) -> Self {
         Self {
             most: most as i64,
@@ -27,7 +27,7 @@ impl Tail {
         }
     }
 
-    /// Begins with these tokens, `[t, 2, KV heads, head_dim]`.
+    /// A tail that begins with the keys and values of some tokens, `[t, 2, KV heads, head_dim]`.
     pub fn beginning(key_values: KeyValue, most: usize) -> Self {
         Self {
             used: key_values.size()[0],
@@ -36,7 +36,7 @@ impl Tail {
         }
     }
 
-    /// Appends one token, `[1, 2, KV heads, head_dim]`.
+    /// Appends the keys and values of one token, `[1, 2, KV heads, head_dim]`.
     pub fn push(&mut self, token: &Tensor) -> Result<(), ModelError> {
         let room = self.key_values.as_ref().map_or(0, |kv| kv.size()[0]);
         if self.used == room {
@@ -58,7 +58,7 @@ impl Tail {
         Ok(())
     }
 
-    /// Where the tokens lie, and how many of the first there are.
+    /// The keys and values with their unused room, and the number of tokens in use.
     pub fn context(&self) -> Option<(&KeyValue, i64)> {
         self.key_values.as_ref().map(|kv| (kv, self.used))
     }

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 /// Tokens in a tree, parents before children. Attention sees a node's ancestors and itself; a
-/// node's position is its depth. A tree only ever grows at its end: what was computed for the nodes
-/// of a smaller one holds for a larger one.
+/// node's position is its depth. A tree only grows at its end, so that results for the nodes of a
+/// smaller tree hold for the larger one.
 #[derive(Debug, Default)]
 pub struct Tree {
     tokens: Vec<u32>,
     positions: Vec<i64>,
     /// `[T, T]` row-major: is node `j` an ancestor of node `i`, or `i` itself?
     visible: Vec<bool>,
-    /// `(parent, token) -> node`, but for nodes of a prompt.
+    /// `(parent, token) -> node`, without the nodes of the prompt.
     children: BTreeMap<(Option<usize>, u32), usize>,
 }
 
@@ -42,18 +42,18 @@ impl Tree {
         &self.positions
     }
 
-    /// Which nodes see which, `[T, T]` row-major.
+    /// Attention mask, `[T, T]` row-major: may node `i` attend to node `j`?
     pub fn visible(&self) -> &[bool] {
         &self.visible
     }
 
-    /// The node of `token` after `parent` (`None`: at a root), if the tree has one that is not of
-    /// the prompt.
+    /// The node of `token` below `parent` (`None`: a root), if there is one outside the prompt.
     pub fn child(&self, parent: Option<usize>, token: u32) -> Option<usize> {
         self.children.get(&(parent, token)).copied()
     }
 
-    /// The tree with further nodes, each a new `(parent, token)`; a parent may be one of them.
+    /// This tree with new nodes appended, each given as `(parent, token)`. A parent may be one of
+    /// the new nodes.
     pub fn grown(&self, nodes: &[(Option<usize>, u32)]) -> Self {
         let (old, new) = (self.len(), self.len() + nodes.len());
         let mut tree = Self {

@@ -1,4 +1,4 @@
-//! How many workers, with how many threads each: by measurement.
+//! Measures how many workers, with how many threads each, are fastest.
 
 use std::time::{Duration, Instant};
 
@@ -8,16 +8,17 @@ use cola_model::{Batch, Keep, Model, ModelError, Segment, StepOptions, Visibilit
 
 /// Rows of the trial batch, and tokens in each.
 const TRIAL: (usize, usize) = (4, 32);
-/// Each (workers, threads) candidate is timed [`ROUNDS`] times, each time for [`TRIAL_TIME`] or one batch a worker,
-/// whichever is longer.
+/// Each (workers, threads) candidate is timed [`ROUNDS`] times, each time for [`TRIAL_TIME`] or one
+/// batch a worker, whichever is longer.
 const TRIAL_TIME: Duration = Duration::from_millis(15);
 const ROUNDS: usize = 3;
-/// A candidate with fewer workers must be so much faster: threads of one worker wait for each other
-/// wherever a step is not a product.
+/// A candidate with fewer workers must be faster by this factor: the threads of one worker wait for
+/// each other in every operation that is not a matrix product.
 const MARGIN: f64 = 1.15;
 
-/// Workers and threads in each that run the first layer of this model fastest on `cores` cores of
-/// the CPU: among all cores as workers, and fewer workers with more threads.
+/// The number of workers, and of threads in each, that runs the first layer of this model fastest
+/// on `cores` cores of the CPU. The candidates are one worker per core with one thread, half as
+/// many workers with two threads, and so on.
 pub fn workers_and_threads(model: &Model, cores: usize) -> Result<(usize, usize), ModelError> {
     let candidates: Vec<(usize, usize)> = (0..)
         .map(|power| 1 << power)
@@ -48,7 +49,7 @@ pub fn workers_and_threads(model: &Model, cores: usize) -> Result<(usize, usize)
     Ok(best)
 }
 
-/// Batches a second that so many workers run together.
+/// Batches per second that `workers` workers run together.
 fn rate(model: &Model, workers: usize, threads: usize) -> Result<f64, ModelError> {
     let rates = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..workers)
@@ -95,7 +96,7 @@ fn worker_rate(model: &Model, threads: usize) -> Result<f64, ModelError> {
         let batch = Batch::pack(&segments, layer.window())?;
         layer.forward(&batch, &vec![options; rows]).map(drop)
     };
-    // Code for new shapes is made once.
+    // Warm-up: kernels for new shapes are generated once.
     run()?;
     let (start, mut batches) = (Instant::now(), 0u32);
     while batches == 0 || start.elapsed() < TRIAL_TIME {

@@ -1,4 +1,5 @@
-//! Compares a model with a reference file: logits someone else computed for the same chains.
+//! Compares a model with a reference file: logits that another implementation computed for the same
+//! chains.
 //!
 //! A reference file is safetensors: for every case `k`, `case{k}.input_ids` i64 `[T]`,
 //! `case{k}.logits` f32 `[T, V]` and, optionally, `case{k}.greedy` i64 `[n]`, the `n` tokens greedy
@@ -18,7 +19,7 @@ use super::{DecodePlan, Engine, EngineError, Request, Row};
 use cola_model::ModelError;
 use cola_search::chain::{Chain, ChainError};
 
-/// Why a reference could not be compared with.
+/// The reason why a model could not be compared with a reference file.
 #[derive(Debug, Error)]
 pub enum VerifyError {
     /// The file cannot be read.
@@ -26,7 +27,7 @@ pub enum VerifyError {
     Io {
         /// The reference file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The file is not a reference file, or not one for this model.
@@ -34,7 +35,7 @@ pub enum VerifyError {
     Malformed {
         /// The reference file.
         path: PathBuf,
-        /// What is wrong, and in which case.
+        /// The problem, and the case that has it.
         reason: String,
     },
     /// A case's chain is not one of this model.
@@ -42,7 +43,7 @@ pub enum VerifyError {
     Chain {
         /// The reference file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem with the chain.
         source: ChainError,
     },
     /// The model failed.
@@ -53,7 +54,7 @@ pub enum VerifyError {
     Model(#[from] ModelError),
 }
 
-/// How one case compares.
+/// Comparison of one case.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaseReport {
     /// Number of the case in the file.
@@ -62,15 +63,17 @@ pub struct CaseReport {
     pub chain: Chain,
     /// Largest absolute difference of a logit. NaN where a logit is not finite.
     pub max_difference: f64,
-    /// Positions whose most likely token agrees, of all.
+    /// Number of positions whose most likely token agrees, and number of all positions.
     pub argmax_agree: (usize, usize),
-    /// Tokens of the greedy continuation that agree, from the first on, of all.
+    /// Number of tokens of the greedy continuation before the first that differs, and number of all
+    /// its tokens. `None` if the file has no continuation for this case.
     pub greedy_agree: Option<(usize, usize)>,
 }
 
 impl CaseReport {
-    /// Whether every logit is within `tolerance` and the greedy tokens agree. Where all logits are, another most likely
-    /// token is one of two that tie: their logits differ by twice the tolerance at most.
+    /// Whether every logit is within `tolerance` and the greedy tokens agree. The most likely
+    /// tokens may differ: if all logits are within the tolerance, the two candidates tie, with
+    /// logits that differ by at most twice the tolerance.
     pub fn passes(&self, tolerance: f64) -> bool {
         let all = |(agree, of): (usize, usize)| agree == of;
         self.max_difference <= tolerance && self.greedy_agree.is_none_or(all)
@@ -140,12 +143,12 @@ fn read_cases(engine: &Engine, path: &Path, bytes: &[u8]) -> Result<Vec<Case>, V
     if named.count() > cases.len() && !cases.is_empty() {
         let next = cases.len();
         return Err(bad(format!(
-            "the metadata has no `case{next}.chain`, but chains of other cases: number them without gaps"
+            "the metadata has no `case{next}.chain`, but it has chains of other cases; number the cases without gaps"
         )));
     }
     match cases.is_empty() {
         true => Err(bad(
-            "the metadata has no `case0.chain`: not a reference file".into(),
+            "this is not a reference file: its metadata has no `case0.chain`".into(),
         )),
         false => Ok(cases),
     }
@@ -154,7 +157,7 @@ fn read_cases(engine: &Engine, path: &Path, bytes: &[u8]) -> Result<Vec<Case>, V
 fn read_ids(file: &SafeTensors<'_>, name: &str) -> Result<Vec<u32>, String> {
     let view = file.tensor(name).map_err(|e| format!("`{name}`: {e}"))?;
     if view.dtype() != Dtype::I64 || view.shape().len() != 1 {
-        return Err(format!("`{name}` must be i64 [T]"));
+        return Err(format!("`{name}` must be i64 of shape [T]"));
     }
     let (ids, _) = view.data().as_chunks::<8>();
     ids.iter()
@@ -169,7 +172,7 @@ fn read_logits(file: &SafeTensors<'_>, name: &str, shape: [usize; 2]) -> Result<
     let view = file.tensor(name).map_err(|e| format!("`{name}`: {e}"))?;
     if view.dtype() != Dtype::F32 || view.shape() != shape {
         return Err(format!(
-            "`{name}` must be f32 {shape:?} for this model, found {:?} {:?}",
+            "`{name}` must be f32 of shape {shape:?} for this model, found {:?} of shape {:?}",
             view.dtype(),
             view.shape()
         ));
@@ -182,7 +185,7 @@ fn compare(engine: &Engine, path: &Path, case: Case) -> Result<CaseReport, Verif
     let vocabulary = engine.model().spec().vocabulary;
     if let Some(token) = case.tokens.iter().find(|&&t| i64::from(t) >= vocabulary) {
         let reason = format!(
-            "case{}: token {token} is outside the vocabulary of {vocabulary}",
+            "case{}: token {token} is outside the vocabulary of {vocabulary} tokens",
             case.case
         );
         return Err(malformed(path, reason));
@@ -215,7 +218,7 @@ fn differences(ours: &Tensor, reference: &Tensor) -> Result<(f64, usize), tch::T
     Ok((f64::try_from(&largest)?, i64::try_from(&agree)? as usize))
 }
 
-/// Tokens of the reference's continuation that ours begins with.
+/// Number of tokens at the beginning of the reference's continuation that ours has too.
 fn greedy_agreement(engine: &Engine, case: &Case, reference: &[u32]) -> Result<usize, EngineError> {
     let mut builder = Row::builder(&case.tokens);
     builder.keep_decodable();

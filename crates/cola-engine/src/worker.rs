@@ -32,7 +32,8 @@ pub fn work(shared: &Shared, threads: usize) {
             Work::Head => run_head(shared, taken.jobs),
         };
         shared.go_on(taken.tokens, next);
-        shared.ledger.busy(start.elapsed());
+        let in_head = taken.work == Work::Head;
+        shared.ledger.busy(start.elapsed(), in_head);
     }
 }
 
@@ -52,7 +53,7 @@ fn wait_for_batch(shared: &Shared, last: Option<Work>) -> Option<Taken> {
     }
 }
 
-/// Runs a layer; returns the jobs that go on.
+/// Runs a layer on a batch; returns the jobs that go on.
 fn run_layer(shared: &Shared, layer: Layer, jobs: Vec<Job>) -> Vec<Job> {
     let tokens: usize = jobs.iter().map(Job::tokens).sum();
     shared.ledger.batch(tokens);
@@ -67,7 +68,8 @@ fn run_layer(shared: &Shared, layer: Layer, jobs: Vec<Job>) -> Vec<Job> {
     next
 }
 
-/// A job has passed a layer; returns the jobs that go on.
+/// Takes over the results of a layer for one job. Returns the jobs that go on: this one, and those
+/// that waited for its step.
 fn pass(shared: &Shared, mut job: Job, applied: Applied) -> Vec<Job> {
     let passed = match &mut job.stage {
         Stage::Token(decoding) => {
@@ -96,7 +98,7 @@ fn pass(shared: &Shared, mut job: Job, applied: Applied) -> Vec<Job> {
         Err(error) => return give_up(shared, job, error.into()),
     };
     let (done, since_shared) = (walk.done + 1, walk.since_shared + 1);
-    // The row's new state: who waits for it goes on too.
+    // The row's new state. The jobs that wait for it go on too.
     let state = Arc::new(State::new(applied, &shared.meter));
     let mut next = Vec::new();
     if let Some(key) = job.next_key() {
@@ -108,7 +110,7 @@ fn pass(shared: &Shared, mut job: Job, applied: Applied) -> Vec<Job> {
     next
 }
 
-/// A state and what was run of the nodes it lacked.
+/// The state of a smaller tree, with the results for the nodes it lacked appended.
 fn appended(base: &State, new: &Applied) -> Result<Applied, ModelError> {
     let join = |a: &Tensor, b: &Tensor| Tensor::f_cat(&[a, b], 0).map(Frozen::new);
     Ok(Applied {
@@ -120,14 +122,14 @@ fn appended(base: &State, new: &Applied) -> Result<Applied, ModelError> {
     })
 }
 
-/// The job failed; those who wait for its step try themselves.
+/// Fails a job. Returns the jobs that waited for its step; they run it themselves.
 fn give_up(shared: &Shared, job: Job, error: EngineError) -> Vec<Job> {
     let waiters = job.next_key().map(|key| shared.queue().settle(key, None));
     shared.fail(job, error);
     waiters.unwrap_or_default()
 }
 
-/// Reads what the model predicts; returns the jobs that decode on.
+/// Runs the head on a batch; returns the jobs that go on decoding.
 fn run_head(shared: &Shared, jobs: Vec<Job>) -> Vec<Job> {
     let results = shared.isolate(&jobs, &|jobs: &[Job]| read(&shared.model, jobs));
     let mut newest = Vec::new();
@@ -139,10 +141,16 @@ fn run_head(shared: &Shared, jobs: Vec<Job>) -> Vec<Job> {
                 continue;
             }
         };
+        job.cost.head_positions += readings.len() as u64;
         match &mut job.stage {
             Stage::Row(_) => {
-                let drafted = readings.split_off(job.request.row.reads().len());
+                let row = &job.request.row;
+                let (reads, loss_reads) = (row.reads().len(), row.loss_reads().len());
+                let drafted = readings.split_off(reads + loss_reads);
+                job.prompt_loss = mean_loss(&readings[reads..]);
+                readings.truncate(reads);
                 job.readings = readings;
+                job.cost.loss_positions += loss_reads as u64;
                 newest.extend(walk_drafts(shared, job, &drafted));
             }
             Stage::Token(decoding) => {
@@ -154,7 +162,23 @@ fn run_head(shared: &Shared, jobs: Vec<Job>) -> Vec<Job> {
     embed_newest(shared, newest)
 }
 
-/// Readings of every job: of the row's asked-for nodes, or of the newest token.
+/// Mean negative log-probability of the tokens that were read. See
+/// [`Outcome::prompt_loss`](super::Outcome::prompt_loss).
+fn mean_loss(readings: &[Reading]) -> Option<f64> {
+    if readings.is_empty() {
+        return None;
+    }
+    let total: f64 = readings.iter().flat_map(|reading| &reading.log_probs).sum();
+    let mean = -total / readings.len() as f64;
+    Some(if mean.is_finite() {
+        mean
+    } else {
+        f64::INFINITY
+    })
+}
+
+/// Readings of every job: for a row at its nodes to read, then at those for the loss, then at its
+/// draft nodes; otherwise at the newest token.
 fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
     let nothing = ReadAt::default();
     let mut residuals: Vec<&Tensor> = Vec::with_capacity(jobs.len());
@@ -172,7 +196,7 @@ fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
             Stage::Row(walk) => {
                 let row = &job.request.row;
                 residuals.push(&walk.state.residual);
-                for (node, wanted) in row.reads() {
+                for (node, wanted) in row.reads().iter().chain(row.loss_reads()) {
                     nodes.push(start + *node as i64);
                     reads.push(wanted);
                 }

@@ -1,4 +1,4 @@
-//! From what was asked for by name to a search that can be built for every sample.
+//! Resolves the options of a search, given by name, to a search that can be built for every sample.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -12,27 +12,48 @@ use super::{
 };
 use crate::chain::Alpha;
 
-/// A search as the command line names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Options of a search, as on the command line.
+#[derive(Debug, Clone, PartialEq)]
 pub struct SearchConfig {
     /// `mcts`, `random` or `exhaustive`.
     pub strategy: String,
     /// `default`, `cola-paper`, `polar-release`, `dr-llm` or `re-polar`.
     pub preset: String,
-    /// Simulations a sample instead of the preset's.
+    /// Simulations per sample; `None` for the number of the preset.
     pub simulations: Option<usize>,
-    /// Alpha of damped repeats, tried beside the plain ones; `None` for none.
+    /// Alpha of damped repeats, which are tried in addition to plain ones; `None` for none.
     pub damping: Option<Alpha>,
-    /// What a chain's reward follows instead of the preset's own.
+    /// The basis of a chain's reward; `None` for the rule of the preset.
     pub score: Option<Score>,
+    /// Bound on the degradation of right chains.
+    pub max_degradation: MaxDegradation,
 }
 
-/// What a chain's reward follows, beside its length.
+/// Default bound on degradation, in nats a token, of searches that do not reproduce a published one. Chosen
+/// from `results/selectivity`: chains with a larger degradation prefer the right answer hardly more often
+/// than a wrong answer that the unmodified model ranks alike.
+pub const MAX_DEGRADATION: f64 = 0.5;
+
+/// Bound on the *degradation* of a chain that may count as right. Degradation is the mean loss on the
+/// prompt's own tokens minus that of the unmodified model, in nats a token.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum MaxDegradation {
+    /// [`MAX_DEGRADATION`] with the preset `default`. No bound with the other presets: the published
+    /// searches that they reproduce have none.
+    #[default]
+    Preset,
+    /// No bound.
+    Unbounded,
+    /// This bound.
+    Nats(f64),
+}
+
+/// The basis of a chain's reward, besides its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Score {
-    /// Right or wrong.
+    /// Whether the chain is right.
     Verdict,
-    /// Of a wrong chain also how near it came: its margin.
+    /// Whether the chain is right, and for a wrong chain its margin: how close it is to being right.
     Margin,
 }
 
@@ -44,69 +65,73 @@ impl Default for SearchConfig {
             simulations: None,
             damping: None,
             score: None,
+            max_degradation: MaxDegradation::Preset,
         }
     }
 }
 
 /// Why a search cannot be made.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Error)]
 pub enum SearchError {
     /// No such strategy.
-    #[error("unknown strategy {name:?}; known: {known}")]
+    #[error("option `strategy` {name:?} is unknown; known: {known}")]
     UnknownStrategy {
-        /// What was asked for.
+        /// The name that was given.
         name: String,
-        /// The names there are.
+        /// The known names.
         known: String,
     },
     /// No such preset.
-    #[error("unknown preset {name:?}; known: {known}")]
+    #[error("option `preset` {name:?} is unknown; known: {known}")]
     UnknownPreset {
-        /// What was asked for.
+        /// The name that was given.
         name: String,
-        /// The names there are.
+        /// The known names.
         known: String,
     },
-    /// A search of nothing.
-    #[error("option `simulations` 0: the unmodified model alone takes one")]
+    /// A search of 0 simulations.
+    #[error("option `simulations` 0: give at least 1, which is the run of the unmodified model")]
     NoSimulations,
-    /// Damped repeats in a search that reproduces a published one.
+    /// Damped repeats with a preset that reproduces a published search, none of which has them.
     #[error(
-        "option `damping` {alpha}: option `preset` {preset} reproduces a published search, which damps nothing; \
-         option `preset` default does"
+        "option `damping` {alpha}: option `preset` {preset} reproduces a published search, which has no damping; use \
+         option `preset` default"
     )]
     DampedPreset {
-        /// What was asked for.
+        /// The alpha that was given.
         alpha: Alpha,
         /// The published search.
         preset: String,
     },
-    /// Margins in a search that reproduces a published one.
+    /// Margins with a preset that reproduces a published search, none of which uses them.
     #[error(
-        "option `score` margin: option `preset` {preset} reproduces a published search, which is told right or \
-         wrong alone; option `preset` default goes by margins"
+        "option `score` margin: option `preset` {preset} reproduces a published search, which knows only right and \
+         wrong; use option `preset` default"
     )]
     MarginPreset {
         /// The published search.
         preset: String,
     },
-    /// Damping that damps nothing.
+    /// Damping by an alpha of 1, which has no effect.
     #[error(
-        "option `damping` 1: these are the plain repeats, which are tried anyway; give less than 1"
+        "option `damping` 1: such repeats are the plain ones, which every search tries; give less than 1"
     )]
     PlainDamping,
-    /// A model of nothing.
+    /// A bound on degradation that is negative or not finite.
+    #[error("option `max-degradation` {0}: give nats a token, 0 or more, or none")]
+    MaxDegradation(f64),
+    /// A model without layers.
     #[error("the model has no layers to search over")]
     NoLayers,
-    /// `exhaustive` on a space it cannot finish.
+    /// An exhaustive search with fewer simulations than there are chains.
     #[error(
-        "option `strategy` exhaustive: {chains} chains are one edit or less from the identity, more than \
-         option `simulations` {simulations}; raise it, or use mcts or random"
+        "option `strategy` exhaustive: {chains} chains are at most one change away from the unmodified model, more \
+         than option `simulations` {simulations}; give more simulations, or use mcts or random"
     )]
     SpaceTooLarge {
-        /// Chains of at most one edit.
+        /// Number of chains of at most one edit.
         chains: usize,
-        /// The budget.
+        /// The budget of simulations.
         simulations: usize,
     },
 }
@@ -132,29 +157,33 @@ impl StrategyKind {
     ];
 }
 
-/// A search with every number settled for one model. Serialised, it says all that decides which
-/// chains are asked for, but the seed.
+/// A search with all parameters resolved for one model. Serialized, it contains everything, except the
+/// seed, that decides which chains are evaluated.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ResolvedSearch {
     /// How chains are chosen.
     pub strategy: StrategyKind,
-    /// Where the parameters come from.
+    /// The preset that the parameters come from.
     pub preset: Preset,
     /// The parameters.
     pub params: SearchParams,
-    /// What an exhaustive search covers.
+    /// Description of the chains that an exhaustive search evaluates; `None` for other strategies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub covers: Option<String>,
+    /// Largest degradation, in nats a token, with which a chain may count as right; `None` for no bound.
+    /// Not serialized, because a run records it separately.
+    #[serde(skip)]
+    pub max_degradation: Option<f64>,
     #[serde(skip)]
     listing: Option<Listing>,
 }
 
 impl SearchConfig {
-    /// Settles every number for a model of `layers` layers.
+    /// Resolves all parameters for a model of `layers` layers.
     ///
     /// # Errors
-    /// An unknown name, no layers, no simulations, damping or margins in a published search, or an
-    /// exhaustive search of too large a space.
+    /// An unknown name, no layers, no simulations, damping or margins with a published search, an invalid
+    /// bound on degradation, or an exhaustive search of too large a space.
     pub fn resolve(&self, layers: usize) -> Result<ResolvedSearch, SearchError> {
         let strategy = lookup(&StrategyKind::ALL, &self.strategy)
             .map_err(|(name, known)| SearchError::UnknownStrategy { name, known })?;
@@ -170,7 +199,7 @@ impl SearchConfig {
                 let preset = self.preset.clone();
                 return Err(SearchError::MarginPreset { preset });
             }
-            // The published rewards are verdicts as they are.
+            // The published rewards depend on the verdict alone in any case.
             Some(Score::Verdict) => params.verdict_only = params.shaped_reward,
             _ => {}
         }
@@ -189,8 +218,18 @@ impl SearchConfig {
             preset,
             params,
             covers: listing.as_ref().map(|listing| listing.what.clone()),
+            max_degradation: self.bound(preset)?,
             listing,
         })
+    }
+
+    fn bound(&self, preset: Preset) -> Result<Option<f64>, SearchError> {
+        match self.max_degradation {
+            MaxDegradation::Preset => Ok((preset == Preset::Default).then_some(MAX_DEGRADATION)),
+            MaxDegradation::Unbounded => Ok(None),
+            MaxDegradation::Nats(nats) if nats >= 0.0 && nats.is_finite() => Ok(Some(nats)),
+            MaxDegradation::Nats(nats) => Err(SearchError::MaxDegradation(nats)),
+        }
     }
 
     fn check_damping(&self, preset: Preset) -> Result<(), SearchError> {
@@ -206,7 +245,7 @@ impl SearchConfig {
 }
 
 impl ResolvedSearch {
-    /// The search of one sample; its seed comes from [`seed_for`](super::seed_for).
+    /// Builds the search of one sample; its seed comes from [`seed_for`](super::seed_for).
     pub fn build(&self, seed: u64) -> Box<dyn Strategy> {
         let params = self.params.clone();
         match (&self.listing, self.strategy) {
@@ -223,7 +262,7 @@ impl StrategyFactory for ResolvedSearch {
     }
 
     fn describe(&self) -> Value {
-        // Numbers, texts and lists of them: nothing that JSON has no form for.
+        // Serializing cannot fail: there are only numbers, strings and lists of them.
         serde_json::to_value(self).unwrap_or_default()
     }
 }
@@ -266,11 +305,11 @@ mod tests {
         };
         assert_eq!(
             error("mtcs", "default", None),
-            "unknown strategy \"mtcs\"; known: mcts, random, exhaustive"
+            "option `strategy` \"mtcs\" is unknown; known: mcts, random, exhaustive"
         );
         assert_eq!(
             error("mcts", "polar", None),
-            "unknown preset \"polar\"; known: default, cola-paper, polar-release, dr-llm, re-polar"
+            "option `preset` \"polar\" is unknown; known: default, cola-paper, polar-release, dr-llm, re-polar"
         );
         assert!(error("mcts", "default", Some(0)).contains("option `simulations` 0"));
         assert!(
@@ -332,6 +371,34 @@ mod tests {
         assert_eq!(simulations("polar-release", None), 100);
         assert_eq!(simulations("dr-llm", None), 50);
         assert_eq!(simulations("dr-llm", Some(7)), 7);
+    }
+
+    #[test]
+    fn published_searches_have_no_bound_unless_one_is_given() {
+        let bound = |preset: &str, max_degradation| {
+            let config = SearchConfig {
+                max_degradation,
+                ..config("mcts", preset, None)
+            };
+            config.resolve(12).map(|resolved| resolved.max_degradation)
+        };
+        assert_eq!(
+            bound("default", MaxDegradation::Preset),
+            Ok(Some(MAX_DEGRADATION))
+        );
+        assert_eq!(bound("default", MaxDegradation::Unbounded), Ok(None));
+        assert_eq!(bound("default", MaxDegradation::Nats(0.0)), Ok(Some(0.0)));
+        for (preset, _) in &Preset::ALL[1..] {
+            assert_eq!(bound(preset, MaxDegradation::Preset), Ok(None));
+            assert_eq!(bound(preset, MaxDegradation::Nats(0.2)), Ok(Some(0.2)));
+        }
+        for nats in [-0.1, f64::NAN, f64::INFINITY] {
+            let error = bound("default", MaxDegradation::Nats(nats)).unwrap_err();
+            assert!(
+                error.to_string().contains("option `max-degradation`"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -11,15 +11,15 @@ use crate::chain::{Alpha, Chain, EditSpace, Layer, Step};
 /// The chains an exhaustive search runs.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Listing {
-    /// The identity, then the others, shortest first, of one length in lexicographic order.
+    /// The identity, then the others, shortest first; chains of one length are in lexicographic order.
     pub chains: Arc<[Chain]>,
-    /// What they are all of, for the record.
+    /// Description of the set that the chains make up, for the record of a run.
     pub what: String,
 }
 
-/// The largest complete set of chains the budget allows: all chains up to the model's length where
-/// they fit, otherwise all compositions of as many edits as fit. Refused where not even every
-/// single edit fits.
+/// Lists the largest complete set of chains that the budget allows: all chains up to the model's length or,
+/// if they are too many, all chains of up to as many edits as fit. An error if not even all single edits
+/// fit.
 pub(super) fn list(params: &SearchParams) -> Result<Listing, SearchError> {
     if let Some(chains) = all_chains(params) {
         let mut what = format!("all chains of at most {} layers", params.layers);
@@ -53,8 +53,8 @@ pub(super) fn list(params: &SearchParams) -> Result<Listing, SearchError> {
     })
 }
 
-/// Chains not reached yet, one edit from those of `edge`. From the second edit on it stops as soon
-/// as the budget is passed, which it then is not used for.
+/// Chains that are one edit away from a chain of `edge` and not in `reached`. From the second edit on,
+/// stops as soon as the budget is exceeded, since the caller then discards the result.
 fn edited_once(
     params: &SearchParams,
     edge: &[Chain],
@@ -80,8 +80,9 @@ fn edited_once(
     fresh
 }
 
-/// All chains of `min..=L` layers (and the identity), or `None` where they exceed the budget. With
-/// damping every place is plain or damped: repeats and skips leave damped layers anywhere.
+/// All chains of `min..=L` layers (and the identity), or `None` if they exceed the budget. With damping,
+/// every place occurs both plain and damped, since repeats and skips together can leave a damped layer
+/// anywhere.
 fn all_chains(params: &SearchParams) -> Option<Arc<[Chain]>> {
     let EditSpace {
         damping, lengths, ..
@@ -119,7 +120,7 @@ fn shortest_first(layers: usize, mut chains: BTreeSet<Chain>) -> Arc<[Chain]> {
     std::iter::once(identity).chain(sorted).collect()
 }
 
-/// Asks for the chains of a [`Listing`], the identity first.
+/// The search that evaluates the chains of a [`Listing`], the identity first.
 pub(super) struct Exhaustive {
     chains: Arc<[Chain]>,
     asked: usize,

@@ -1,4 +1,4 @@
-//! The search graph: every chain met so far, once.
+//! The search graph, in which every chain found so far is one node.
 
 use std::collections::HashMap;
 
@@ -11,45 +11,45 @@ use petgraph::{
 use super::proposals::{Order, Walk};
 use crate::chain::{Chain, Edit};
 
-/// What is known of a chain's verdict.
+/// State of a chain's evaluation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Verdict {
-    /// Never asked for.
+    /// Not evaluated yet.
     Unasked,
-    /// Asked, not told.
+    /// Outstanding: being evaluated.
     Pending,
-    /// Told.
+    /// The verdict is known.
     Told {
         /// Whether the answer was right.
         correct: bool,
-        /// Its reward.
+        /// The reward of the chain.
         reward: f64,
     },
 }
 
-/// One chain.
+/// A chain of the search graph, with its statistics.
 #[derive(Debug)]
 pub struct Node {
-    /// What it runs.
+    /// The chain.
     pub chain: Chain,
-    /// Its verdict.
+    /// State of the chain's evaluation.
     pub verdict: Verdict,
     /// Simulations that passed through or ended here.
     pub visits: u32,
-    /// Sum of their rewards.
+    /// Sum of the rewards of these simulations.
     pub total: f64,
-    /// Simulations passing through that are not told yet. They count as visits without reward
-    /// (virtual loss), which sends the next simulation elsewhere.
+    /// Simulations that pass through and whose verdict is outstanding. They count as visits without reward
+    /// (virtual loss), which diverts the next simulation to other nodes.
     pub in_flight: u32,
-    /// Edges between the root and the chain when it was first met.
+    /// Number of edges from the root to the chain when it was first found.
     pub depth: u32,
-    /// The chain it was first made from; `None` for the root.
+    /// The node from which the chain was first made; `None` for the root.
     pub parent: Option<NodeIndex>,
-    /// In what order edits are proposed, from the first proposal on.
+    /// Order in which edits are proposed; `None` before the first proposal.
     pub order: Option<Order>,
-    /// Which edits were proposed already.
+    /// Position in the proposals: the edits before it were proposed already.
     pub walk: Walk,
-    /// Nothing is left to find at or below this chain.
+    /// Whether nothing is left to find at or below this chain.
     pub closed: bool,
 }
 
@@ -78,10 +78,10 @@ impl Node {
     }
 }
 
-/// How one chain becomes another.
+/// The edge from a chain to a chain made from it.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
-    /// The edit; `None` for a jump of several at once.
+    /// The edit; `None` if several layers were deleted at once.
     pub edit: Option<Edit>,
     /// Prior of the edit.
     pub prior: f64,
@@ -91,17 +91,17 @@ pub struct Step {
 #[derive(Debug, Default)]
 pub struct SearchGraph {
     graph: DiGraph<Node, Step>,
-    /// Where each chain is. Looked up, never iterated: its order is not repeatable.
+    /// Node of each chain. Used for look-ups only, since the order of a hash map differs between runs.
     index: HashMap<Chain, NodeIndex>,
 }
 
 impl SearchGraph {
-    /// The node of a chain, if it was met.
+    /// The node of a chain, if the chain was found before.
     pub fn find(&self, chain: &Chain) -> Option<NodeIndex> {
         self.index.get(chain).copied()
     }
 
-    /// Adds a chain that was not met before, as a child of `parent` or as the root.
+    /// Adds a new chain: as a child of the node in `from`, or as the root.
     pub fn add(&mut self, chain: Chain, from: Option<(NodeIndex, Step)>) -> NodeIndex {
         let node = self.graph.add_node(Node {
             chain: chain.clone(),
@@ -122,8 +122,8 @@ impl SearchGraph {
         node
     }
 
-    /// Makes `child` reachable from `parent` too; false where it is already. Edges only lead to
-    /// deeper nodes, so that walks end: a chain no deeper than `parent` is left to its first finder.
+    /// Adds an edge from `parent` to a known `child`; false if no edge was added. Edges only lead to deeper
+    /// nodes, so that walks end: a `child` no deeper than `parent` gets none.
     pub fn link(&mut self, parent: NodeIndex, child: NodeIndex, step: Step) -> bool {
         let fresh = self.graph[child].depth > self.graph[parent].depth
             && self.graph.find_edge(parent, child).is_none();
@@ -133,7 +133,7 @@ impl SearchGraph {
         fresh
     }
 
-    /// The walk by which a chain was first found: root first, itself last.
+    /// The walk by which a chain was first found, from the root to its node.
     pub fn lineage(&self, node: NodeIndex) -> Vec<NodeIndex> {
         let parents = std::iter::successors(Some(node), |&at| self.graph[at].parent);
         let mut path: Vec<NodeIndex> = parents.collect();
@@ -146,19 +146,19 @@ impl SearchGraph {
         &self.graph[node]
     }
 
-    /// A node, to change.
+    /// A node, mutable.
     pub fn node_mut(&mut self, node: NodeIndex) -> &mut Node {
         &mut self.graph[node]
     }
 
-    /// Children with the step to each, last added first: a fixed order.
+    /// Children with the step to each, in a fixed order: last added first.
     pub fn children(&self, node: NodeIndex) -> impl Iterator<Item = (NodeIndex, Step)> {
         self.graph
             .edges_directed(node, Direction::Outgoing)
             .map(|edge| (edge.target(), *edge.weight()))
     }
 
-    /// All nodes, in the order they were met.
+    /// All nodes, in the order they were added.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.graph.node_weights()
     }

@@ -1,17 +1,17 @@
-//! Whether a search searched.
+//! Statistics that show whether a search explored a tree.
 
 use serde::{Deserialize, Serialize};
 
-/// Fewest chains after which the shape of a tree says anything.
+/// Fewest evaluated chains for which the shape of the tree is diagnosed.
 const ENOUGH_CHAINS: usize = 10;
 
-/// What a search did, for the record of its sample. Two of the three public implementations
-/// degenerate without anyone noticing; these numbers make it visible.
+/// Statistics of a search, stored with its sample. Two of the three public implementations degenerate
+/// unnoticed; these numbers make it visible.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Health {
-    /// Iterations so far, the identity's included.
+    /// Simulations so far, including the one of the identity.
     pub simulations: usize,
-    /// Different chains told.
+    /// Different chains whose verdict is known.
     pub distinct_chains: usize,
     /// Simulations that ended on a known chain and cost nothing.
     pub re_asked: usize,
@@ -25,12 +25,12 @@ pub struct Health {
     pub tree_policy_share: f64,
     /// Whether every chain in reach was evaluated before the budget was used.
     pub exhausted: bool,
-    /// Why this was not a tree search, if it was not: said loudly in summaries.
+    /// Why this was not a tree search, if it was not; shown prominently in summaries.
     pub degenerate: Option<String>,
 }
 
 impl Health {
-    /// Of a search that grows no tree and has been told of so many different chains.
+    /// Statistics of a search without a tree, after verdicts on `chains` different chains.
     pub fn without_tree(chains: usize) -> Self {
         Self {
             simulations: chains,
@@ -45,8 +45,8 @@ impl Health {
         }
     }
 
-    /// Says whether a tree of these numbers degenerated: it never left the root's children, or it
-    /// is a single line.
+    /// Fills in [`degenerate`](Self::degenerate): a tree is degenerate if it has no chain below the root's
+    /// children, or if it is almost a single line.
     pub(super) fn diagnose(mut self) -> Self {
         self.degenerate = if self.exhausted || self.distinct_chains < ENOUGH_CHAINS {
             None

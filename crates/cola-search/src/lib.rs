@@ -1,20 +1,27 @@
-//! Chains of layers, and the strategies that search for the shortest one that answers a sample right.
+//! Chains of layers, and strategies that search for the shortest chain that answers a sample right.
 //!
-//! The crate holds no tensors, threads or clocks. A [`Strategy`] *asks* for chains and is *told* verdicts; who runs the
-//! chains, on what, and how many samples at a time is not its business. The same seed and the same verdicts give the same
-//! questions. So a search can be tested, and a strategy of one's own written, without a model.
+//! The crate holds no tensors, threads or clocks. A [`Strategy`] returns the chains to evaluate
+//! ([`ask`](Strategy::ask)) and receives the verdicts on them ([`tell`](Strategy::tell)); its caller
+//! decides who runs the chains, on what, and how many samples at a time. The same seed and the same
+//! verdicts give the same sequence of chains. So a search can be tested, and a new strategy written,
+//! without a model.
 //!
 //! # Words
 //!
-//! * **chain**: the layers to run, in order ([`chain::Chain`]); `0-7` is the identity of a model of eight layers.
-//! * **node**: one chain. However many edits lead to it, it is one node (`graph.rs`).
+//! * **chain**: the layers to run, in order ([`chain::Chain`]); `0-7` is the identity of a model of eight
+//!   layers.
+//! * **right**: a chain is right if the sample's answer is right with it, and wrong otherwise: its
+//!   *verdict*.
+//! * **outstanding**: a chain that [`ask`](Strategy::ask) returned, and whose verdict is not known yet.
+//! * **node**: one chain in the search graph, however many edits lead to it (`graph.rs`).
 //! * **edge**: one legal [`Edit`](crate::chain::Edit) from a chain to another.
 //! * **root**: the identity, always evaluated first; its verdict is the baseline.
 //! * **simulation**: one iteration: walk from the root along edges (*selection*), add a chain
 //!   (*expansion*), evaluate it, add its reward to every node of the walk (*back-propagation*).
-//!   A walk that ends on a chain with a known verdict is *re-asked*: it costs no evaluation.
-//! * **prior**: how promising an edit looks before anything is known (`proposals.rs`).
-//! * **proven**: a right chain of which every single deletion is known to be wrong (`shrink.rs`).
+//!   If the walk ends on a chain with a known verdict, that verdict is used again (*re-asked*), which
+//!   costs no evaluation.
+//! * **prior**: how promising an edit looks before any verdict on it is known (`proposals.rs`).
+//! * **proven**: a right chain from which every single deletion is known to be wrong (`shrink.rs`).
 //!
 //! ```text
 //!                         0-7                     the root: wrong
@@ -28,26 +35,25 @@
 //!        (0-4,6-7)x3   0-2,4,6-7    (0-2,4-7)x3   depth 2; found twice, one node
 //!              |           |
 //!              |           |  repeat all
-//!              |       (0-2,4,6-7)x3              depth 3: right. It holds the order that was
-//!              :           |                      needed, among much else
-//!                          |  shrink: leave out halves, quarters, .. single layers
+//!              |       (0-2,4,6-7)x3              depth 3: right. It contains the order that is
+//!              :           |                      needed, and many layers that are not
+//!                          |  shrink: delete halves, quarters, .. single layers
 //!                          |
 //!                         2,2,1                   proven: no single deletion is right
 //! ```
 //!
 //! # Two kinds of simulation
 //!
-//! `default` mixes *exploring* (the tree policy, `select.rs`) with *shrinking* (deletions around
-//! the shortest right chain). Nothing right is known: all simulations explore. A right chain is
-//! known: seven of eight shrink it until it is proven, then every other one looks for a shorter
-//! chain among near relatives of the best. With damping ([`SearchConfig::damping`]) it tries every
-//! repeat damped too. The presets that reproduce published rules only explore;
-//! what each of them does, and where it had to deviate from what was published, is written at
-//! [`SearchParams::preset`].
+//! The preset `default` mixes *exploring* (the tree policy, `select.rs`) with *shrinking* (deletions from
+//! the shortest right chain). While no right chain is known, all simulations explore. Once one is known,
+//! seven of eight simulations shrink it until it is proven; after that, every second one deletes random
+//! layers from the shortest right chains. With damping ([`SearchConfig::damping`]), every repeat is also
+//! tried damped. The presets that reproduce published searches only explore; [`SearchParams::preset`] says
+//! how they deviate from the publications.
 //!
 //! # Example
 //!
-//! A model of eight layers that answers right when layer 5 is left out, searched by the tree:
+//! A tree search on a model of eight layers that answers right if layer 5 is left out:
 //!
 //! ```
 //! use cola_search::{Ask, Feedback, SearchConfig, chain::Chain};
@@ -57,7 +63,7 @@
 //! let mut shortest: Option<Chain> = None;
 //! while let Ask::Evaluate(chain) = search.ask() {
 //!     let correct = !chain.layers().contains(&5);
-//!     search.tell(&chain, Feedback { correct, margin: None });
+//!     search.tell(&chain, Feedback::new(correct, None));
 //!     if correct && shortest.as_ref().is_none_or(|best| chain.len() < best.len()) {
 //!         shortest = Some(chain);
 //!     }
@@ -86,54 +92,74 @@ mod planted;
 #[cfg(test)]
 mod tests;
 
-pub use config::{ResolvedSearch, Score, SearchConfig, SearchError, StrategyKind};
+pub use config::{
+    MAX_DEGRADATION, MaxDegradation, ResolvedSearch, Score, SearchConfig, SearchError, StrategyKind,
+};
 pub use health::Health;
 pub use params::{Growth, Preset, SearchParams, VisitTotal};
 pub use seed::seed_for;
 
 use crate::chain::Chain;
 
-/// What a strategy wants next.
+/// The next step of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// Run this chain, then [`tell`](Strategy::tell).
+    /// Run this chain, then pass its verdict to [`tell`](Strategy::tell).
     Evaluate(Chain),
-    /// Nothing can be asked before an outstanding chain is told.
+    /// There is no chain to run before the verdict on an outstanding chain is known.
     Wait,
-    /// The search is over; nothing is outstanding.
+    /// The search is over, and no chain is outstanding.
     Done,
 }
 
 /// The verdict on one chain.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Feedback {
-    /// Whether the answer was right.
+    /// Whether the answer was right, and the chain's degradation within the bound of the run.
     pub correct: bool,
-    /// Log-probability (nats) of the right answer minus that of the best other one. `None` or not
-    /// finite where there is none: the search then goes by the verdict alone.
+    /// Log-probability (nats) of the right answer minus that of the best wrong one. For a chain beyond the
+    /// bound on degradation it is at most 0, reduced by the nats a token beyond the bound. If it is `None`
+    /// or not finite, the search uses `correct` alone.
     pub margin: Option<f64>,
+    /// How much worse than the unmodified model the chain predicts the prompt's tokens, in nats a token;
+    /// `None` if it was not measured.
+    pub degradation: Option<f64>,
+}
+
+impl Feedback {
+    /// A verdict without a degradation.
+    pub fn new(correct: bool, margin: Option<f64>) -> Self {
+        Self {
+            correct,
+            margin,
+            degradation: None,
+        }
+    }
 }
 
 /// A search over chains for one sample.
 ///
-/// Several chains may be outstanding: ask again before telling. With one outstanding chain at a
-/// time the sequence of questions is a function of the seed and the verdicts.
+/// Several chains may be outstanding: `ask` may be called again before `tell`. With one outstanding chain
+/// at a time, the sequence of chains is a function of the seed and the verdicts.
 pub trait Strategy: Send {
-    /// The next chain to run. Never one that was asked before.
+    /// The next chain to run. No chain is returned twice.
     fn ask(&mut self) -> Ask;
 
-    /// The verdict on an outstanding chain. A chain that is not outstanding is ignored.
+    /// Receives the verdict on an outstanding chain; ignores any other chain.
     fn tell(&mut self, chain: &Chain, feedback: Feedback);
 
-    /// How the search is going.
+    /// Statistics of the search so far.
     fn health(&self) -> Health;
 }
 
-/// Makes the search of every sample: what a run is given, so that anybody's strategy can be run.
+/// Builds the search of each sample. A run takes a factory, so that strategies from outside this crate can
+/// be run too.
 pub trait StrategyFactory: Send + Sync {
-    /// The search of one sample. `seed` comes from [`seed_for`]: the same seed must give the same search.
+    /// Builds the search of one sample. `seed` comes from [`seed_for`]: the same seed must give the same
+    /// search.
     fn build(&self, seed: u64) -> Box<dyn Strategy>;
 
-    /// Everything that decides which chains are asked for, but the seed. A run that is continued must find the same.
+    /// Everything, except the seed, that decides which chains are evaluated. A run can be continued only
+    /// with the same value.
     fn describe(&self) -> serde_json::Value;
 }

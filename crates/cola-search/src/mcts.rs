@@ -1,9 +1,9 @@
-//! Monte Carlo graph search over chains: one engine for every preset.
+//! Monte Carlo graph search over chains: one implementation for all presets.
 //!
-//! An iteration:
-//! 1. *Shrink*, when it is its turn: a deletion around the shortest right chain ([`super::shrink`]).
+//! One simulation:
+//! 1. *Shrink*, if a local simulation is due: delete layers from a short right chain ([`super::shrink`]).
 //! 2. Otherwise *walk* from the root to a chain ([`super::select`]).
-//! 3. *Ask* for its verdict, unless it is known.
+//! 3. *Ask* for the chain's verdict, unless it is known.
 //! 4. *Back-propagate* its reward to every node of the walk.
 
 use std::{collections::HashMap, sync::Arc};
@@ -22,10 +22,10 @@ use super::{
 };
 use crate::chain::Chain;
 
-/// Walks onto outstanding chains before `ask` says wait.
+/// Number of walks that end on outstanding chains before `ask` returns [`Ask::Wait`].
 const TRIES: usize = 16;
 
-/// How much longer than the shortest right chain another may be to be searched near.
+/// Most layers by which a right chain may exceed the shortest one to be a start for [`Mcts::nearby`].
 const NEAR: usize = 3;
 
 /// The search of one sample.
@@ -34,19 +34,19 @@ pub(super) struct Mcts {
     pub(super) graph: SearchGraph,
     pub(super) root: NodeIndex,
     pub(super) rng: ChaCha8Rng,
-    /// Edits that fit a chain, by (its length, whether it is the root, their order).
+    /// Edits that fit a chain, by its length, whether it is the root, and the order of the edits.
     pub(super) proposals: HashMap<(usize, bool, Order), Arc<Proposals>>,
-    /// Selections made by score, and at random.
+    /// Number of selections by score, and at random.
     pub(super) policy_choices: u64,
     pub(super) random_choices: u64,
     /// Walks whose last chain is outstanding.
     pending: Vec<Vec<NodeIndex>>,
-    /// Right chains, in the order they were told.
+    /// Right chains, in the order of their verdicts.
     right: Vec<NodeIndex>,
     shrinker: Option<Shrinker>,
-    /// Grows by the share of local simulations; one is due whenever it reaches 1.
+    /// Each step adds the share of local simulations; when the sum reaches 1, a local simulation is due.
     local_credit: f64,
-    /// Simulations begun, and those of them on known chains.
+    /// Number of simulations begun, and of those that ended on a chain with a known verdict.
     begun: usize,
     re_asked: usize,
     stopped: bool,
@@ -78,7 +78,7 @@ impl Mcts {
         self.stopped || self.begun >= self.params.simulations || self.graph.node(self.root).closed
     }
 
-    /// Begins a simulation that ends on a chain to evaluate.
+    /// Begins a simulation whose walk is `path`: its last chain is to be evaluated.
     fn evaluate(&mut self, path: Vec<NodeIndex>) -> Ask {
         self.begun += 1;
         for &node in &path {
@@ -98,7 +98,7 @@ impl Mcts {
         }
     }
 
-    /// The walk of a simulation near the shortest right chain, when one is due.
+    /// The walk of a local simulation, which starts from a short right chain, if one is due.
     fn local(&mut self) -> Option<Vec<NodeIndex>> {
         let proven = self.shrinker.as_ref()?.proven();
         self.local_credit += match proven {
@@ -112,7 +112,7 @@ impl Mcts {
         self.shrink().or_else(|| self.nearby())
     }
 
-    /// The next deletion around the shortest right chain.
+    /// The walk to the next deletion from the shortest right chain.
     fn shrink(&mut self) -> Option<Vec<NodeIndex>> {
         let graph = &self.graph;
         let deletion = self.shrinker.as_mut()?.next(|chain| {
@@ -131,8 +131,8 @@ impl Mcts {
         Some(self.jump(from, deletion.chain, step))
     }
 
-    /// Picks a right chain at most `NEAR` layers longer than the best one and deletes enough random layers that the result
-    /// would be a new best.
+    /// Picks a right chain at most `NEAR` layers longer than the best one and deletes enough random layers
+    /// that the result would be a new best.
     fn nearby(&mut self) -> Option<Vec<NodeIndex>> {
         let best = self.shrinker.as_ref()?.target().len();
         let near: Vec<NodeIndex> = self
@@ -163,7 +163,7 @@ impl Mcts {
         None
     }
 
-    /// The walk to a chain made from a known one.
+    /// The walk to a chain that was made from the chain of node `from`.
     fn jump(&mut self, from: NodeIndex, chain: Chain, step: Step) -> Vec<NodeIndex> {
         let child = match self.graph.find(&chain) {
             Some(child) => child,
@@ -172,7 +172,7 @@ impl Mcts {
         self.graph.lineage(child)
     }
 
-    /// Draws conclusions from a right chain.
+    /// Records a right chain: may stop the search, and passes the chain to the shrinker.
     fn learn_right(&mut self, leaf: NodeIndex) {
         self.right.push(leaf);
         let chain = self.graph.node(leaf).chain.clone();

@@ -1,4 +1,4 @@
-//! Every number of a search, and the presets.
+//! The parameters of a search, and the presets.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,20 +31,21 @@ impl Preset {
     ];
 }
 
-/// How a node gets children, and with it how selection scores them.
+/// When a node gets children, and how selection scores them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Growth {
     /// PUCT: the best edit not proposed yet competes with the children by its prior, while there
     /// are fewer children than the widening limit.
     Prior,
-    /// One more random edit while there are fewer children than the widening limit; scored by UCB.
+    /// A random edit is added while there are fewer children than the widening limit; children are scored
+    /// by UCB.
     Widening,
-    /// All children at once when a node is first expanded; scored by UCB, unvisited ones last.
+    /// All children are added when a node is first expanded; they are scored by UCB, unvisited ones last.
     AllAtOnce,
 }
 
-/// The `V` of the UCB rule.
+/// The visit count that is the `V` of the UCB rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VisitTotal {
@@ -54,12 +55,12 @@ pub enum VisitTotal {
     Parent,
 }
 
-/// Every number of a search, resolved for a model. Recorded in the run's manifest.
+/// All parameters of a search, resolved for a model. Recorded in the run's manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchParams {
     /// Layers `L` of the model.
     pub layers: usize,
-    /// Iterations a sample, the identity's evaluation included.
+    /// Simulations per sample, including the evaluation of the identity.
     pub simulations: usize,
     /// Legal edits of the identity.
     pub root_edits: EditSpace,
@@ -81,21 +82,22 @@ pub struct SearchParams {
     pub widening_factor: f64,
     /// Exponent of the widening limit.
     pub widening_exponent: f64,
-    /// Whether a chain found twice is a child of both finders, or of the first only.
+    /// Whether a chain that was found from two nodes is a child of both, or of the first only.
     pub shared_nodes: bool,
-    /// Whether the reward grows as a right chain gets shorter and as a wrong one comes closer;
-    /// otherwise 1 for right, 0 for wrong.
+    /// Whether the reward is larger for a shorter right chain, and for a wrong chain with a margin closer
+    /// to zero; otherwise it is 1 for right and 0 for wrong.
     pub shaped_reward: bool,
-    /// Whether that reward leaves margins out of account, so that all wrong chains are equally
-    /// wrong (`--score verdict`).
+    /// Whether the shaped reward ignores margins, so that all wrong chains have the same reward
+    /// (`--score verdict`).
     #[serde(default, skip_serializing_if = "is_false")]
     pub verdict_only: bool,
-    /// Whether to stop at the first right chain of a wrong sample, or the first shorter right
-    /// chain of a right one.
+    /// Whether to stop at the first right chain or, if the unmodified model is right, at the first right
+    /// chain that is shorter.
     pub stop_early: bool,
     /// Share of the simulations that shrink the shortest right chain, until it is proven.
     pub shrink_share: f64,
-    /// Share of the simulations near the shortest right chains, after that one is proven.
+    /// Share of the simulations that delete random layers from the shortest right chains, once the shortest
+    /// is proven.
     pub nearby_share: f64,
     /// Most edits in a chain of the `random` strategy.
     pub random_edits: usize,
@@ -108,18 +110,19 @@ fn is_false(value: &bool) -> bool {
 impl SearchParams {
     /// The parameters of a preset for a model of `layers` layers.
     ///
-    /// Where a preset deviates from what was published:
-    /// - `cola-paper`: `c` and the lengths are not published: sqrt 2 and `[L/2, 1.25 L]`. Nothing
-    ///   is said of when a node gets another child; with all at once, hundreds of root edits would
-    ///   use up 200 simulations at depth 1, so nodes widen as in `re-polar`.
-    /// - `polar-release`: nothing; lengths of models it has no table for are `[2/3 L, 7/6 L]`. It
-    ///   visits few of the root's edits, by its own rule: see [`Health`](super::Health).
-    /// - `dr-llm`: its loop gives no node a second child and walks one line of 30 to 50 edits;
-    ///   here nodes widen as in `re-polar`. Edits that change nothing are left out.
-    /// - `re-polar`: the number of simulations, `p` and the lengths are not published: those of
-    ///   `cola-paper`. Two edit sets that give the same chain are one node.
+    /// Deviations of the presets from the publications:
+    /// - `cola-paper`: `c` and the lengths are not published; sqrt 2 and `[L/2, 1.25 L]` are used. When a
+    ///   node gets another child is not published either. With all children at once, hundreds of root
+    ///   edits would use up 200 simulations at depth 1, so nodes widen as in `re-polar`.
+    /// - `polar-release`: none. The lengths of models that are not in its table are `[2/3 L, 7/6 L]`. By
+    ///   its own rule it visits few of the root's edits: see [`Health`](super::Health).
+    /// - `dr-llm`: its loop gives no node a second child and walks one line of 30 to 50 edits; here nodes
+    ///   widen as in `re-polar`. Edits that change nothing are left out.
+    /// - `re-polar`: the number of simulations, `p` and the lengths are not published; those of
+    ///   `cola-paper` are used. Two edit sets that give the same chain are one node.
     ///
-    /// All: a chain is evaluated once, and the identity's evaluation is the first simulation.
+    /// In all presets a chain is evaluated only once, and the evaluation of the identity is the first
+    /// simulation.
     pub fn preset(preset: Preset, layers: usize) -> Self {
         match preset {
             Preset::Default => Self::own(layers),
@@ -136,11 +139,11 @@ impl SearchParams {
         }
     }
 
-    /// `default`. Blocks reach half the model (a stretch that needs a second pass is rarely one
-    /// layer), at least 8 layers. Chains have at most `L + max(16, L/2)` layers: half the model
-    /// may run again, and the whole of a model of 8 layers twice more. No chain is too short: the
-    /// shortest right one is what is looked for, and the controls, not a bound, say how much of it
-    /// is luck.
+    /// The parameters of `default`. Blocks have up to half of the model's layers, and up to 8 in small
+    /// models, since a stretch that needs a second pass is rarely a single layer. Chains have at most
+    /// `L + max(16, L/2)` layers: half the model may run again, or all of a model of 8 layers two more
+    /// times. No right chain is too short: the search looks for the shortest one, and the controls of a
+    /// run, not a bound, show how often a short chain is right by luck.
     fn own(layers: usize) -> Self {
         let block = (layers / 2).max(8);
         let edits = EditSpace {
@@ -172,7 +175,7 @@ impl SearchParams {
         }
     }
 
-    /// The rule of the CoLa paper, which the others vary.
+    /// The parameters of the CoLa paper. The other presets are variations of them.
     fn published(layers: usize) -> Self {
         let edits = EditSpace {
             skip_block: 4,
@@ -262,7 +265,7 @@ impl SearchParams {
         }
     }
 
-    /// Whether the model is so small that the pairs of single skips take a quarter of the budget.
+    /// Whether the model is so small that all pairs of single skips take at most a quarter of the budget.
     pub(super) fn covers_pairs(&self) -> bool {
         2 * self.layers * (self.layers - 1) <= self.simulations
     }

@@ -1,12 +1,12 @@
-//! Planted cases: small models whose right answers follow rules, for tests without a model.
+//! Planted cases: small simulated models with known rules for which chains are right, for tests without a
+//! model.
 //!
-//! A case has 5 to 8 layers, 2 to 5 of which are needed, in order. On top, each with probability
-//! one half, independently: one or two other layers are harmful (a chain with one is wrong); one
-//! needed layer is needed twice; two neighbours among the needed ones are needed the other way
-//! round. So the identity is right in one case of eight, and in one of eight it has three faults
-//! that must all be repaired before any verdict changes. A damped layer counts as a plain one. The
-//! search is told the bare verdict,
-//! unless a test says otherwise.
+//! A case has 5 to 8 layers, 2 to 5 of which are needed, in order. In addition, each with probability one
+//! half and independently: one or two other layers are harmful (a chain with one of them is wrong); one
+//! needed layer is needed twice; two neighbouring needed layers are needed in reverse order. So the
+//! identity is right in one case of eight, and in one of eight it has three faults that must all be
+//! repaired before any verdict changes. A damped layer counts as a plain one. The search gets verdicts
+//! without margins, unless a test says otherwise.
 
 use rand::{RngExt, SeedableRng, seq::index};
 use rand_chacha::ChaCha8Rng;
@@ -19,16 +19,16 @@ use crate::{Ask, Feedback, Strategy};
 pub struct Planted {
     /// Layers of the model.
     pub layers: usize,
-    /// Layers that must run in this order, others between them or not.
+    /// Layers that must run in this order; other layers may run between them.
     pub needed: Vec<Layer>,
     /// Layers that must not run.
     pub harmful: Vec<Layer>,
-    /// Whether the needed layers may run at no other time: the harder reading of the rules.
+    /// Whether a needed layer that also runs at another position is a fault. This makes the rules harder.
     pub strict: bool,
 }
 
 impl Planted {
-    /// Draws a case.
+    /// Draws a random case.
     pub fn draw(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let layers = rng.random_range(5..=8);
@@ -65,7 +65,8 @@ impl Planted {
         self.faults(chain) == 0
     }
 
-    /// Harmful layers that run, and needed ones that are missing in their order.
+    /// Number of faults: harmful layers that run, needed layers that are missing in their order, and, if
+    /// the case is strict, needed layers at other positions.
     pub fn faults(&self, chain: &[Layer]) -> usize {
         let harm = self
             .harmful
@@ -84,8 +85,8 @@ impl Planted {
         harm + misplaced + missing.count()
     }
 
-    /// Length of the shortest right chain, by trying all chains, shortest first: it shares nothing
-    /// with the searches.
+    /// Length of the shortest right chain, found by trying all chains, shortest first. Shares no code with
+    /// the searches.
     pub fn shortest(&self) -> usize {
         let mut chains: Vec<Vec<Layer>> = vec![Vec::new()];
         loop {
@@ -101,17 +102,15 @@ impl Planted {
         }
     }
 
-    /// The verdict as a search is told it; with `margins`, one nat away for every fault.
+    /// The verdict for a search. With `margins`, a wrong chain has a margin of minus one nat for every
+    /// fault.
     pub fn feedback(&self, chain: &Chain, margins: bool) -> Feedback {
         let faults = self.faults(chain.layers());
         let margin = if faults == 0 { 1.0 } else { -(faults as f64) };
-        Feedback {
-            correct: faults == 0,
-            margin: margins.then_some(margin),
-        }
+        Feedback::new(faults == 0, margins.then_some(margin))
     }
 
-    /// Runs a search to its end; length of the shortest right chain it asked for.
+    /// Runs a search to its end, and returns the length of the shortest right chain that it evaluated.
     pub fn run(&self, search: &mut dyn Strategy, margins: bool) -> Option<usize> {
         let mut shortest = None;
         while let Ask::Evaluate(chain) = search.ask() {

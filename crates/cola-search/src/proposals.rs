@@ -1,39 +1,40 @@
-//! Which edit of a chain to propose next.
+//! The order in which the edits of a chain are proposed.
 //!
-//! The edits that fit a chain depend on its length alone, so they are listed and sorted once a
-//! length and shared by all its nodes; a node only remembers how far it walked ([`Walk`]). Edits
-//! of one weight form a group, which every node walks in its own pseudo-random order: a random
-//! start and a stride coprime to the group's size visit each edit once.
+//! The edits that fit a chain depend on its length alone, so they are listed and sorted once for each
+//! length and shared by all nodes of that length; a node only stores its position in the list ([`Walk`]).
+//! Edits of the same weight form a group. Every node goes through a group in its own pseudo-random order: a
+//! random start and a stride coprime to the group's size visit each edit once.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use crate::chain::{Edit, EditSpace};
 
-/// Chains up to this length are proposed every edit by `default`; longer ones only those on a coarse
-/// grid, whose compositions reach the rest.
+/// Longest chain for which `default` proposes every edit. Longer chains get only edits on a coarse grid,
+/// whose combinations reach all other edits.
 const ALL_EDITS_UP_TO: usize = 16;
 
-/// Kinds of edits that share a mass, in the columns of [`Order::masses`]. A damped repeat is of the
-/// kind of the plain one, and as likely: damping takes nothing from the skips and swaps.
+/// Number of classes of edits. Each class has a total prior: a column of [`Order::masses`]. A damped repeat
+/// is in the class of the plain one with the same weight, so that damping does not lower the priors of
+/// skips and swaps.
 const CLASSES: usize = 7;
 
 /// How edits are weighted against each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// All alike: the published presets.
+    /// All edits equally, as in the published presets.
     Even,
-    /// `default`, below a wrong chain of a model so small that the budget covers combinations:
-    /// every pair of single skips, alone and under a repeat of everything.
+    /// `default`, for a wrong chain of a model so small that the budget covers combinations of edits: every
+    /// pair of single skips, alone and together with a repeat of the whole chain.
     Cover,
-    /// `default`, below a wrong chain: the smallest edits of every kind alike, larger ones later.
+    /// `default`, for a wrong chain: the smallest edits of all kinds equally, larger ones later.
     Repair,
-    /// `default`, below a right chain: mostly skips.
+    /// `default`, for a right chain: mostly skips.
     Shorten,
 }
 
 impl Order {
-    /// Share of each class, up to a common factor.
+    /// Total prior of each class, up to a common factor.
     fn masses(self) -> [f64; CLASSES] {
         match self {
             //               skip 1, skip block, repeat all, repeat 1, repeat block, swap 1 1, swap
@@ -50,8 +51,9 @@ impl Order {
             _ if self == Order::Repair => (0, small_first(edit)),
             Edit::Skip { len: 1, .. } => (0, 1.0),
             Edit::Skip { len, .. } => (1, 1.0 / len as f64),
-            // Three passes hold every order of two layers and either of them twice over; whatever
-            // needs layers again or the other way round is in there, and shrinking finds it.
+            // Three passes contain any two layers in both orders, and each of them twice. If an answer
+            // needs a repeat or another order, a right chain is likely contained in them, and shrinking
+            // finds it.
             Edit::Repeat { len, extra, .. } | Edit::DampedRepeat { len, extra, .. } if len == n => {
                 (2, if extra == 2 { 1.0 } else { 0.1 / extra as f64 })
             }
@@ -74,7 +76,7 @@ impl Order {
     }
 }
 
-/// The edits that fit chains of one length, likely ones first.
+/// The edits that fit chains of one length, the most likely ones first.
 #[derive(Debug)]
 pub struct Proposals {
     groups: Vec<Group>,
@@ -118,7 +120,8 @@ impl Proposals {
     }
 }
 
-/// Weight of an edit by its size: the smallest of each kind alike, so that a walk mixes them.
+/// Weight of an edit by its size. The smallest edits of all kinds have the same weight, so that a walk
+/// mixes them.
 fn small_first(edit: Edit) -> f64 {
     match edit {
         Edit::Skip { len: 1 | 2, .. } => 6.0,
@@ -143,7 +146,8 @@ fn small_first(edit: Edit) -> f64 {
     }
 }
 
-/// Whether an edit is one of the coarse grid: blocks of 1, 2, 4, 8, .. layers at every half block.
+/// Whether an edit is on the coarse grid: blocks of 1, 2, 4, 8, ... layers, starting at multiples of half a
+/// block.
 fn on_grid(edit: Edit) -> bool {
     let block =
         |start: usize, len: usize| len.is_power_of_two() && start.is_multiple_of(len.div_ceil(2));
@@ -159,7 +163,7 @@ fn on_grid(edit: Edit) -> bool {
     }
 }
 
-/// How far a node walked through its proposals.
+/// Position of a node in its proposals.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Walk {
     group: u32,

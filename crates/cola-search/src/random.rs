@@ -1,4 +1,4 @@
-//! Random chains, without a tree: what a search must beat at the same budget.
+//! Random chains, without a tree: the baseline that a search must beat with the same budget.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{Ask, Feedback, Health, SearchParams, Strategy};
 use crate::chain::Chain;
 
-/// Draws that give a known chain, one after the other, before the space counts as exhausted.
+/// Number of consecutive draws of known chains after which the space counts as exhausted.
 const TRIES: usize = 1000;
 
 /// Compositions of one to `random_edits` random edits of the identity, each chain once.
@@ -17,11 +17,11 @@ pub(super) struct RandomChains {
     rng: ChaCha8Rng,
     seen: HashSet<Chain>,
     outstanding: Vec<Chain>,
-    /// Edits of each told or outstanding chain: their number, sum and maximum.
+    /// Number of chains returned by `ask`, and the sum and maximum of their numbers of edits.
     chains: usize,
     edits: usize,
     most_edits: usize,
-    /// Chains of one edit.
+    /// Number of chains of one edit.
     single: usize,
     exhausted: bool,
 }
@@ -51,7 +51,8 @@ impl RandomChains {
         Ask::Evaluate(chain)
     }
 
-    /// A random chain and how many edits it took; fewer than drawn where no edit was legal.
+    /// Draws a random chain, and returns it with its number of edits. There are fewer edits than drawn if
+    /// no further edit was legal.
     fn draw(&mut self) -> (Chain, usize) {
         let mut chain = Chain::identity(self.params.layers);
         let wanted = self.rng.random_range(1..=self.params.random_edits.max(1));

@@ -1,29 +1,28 @@
-//! From a verdict to a number the tree can average.
+//! Rewards: the numbers that the tree averages, computed from verdicts.
 
 use super::Feedback;
 
-/// Steps of a reward in the wrong region. Margins of one chain differ by 1e-6 between devices and
-/// batches; rounded, they cannot lead two runs of one search apart.
+/// Rewards of wrong chains are multiples of 1/`STEPS`. The margin of a chain differs by about 1e-6 between
+/// devices and batches; without rounding, such differences could make two runs of a search diverge.
 const STEPS: f64 = 64.0;
 
-/// Largest reward of a wrong chain, below the least of a right one.
+/// Largest reward of a wrong chain, below the smallest of a right one.
 const WRONG_MOST: f64 = 0.4375;
 
-/// The published reward: 1 for a right answer.
+/// The published reward: 1 for a right answer, 0 for a wrong one.
 pub fn bare(feedback: Feedback) -> f64 {
     f64::from(u8::from(feedback.correct))
 }
 
-/// The reward of `default`, in [0, 1]. Right: 1/2 and more, the shorter the more; wrong: under 1/2,
-/// the closer the margin to zero the more, 0 without a finite margin. Length never outweighs the
-/// answer.
+/// The reward of `default`, in [0, 1]. A right chain gets at least 1/2, and more the shorter it is. A wrong
+/// chain gets less than 1/2: more the closer its margin is to zero, and 0 without a finite margin. So no
+/// wrong chain gets more than a right one, whatever their lengths.
 pub fn shaped(feedback: Feedback, len: usize, longest: usize) -> f64 {
     if feedback.correct {
         return 1.0 - 0.5 * len as f64 / longest.max(len).max(1) as f64;
     }
     let margin = feedback.margin.filter(|margin| margin.is_finite());
-    // A wrong chain may come with a margin above zero (the answer was cut off, say): no more than
-    // the nearest miss.
+    // A wrong chain may have a margin above zero, for example if its answer was cut off. It counts as zero.
     let closeness = margin.map_or(0.0, |margin| 1.0 / (1.0 - margin.min(0.0)));
     (closeness * WRONG_MOST * STEPS).round() / STEPS
 }
@@ -33,10 +32,7 @@ mod tests {
     use super::*;
 
     fn told(correct: bool, margin: impl Into<Option<f64>>) -> Feedback {
-        Feedback {
-            correct,
-            margin: margin.into(),
-        }
+        Feedback::new(correct, margin.into())
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The numbers selection compares. Pure functions, so that published rules can be checked by hand.
+//! The scores that selection compares. They are pure functions, so that published rules can be checked by
+//! hand.
 
 /// The published rule of CoLa and its successors (arXiv 2507.07996, section 3):
 /// `Q/v + c sqrt(ln V / v) - lambda |P| / L`.
@@ -22,14 +23,14 @@ impl PathUcb {
     }
 }
 
-/// Predictor + UCB (Rosin 2011, in the form of AlphaZero): a chain's mean reward plus an urge to
-/// try it that follows its prior and fades with its visits.
+/// Predictor + UCB (Rosin 2011, in the form of AlphaZero): a chain's mean reward plus an exploration term
+/// that is proportional to its prior and decreases with its visits.
 pub fn puct(mean: f64, prior: f64, exploration: f64, parent_visits: f64, visits: f64) -> f64 {
     mean + exploration * prior * parent_visits.sqrt() / (1.0 + visits)
 }
 
-/// Children a node may have after `visits`: `ceil(factor * visits^exponent)` (progressive
-/// widening, Coulom 2007).
+/// Most children of a node after `visits` visits: `ceil(factor * visits^exponent)` (progressive widening,
+/// Coulom 2007).
 pub fn widening_limit(factor: f64, exponent: f64, visits: f64) -> usize {
     (factor * visits.powf(exponent)).ceil() as usize
 }

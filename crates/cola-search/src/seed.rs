@@ -1,4 +1,4 @@
-//! One seed a sample.
+//! The seed of each sample's search.
 
 /// Seed of the search of one sample: a function of the run's seed, the task and the sample's id,
 /// so that it does not depend on which other samples run or in which order.

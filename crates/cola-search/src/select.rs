@@ -13,13 +13,13 @@ use super::{
     score::{PathUcb, puct, widening_limit},
 };
 
-/// Where a walk ended.
+/// State of the chain that a walk ends on.
 pub(super) enum Leaf {
-    /// On a chain not asked for yet.
+    /// Not evaluated yet.
     Fresh,
-    /// On a chain whose verdict is known: the simulation costs nothing.
+    /// The verdict is known: the simulation costs no evaluation.
     Known,
-    /// On a chain that is outstanding.
+    /// The evaluation is outstanding.
     Outstanding,
 }
 
@@ -36,7 +36,7 @@ impl Mcts {
                 break;
             }
             let Some(child) = self.select(at) else {
-                // No edit and no child left: nothing below is unknown.
+                // No edit and no open child is left, so there is nothing to find below.
                 self.close(at);
                 break;
             };
@@ -54,7 +54,7 @@ impl Mcts {
         (path, leaf)
     }
 
-    /// Whether a node should get a new child rather than pass the simulation on.
+    /// Whether a node should get a new child, instead of passing the simulation on to a child it has.
     fn wants_child(&mut self, at: NodeIndex) -> bool {
         let proposals = self.proposals(at);
         let node = self.graph.node(at);
@@ -72,7 +72,7 @@ impl Mcts {
         if self.params.growth == Growth::Widening {
             return true;
         }
-        // A chain not made yet is worth half its parent, whose edits mostly break it.
+        // The expected reward of a new child is half of its parent's, since most edits break a chain.
         let hope = match node.verdict {
             Verdict::Told { reward, .. } => reward / 2.0,
             _ => 0.0,
@@ -82,7 +82,8 @@ impl Mcts {
         self.best_child(at).is_none_or(|(_, score)| urge >= score)
     }
 
-    /// Adds a child; the one the simulation goes on with, or `None` when no edit gave one.
+    /// Adds a child, or all children with [`Growth::AllAtOnce`]. Returns the child that the simulation goes
+    /// to; `None` if no edit gave a child.
     fn expand(&mut self, at: NodeIndex) -> Option<NodeIndex> {
         let proposals = self.proposals(at);
         let mut added = Vec::new();
@@ -101,7 +102,8 @@ impl Mcts {
                 None => added.push(self.graph.add(chain, Some((at, step)))),
                 Some(known) if self.params.shared_nodes => {
                     self.graph.link(at, known, step);
-                    // The published searches spend the simulation on it; ours takes the next edit.
+                    // The published searches spend this simulation on the known chain; `default` takes the
+                    // next edit.
                     if self.params.growth == Growth::Widening {
                         added.push(known);
                     }
@@ -120,7 +122,7 @@ impl Mcts {
         }
     }
 
-    /// The child the simulation passes on to; `None` when none has anything left to find.
+    /// The child that the simulation is passed on to; `None` if all children are closed.
     fn select(&mut self, at: NodeIndex) -> Option<NodeIndex> {
         let p = self.params.random_child;
         if p > 0.0 && self.rng.random_bool(p) {
@@ -139,7 +141,7 @@ impl Mcts {
             .filter(|&(child, _)| !self.graph.node(child).closed)
     }
 
-    /// The best-scored open child; of equals the one added first.
+    /// The open child with the best score; among equals the one that was added first.
     fn best_child(&self, at: NodeIndex) -> Option<(NodeIndex, f64)> {
         self.open_children(at)
             .map(|(child, step)| (child, self.score(at, child, step)))
@@ -176,7 +178,7 @@ impl Mcts {
         ucb.score(node.total, node.all_visits(), total, node.chain.len())
     }
 
-    /// The edits that fit a node, in its order; the order is settled at the first proposal.
+    /// The edits that fit a node's chain. Their order is fixed at the node's first proposal.
     fn proposals(&mut self, at: NodeIndex) -> Arc<Proposals> {
         let node = self.graph.node(at);
         let order = node.order.unwrap_or(match self.params.growth {
@@ -194,7 +196,7 @@ impl Mcts {
             .clone()
     }
 
-    /// Marks a node of which nothing is left to find. Its finders notice when they next come by.
+    /// Marks a node with nothing left to find. Its parents notice at the next simulation that visits them.
     fn close(&mut self, at: NodeIndex) {
         self.graph.node_mut(at).closed = true;
     }

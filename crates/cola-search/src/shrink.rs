@@ -1,58 +1,58 @@
-//! Making the shortest right chain shorter, until no single deletion is right.
+//! Shortens the shortest right chain until no single deletion from it is right.
 //!
-//! Delta debugging (Zeller 2002) on a chain: leave out a half, then quarters, .. then single
-//! layers; what can go is gone at once, what cannot is remembered as part of a block that cannot.
-//! When every single deletion is known to be wrong the chain is *proven*. That is a local minimum:
-//! the other simulations look for better ones.
+//! Delta debugging (Zeller 2002) on a chain: tries to delete a half, then quarters, and so on down to
+//! single layers. A deletion that is right is applied at once, and the next ones start from the shorter
+//! chain. When every deletion of a single layer is known to be wrong, the chain is *proven*. It is then a
+//! local minimum: other simulations look for better chains.
 
 use std::collections::VecDeque;
 
 use crate::chain::{Chain, Edit};
 
-/// What became of a proposed deletion.
+/// State of the evaluation of a chain that a deletion gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// Never asked.
+    /// Not evaluated yet.
     Unasked,
-    /// Asked, not told.
+    /// Outstanding: being evaluated.
     Pending,
-    /// Told right.
+    /// The chain is right.
     Right,
-    /// Told wrong.
+    /// The chain is wrong.
     Wrong,
 }
 
 /// A deletion to try.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deletion {
-    /// The right chain it is made on.
+    /// The right chain from which the block is deleted.
     pub from: Chain,
-    /// The block left out.
+    /// The skip that deletes the block.
     pub edit: Edit,
-    /// What remains.
+    /// The chain without the block.
     pub chain: Chain,
 }
 
-/// Deletions around one right chain, the target.
+/// Tries deletions from one right chain, the target.
 #[derive(Debug)]
 pub struct Shrinker {
     target: Chain,
-    /// Number of each place of the target, stable while other places are deleted.
+    /// Identifier of each place of the target. It does not change when other places are deleted.
     places: Vec<u32>,
-    /// Blocks still to try at the present size, as the numbers of their places.
+    /// Blocks of the current size still to be tried, as the identifiers of their places.
     queue: VecDeque<Vec<u32>>,
     /// Size of the blocks in the queue.
     size: usize,
     /// Largest block the edit space allows.
     largest: usize,
-    /// Shortest chain allowed.
+    /// Length of the shortest chain allowed.
     shortest: usize,
-    /// Every single deletion was tried on this very target.
+    /// Whether every single deletion from this target was tried.
     proven: bool,
 }
 
 impl Shrinker {
-    /// Starts on a right chain.
+    /// Starts with a right chain as the target.
     pub fn new(target: Chain, largest: usize, shortest: usize) -> Self {
         let mut shrinker = Self {
             places: Vec::new(),
@@ -77,7 +77,7 @@ impl Shrinker {
         self.proven
     }
 
-    /// Takes another, shorter right chain as the target.
+    /// Makes a right chain the target, and starts again with large blocks.
     fn restart(&mut self, target: Chain) {
         self.places = (0..target.len() as u32).collect();
         let half = (target.len() / 2).min(self.largest).max(1);
@@ -86,8 +86,8 @@ impl Shrinker {
         self.refill();
     }
 
-    /// Queues the blocks of the present size: those around 0.6 of the depth first, where layers of
-    /// real models can most often be spared, the early ones last.
+    /// Queues the blocks of the current size. Blocks near 0.6 of the depth come first, where real models
+    /// can most often do without a layer; the early ones come last.
     fn refill(&mut self) {
         self.proven = false;
         let mut blocks: Vec<Vec<u32>> =
@@ -104,14 +104,14 @@ impl Shrinker {
             .collect();
     }
 
-    /// The next deletion whose verdict is not known. `None` when the target is proven, or when
-    /// what is left to know is outstanding.
+    /// The next deletion whose verdict is not known. `None` if the target is proven, or if all verdicts
+    /// still missing are outstanding.
     pub fn next(&mut self, known: impl Fn(&Chain) -> Known) -> Option<Deletion> {
         let mut waiting = false;
         let mut passes = 0;
         while !self.proven {
             let Some(block) = self.queue.pop_front() else {
-                // A pass over single layers that found nothing new proves the target.
+                // A pass over all single layers without a right deletion proves the target.
                 if self.size > 1 {
                     self.size /= 2;
                 } else if waiting {
@@ -141,7 +141,7 @@ impl Shrinker {
         None
     }
 
-    /// Told that a chain is right: the target from now on, where it is shorter.
+    /// Makes a right chain the target, if it is shorter than the current one.
     pub fn right(&mut self, chain: &Chain) {
         if chain.len() >= self.target.len() {
             return;
@@ -162,8 +162,8 @@ impl Shrinker {
         (deletion.chain == *chain).then_some((deletion, block))
     }
 
-    /// The target without a block; `None` where part of the block is gone already, or the rest
-    /// would be too short.
+    /// The deletion of a block from the target; `None` if part of the block is deleted already, or if the
+    /// rest would be too short.
     fn delete(&self, block: &[u32]) -> Option<Deletion> {
         let first = block.first()?;
         let start = self.places.iter().position(|place| place == first)?;
@@ -193,7 +193,8 @@ mod tests {
 
     use super::*;
 
-    /// Shrinks the identity of `n` layers under `right`, one question at a time.
+    /// Shrinks the identity of `n` layers, where `right` gives the verdicts. Returns the shortest chain and
+    /// the number of verdicts used.
     fn shrink(n: usize, right: impl Fn(&[u16]) -> bool) -> (Chain, usize) {
         let mut told: HashMap<Chain, bool> = HashMap::new();
         let mut shrinker = Shrinker::new(Chain::identity(n), n, 1);

@@ -1,4 +1,4 @@
-//! What every strategy keeps, and what each preset promises.
+//! Properties of every strategy, and of each preset.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ fn resolved(strategy: &str, preset: &str, layers: usize, simulations: usize) -> 
     config.resolve(layers).unwrap()
 }
 
-/// The same of `default`, with damped repeats.
+/// A search with the preset `default` and damped repeats.
 fn damped(strategy: &str, layers: usize, simulations: usize) -> ResolvedSearch {
     let config = SearchConfig {
         strategy: strategy.to_owned(),
@@ -39,17 +39,17 @@ fn all_searches(layers: usize) -> Vec<ResolvedSearch> {
     searches
 }
 
-/// A verdict without pattern, the same for the same chain; `share` of 256 are right.
+/// A pseudo-random verdict that is always the same for a chain; `share` of 256 chains are right.
 fn arbitrary(chain: &Chain, share: u64) -> Feedback {
     let hash = seed_for(9, "verdict", &chain.to_string());
-    Feedback {
-        correct: hash % 256 < share,
-        margin: (!hash.is_multiple_of(3)).then_some(-((hash % 7) as f64)),
-    }
+    Feedback::new(
+        hash % 256 < share,
+        (!hash.is_multiple_of(3)).then_some(-((hash % 7) as f64)),
+    )
 }
 
-/// Runs a search with up to `outstanding` chains asked and not told; the chains in order. The
-/// oldest or the newest is told first, by turns.
+/// Runs a search with up to `outstanding` chains outstanding, and returns the chains in order. The next
+/// verdict is that of the oldest or of the newest outstanding chain, in turn.
 fn run(search: &mut dyn Strategy, outstanding: usize, share: u64) -> Vec<Chain> {
     let (mut asked, mut open) = (Vec::new(), Vec::new());
     loop {
@@ -137,7 +137,7 @@ fn float_noise_in_margins_does_not_change_the_questions() {
             let margin = Some(-(chain.len() as f64) + noise * asked.len() as f64);
             asked.push(chain.clone());
             let correct = false;
-            search.tell(&chain, Feedback { correct, margin });
+            search.tell(&chain, Feedback::new(correct, margin));
         }
         asked
     };
@@ -165,7 +165,8 @@ fn a_tree_made_to_degenerate_is_reported() {
         search.params.widening_exponent = exponent;
         health(&search, 0).degenerate.unwrap_or_default()
     };
-    // One child a node is Dr.LLM's loop; a child for every visit never leaves the root.
+    // With one child for each node, the tree is a single line, as in Dr.LLM's loop; with a new child at
+    // every visit, it never gets below the root's children.
     assert!(degenerate(1.0, 0.0).starts_with("a single line"));
     assert!(degenerate(100.0, 1.0).starts_with("depth 1 only"));
 }
@@ -280,7 +281,7 @@ fn published_parameters_are_kept() {
     }
 }
 
-/// A finished search, to look at its graph.
+/// Runs a search to its end, to inspect its graph.
 fn searched(preset: Preset, layers: usize, share: u64) -> Mcts {
     let mut search = Mcts::new(SearchParams::preset(preset, layers), 3);
     run(&mut search, 1, share);
@@ -322,7 +323,7 @@ fn dr_llm_stops_at_the_first_right_chain_of_a_wrong_sample() {
             panic!("stopped early");
         };
         let margin = None;
-        search.tell(&chain, Feedback { correct, margin });
+        search.tell(&chain, Feedback::new(correct, margin));
     }
     assert_eq!(search.ask(), Ask::Done);
 }
@@ -334,10 +335,7 @@ fn dr_llm_goes_on_with_a_right_sample_until_a_shorter_chain_is_right() {
     while let Ask::Evaluate(chain) = search.ask() {
         assert!(shortest >= 28, "went on after a right chain of {shortest}");
         shortest = shortest.min(chain.len());
-        let feedback = Feedback {
-            correct: true,
-            margin: None,
-        };
+        let feedback = Feedback::new(true, None);
         search.tell(&chain, feedback);
     }
     assert!(shortest < 28);
@@ -351,8 +349,7 @@ fn re_polar_never_edits_a_block_twice() {
         .nodes()
         .filter(|node| node.verdict != Verdict::Unasked)
     {
-        // Skips and repeats of untouched blocks leave every layer at most one run of copies, none
-        // of them with a gap inside.
+        // Every block is edited at most once, so a layer runs once and is repeated at most four times.
         let uses = node.chain.uses(28);
         assert!(uses.iter().all(|&n| n <= 5), "{}", node.chain);
     }
@@ -374,8 +371,8 @@ fn a_chain_reached_twice_is_one_node() {
     assert!(edges > own, "some grandchildren have two parents");
 }
 
-/// Damped and plain places of a layer are told apart all the way: by the verdicts, by shrinking, and
-/// by the near relatives of the best.
+/// Damped and plain places of a layer are distinguished by the verdicts, by shrinking, and by the
+/// simulations near the shortest right chain.
 #[test]
 fn a_damped_visit_that_is_needed_is_found_and_kept() {
     let half = Alpha::from_thousandths(500).unwrap();
@@ -390,7 +387,7 @@ fn a_damped_visit_that_is_needed_is_found_and_kept() {
             }
             let correct = missing.next().is_none();
             let margin = None;
-            search.tell(&chain, Feedback { correct, margin });
+            search.tell(&chain, Feedback::new(correct, margin));
             if correct && shortest.as_ref().is_none_or(|s| chain.len() < s.len()) {
                 shortest = Some(chain);
             }
@@ -419,10 +416,10 @@ fn a_search_by_verdicts_asks_what_it_would_ask_without_margins() {
         let mut strategy = config.resolve(8).unwrap().build(3);
         let mut asked = Vec::new();
         while let Ask::Evaluate(chain) = strategy.ask() {
-            // Nothing is right, so nothing but margins leads anywhere.
+            // No chain is right, so only margins can guide the search.
             let margin = margins.then(|| -(chain.len() as f64));
             let correct = false;
-            strategy.tell(&chain, Feedback { correct, margin });
+            strategy.tell(&chain, Feedback::new(correct, margin));
             asked.push(chain);
         }
         asked
@@ -434,7 +431,7 @@ fn a_search_by_verdicts_asks_what_it_would_ask_without_margins() {
 
 // Planted cases.
 
-/// In how many of 200 planted cases a search finds a shortest right chain.
+/// Number of planted cases, out of 200, in which a search finds a shortest right chain.
 fn solved(search: &str, strict: bool, margins: bool) -> usize {
     (0..200)
         .filter(|&seed| {
@@ -478,8 +475,8 @@ fn default_finds_them_with_margins_too() {
     assert!(ours >= 180, "{ours} of 200");
 }
 
-/// Read strictly (a needed layer may run at no other time), no chain satisfies several rules by
-/// luck, and two faults at once are a needle in a haystack for bare verdicts.
+/// Under strict rules (a needed layer may run at no other position) no chain satisfies several rules by
+/// luck, and verdicts without margins do not lead to a chain with two faults repaired at once.
 #[test]
 fn margins_lead_through_strict_rules_where_bare_verdicts_do_not() {
     let (with, without) = (solved("mcts", true, true), solved("mcts", true, false));

@@ -3,6 +3,7 @@
 
 mod depth;
 mod layers;
+mod luck;
 mod outcomes;
 
 use std::io;
@@ -16,9 +17,12 @@ use crate::run::SampleRecord;
 pub type CsvFile = (&'static str, fn(&[RunRecords]) -> io::Result<Vec<u8>>);
 
 /// Every CSV file of a report.
-pub const CSV_FILES: [CsvFile; 8] = [
+pub const CSV_FILES: [CsvFile; 11] = [
     ("summary.csv", outcomes::summary),
     ("controls.csv", outcomes::controls),
+    ("excess.csv", luck::excess),
+    ("selectivity.csv", luck::selectivity),
+    ("depth_by_bound.csv", luck::depth_by_bound),
     ("transitions.csv", outcomes::transitions),
     ("depth.csv", depth::depth),
     ("thirds.csv", depth::by_third),

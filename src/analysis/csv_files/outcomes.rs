@@ -47,6 +47,12 @@ pub fn controls(runs: &[RunRecords]) -> io::Result<Vec<u8>> {
         for (baseline, control, proportion) in [
             ("wrong", "search", counts.search()),
             ("wrong", "random chains", counts.random()),
+            ("wrong", "matched target", counts.matched.second()),
+            (
+                "wrong",
+                "random chains, matched target",
+                counts.random_matched.second(),
+            ),
             ("wrong", "wrong target", counts.wrong_target()),
             ("right", "search", counts.search_shorter()),
             ("right", "random chains", counts.random_shorter()),

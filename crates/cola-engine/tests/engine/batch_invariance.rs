@@ -1,4 +1,4 @@
-//! What a row computes does not depend on what else is in the batch.
+//! The results of a row do not depend on the other rows in its batch.
 
 use std::sync::Arc;
 
@@ -61,7 +61,8 @@ fn rows_of_different_lengths_in_one_batch_read_what_each_reads_alone() {
             prompt.len()
         );
     }
-    // The held job's newest token takes one more step: maybe with the others, maybe not.
+    // The token that the held job decodes runs one more layer, in a batch with the other rows or
+    // alone.
     let batches = engine.totals().batches.values().sum::<u64>() - before;
     let layers = chain.len() as u64;
     assert!(
@@ -70,7 +71,7 @@ fn rows_of_different_lengths_in_one_batch_read_what_each_reads_alone() {
     );
 }
 
-/// The new nodes of a row: residual, positions, and what they see.
+/// New nodes of a row: residuals, positions, and the attention mask among them.
 struct Nodes {
     residual: Frozen,
     positions: Vec<i64>,
@@ -105,7 +106,7 @@ fn asks(keep: Keep) -> StepOptions {
     StepOptions { keep, alpha: 1.0 }
 }
 
-/// Logits `[T, V]` of each row, all rows in one batch a layer.
+/// Logits `[T, V]` of each row, computed with one batch of all rows for each layer.
 fn logits_together(model: &Model, rows: &mut [Nodes], chain: &Chain) -> Vec<Tensor> {
     for &layer in chain.layers() {
         let layer = model.layer(layer as usize);
@@ -121,7 +122,8 @@ fn logits_together(model: &Model, rows: &mut [Nodes], chain: &Chain) -> Vec<Tens
     rows.iter().map(logits).collect()
 }
 
-/// By how much the rest of a batch may change a number: by nothing, where the model says so itself.
+/// Largest difference that the other rows of a batch may make to a number: none, if the model says
+/// that it is batch-invariant.
 fn most(model: &Model) -> f64 {
     match model.is_batch_invariant().unwrap() {
         true => 0.0,
@@ -176,7 +178,7 @@ fn a_layer_gives_each_segment_of_a_batch_what_it_gives_it_alone() {
         let segments: Vec<Segment> = rows.iter().map(Nodes::segment).collect();
         let batch = Batch::pack(&segments, None).unwrap();
         assert_eq!(batch.lengths(), LENGTHS.map(|n| n as i64));
-        // Whether copied or viewed.
+        // Results of some rows are copies, those of others are views.
         let each = LENGTHS.map(|n| asks([Keep::Everything, Keep::Views][n % 2]));
         let together = model.layer(1).forward(&batch, &each).unwrap();
         for (row, together) in rows.iter().zip(together) {
@@ -213,7 +215,7 @@ fn a_token_after_its_context_is_what_it_is_in_the_whole_sequence() {
             .forward(&batch, &[asks(Keep::Everything)])
             .unwrap()
             .remove(0);
-        // The context in two pieces, the second one longer than what is used of it.
+        // The context is given in two pieces, the second of which is longer than its used part.
         let last = length as i64 - 1;
         let key_values = whole.key_value.unwrap();
         let split = last / 2;

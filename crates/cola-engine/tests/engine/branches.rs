@@ -1,4 +1,4 @@
-//! A row with branches reads, for each, what the branch reads as a plain sequence.
+//! Each branch of a row has the log-probabilities that it has as a plain sequence.
 
 use std::sync::{Arc, OnceLock};
 
@@ -35,7 +35,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Few different tokens, so that options begin alike, contain each other and repeat.
+    /// Options have few different tokens, so that they begin alike, contain each other and repeat.
     #[test]
     fn each_option_of_any_tree_scores_as_a_sequence_of_its_own(
         prompt in prop::collection::vec(0u32..96, 1..20),

@@ -21,7 +21,7 @@ fn decode(engine: &Engine, chain: &Chain, plan: DecodePlan) -> Generated {
     outcome.generated.unwrap()
 }
 
-/// A chain, and ten tokens it writes without a tie, at least four of them different.
+/// A chain, and ten tokens that it generates without a tie, at least four of them different.
 fn story() -> (Chain, Vec<u32>) {
     let mut random = ChaCha8Rng::seed_from_u64(8);
     let model = model(MODEL);

@@ -1,4 +1,4 @@
-//! Drafts decide what is run in advance, never what comes out.
+//! Drafts decide which tokens are run in advance, never which tokens are generated.
 
 use std::sync::Arc;
 
@@ -19,7 +19,8 @@ fn plain() -> EngineOptions {
     }
 }
 
-/// Chains of one sample as a search asks for them: most near the model as it is, some asked twice.
+/// Chains as a search requests them for one sample: most are close to the unmodified model, some
+/// are requested twice.
 fn searched(random: &mut ChaCha8Rng, depth: usize, count: usize) -> Vec<Chain> {
     let mut chains = related_chains(random, depth, count / 2);
     while chains.len() < count {
@@ -35,7 +36,7 @@ fn searched(random: &mut ChaCha8Rng, depth: usize, count: usize) -> Vec<Chain> {
     chains
 }
 
-/// Some end by a stop token, some by a test of the text, some by their length.
+/// A random plan. Some plans end by a stop token, some by `finished`, some at the token limit.
 fn some_plan(random: &mut ChaCha8Rng) -> DecodePlan {
     let tokens = random.random_range(0..14);
     let (stop, odd) = (random.random_range(0..100), random.random_range(1..5));
@@ -126,7 +127,7 @@ fn drafts_of_chains_in_flight_together_write_the_same() {
                 let each = chains.iter();
                 each.map(move |chain| request(row, chain, Some(plan(12))))
             };
-            // The first time there is nothing to draft yet.
+            // In the first round there are no drafts yet.
             outcomes(&drafting, ask(&rows[0]));
             let written = outcomes(&drafting, ask(&rows[0]));
             let expected = outcomes(&reference, ask(&rows[1]));
@@ -152,7 +153,7 @@ fn a_continuation_written_twice_needs_no_step_of_its_own() {
         assert_eq!((plain.steps_run, plain.steps_grown), (steps_run, 0));
         assert_eq!((plain.decode_steps, plain.tokens_drafted), (9 * 6, 0));
     }
-    // The states are there; only the nine draft nodes pass the chain, together.
+    // The prompt's states are cached; only the nine draft nodes run through the chain, in one pass.
     for steps_grown in [6, 0] {
         let drafted = cost();
         assert_eq!((drafted.steps_run, drafted.steps_grown), (0, steps_grown));

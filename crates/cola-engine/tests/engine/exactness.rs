@@ -1,5 +1,5 @@
-//! The frozen model computes what transformers computes on physically re-stacked layers, and what
-//! was published for a real model.
+//! The model computes the logits and continuations that transformers computes on physically
+//! re-stacked layers.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use tch::{Device, Kind, Tensor};
 
-/// The first fixtures, each a Llama of its own.
+/// The first fixtures, all of them Llama models.
 const LLAMAS: [&str; 6] = [
     "biases-f32",
     "head-dim-f32",
@@ -140,7 +140,7 @@ fn a_reference_of_another_model_is_refused_by_tensor() {
     let error = verify(&engine("sharded-f16", options()), &reference("biases-f32")).unwrap_err();
     let text = error.to_string();
     assert!(
-        text.contains("`case0.logits` must be f32 [20, 120]"),
+        text.contains("`case0.logits` must be f32 of shape [20, 120]"),
         "{text}"
     );
 }
@@ -176,9 +176,9 @@ fn greedy_decoding_equals_computing_everything_again_for_every_token() {
     }
 }
 
-/// Whether a sequence of this length is rotated by other frequencies than its beginning was: keys
-/// in the cache stay as they were, here as in transformers, so that computing everything again is
-/// something else.
+/// Whether a sequence of this length is rotated by other frequencies than a shorter one. Keys in
+/// the cache keep the old frequencies, here as in transformers, so that recomputing the whole
+/// sequence gives other results.
 fn frequencies_change_by(model: &Model, length: usize) -> bool {
     let ropes = model
         .spec()
@@ -252,7 +252,7 @@ fn bfloat16_is_as_near_to_f32_as_that_of_transformers_in_every_family() {
     assert!(families > 30, "{families}");
 }
 
-/// What a reference file says, for the tests that read it themselves.
+/// The contents of a reference file, for the tests that read it themselves.
 struct Reference(Vec<ReferenceCase>);
 
 struct ReferenceCase {
@@ -317,7 +317,7 @@ fn a_shared_slot_computes_what_the_cache_of_transformers_makes_of_repeats() {
             repeats += usize::from(case.chain.unique_layers() < case.chain.len());
         }
         assert!(repeats >= 3, "{name}");
-        // And it is not what clean repeats are.
+        // With clean repeats, the cases that repeat a layer do not pass, and all others do.
         let clean = verify(&engine(&name, options()), &file).unwrap();
         let differing = clean.iter().filter(|case| !case.passes(1e-4)).count();
         assert_eq!(differing, repeats, "{name}");

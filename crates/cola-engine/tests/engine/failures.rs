@@ -1,4 +1,4 @@
-//! A failure stays with its sample.
+//! A failure affects only the job that causes it.
 
 use std::sync::Arc;
 
@@ -103,7 +103,7 @@ fn a_panic_in_the_test_for_completeness_fails_its_job_only() {
     assert!(after.is_ok(), "the worker lives on");
 }
 
-/// The model with a layer 1 whose update overflows.
+/// A copy of the model in which the update of layer 1 overflows.
 fn overflowing() -> TempDir {
     altered(MODEL, |tensor, bytes| {
         if tensor == "model.layers.1.mlp.down_proj.weight" {
@@ -164,9 +164,12 @@ fn a_row_that_is_only_scored_reports_an_overflow_too() {
     let engine = overflowing_engine(options());
     let mut builder = Row::builder(&[1, 2, 3]);
     builder.read_continuation(&[4, 5]);
+    builder.read_prompt_loss();
     let row = engine.register(builder.build()).unwrap();
     let finite = |chain: &Chain| {
         let outcome = engine.evaluate(request(&row, chain, None)).unwrap();
+        let loss = outcome.prompt_loss.unwrap();
+        assert!(loss.is_finite() == outcome.is_finite() && !loss.is_nan());
         outcome.is_finite()
     };
     assert!(finite(&chain("0,2-4")));

@@ -1,5 +1,5 @@
-//! Models in GGUF files: they compute what transformers computes with the same values, and files that are damaged or
-//! ask for something else are refused by name.
+//! Models in GGUF files give the results of transformers with the same values. Files that are
+//! damaged or need something unsupported are refused by the name of the key or tensor.
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ fn file(name: &str) -> PathBuf {
     fixtures().join("gguf").join(name)
 }
 
-/// Fixtures and their references: one for each file, or for all parts of one.
+/// GGUF fixtures, each with its reference file; a model split into parts has one reference.
 fn references() -> Vec<(PathBuf, PathBuf)> {
     let entries = std::fs::read_dir(fixtures().join("gguf")).unwrap();
     let mut references: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -69,7 +69,7 @@ fn every_supported_type_is_in_a_file_and_inspected_by_tensor() {
             found.problems
         );
         let values: usize = found.encodings.iter().map(|stored| stored.values).sum();
-        // Tensors of the rope are no parameters.
+        // Tensors of rotary divisors are not counted as parameters.
         let parameters = found.spec.parameters() as usize;
         assert!(
             (parameters..parameters + 100).contains(&values),
@@ -82,7 +82,7 @@ fn every_supported_type_is_in_a_file_and_inspected_by_tensor() {
     assert_eq!(seen.into_iter().collect::<Vec<_>>().join(" "), all);
 }
 
-/// What loading says of a file that it refuses: one line that names the file.
+/// The error of loading a file that is refused: one line that names the file.
 fn refusal(path: &Path) -> String {
     let error = Model::load(path, Compute::cpu()).unwrap_err().to_string();
     assert!(
@@ -101,7 +101,7 @@ fn written(bytes: &[u8]) -> (TempDir, PathBuf) {
     (directory, path)
 }
 
-/// `llama-f32` with other metadata.
+/// A copy of `llama-f32.gguf` with changed metadata.
 fn with_metadata(change: impl FnOnce(&mut HashMap<String, Value>)) -> (TempDir, PathBuf) {
     let original = parse_gguf(file("llama-f32.gguf")).unwrap();
     let mut metadata = original.metadata().clone();
@@ -207,7 +207,7 @@ fn a_type_that_is_not_read_is_refused_with_the_name_of_the_tensor() {
     let mut bytes = std::fs::read(file("llama-legacy.gguf")).unwrap();
     let name = b"blk.0.ffn_up.weight";
     let at = bytes.windows(name.len()).position(|w| w == name).unwrap() + name.len();
-    // Behind the name: how many dimensions, two of them, the type.
+    // After the name come the number of dimensions, two dimensions, and the type.
     let kind = at + 4 + 2 * 8;
     assert_eq!(bytes[kind], 2, "Q4_0");
     bytes[kind] = 20; // IQ4_NL, whose blocks are as long
@@ -269,7 +269,7 @@ fn a_file_that_ends_anywhere_too_early_is_refused() {
         let (_kept, path) = written(&bytes[..end]);
         let error = refusal(&path);
         assert!(
-            error.contains("not a sound GGUF file") || error.contains("not a complete"),
+            error.contains("not a valid GGUF file") || error.contains("not a complete"),
             "{end}: {error}"
         );
     }
@@ -286,11 +286,11 @@ fn what_is_no_gguf_file_is_refused() {
         b"version https://git-lfs",
     ] {
         let (_kept, path) = written(bytes);
-        assert!(refusal(&path).contains("not a sound GGUF file"));
+        assert!(refusal(&path).contains("not a valid GGUF file"));
     }
 }
 
-/// Values that a hostile file claims for a count, a length or an offset.
+/// Values that a hostile file may claim for a count, a length or an offset.
 fn lies() -> impl Strategy<Value = u64> {
     prop_oneof![
         any::<u64>(),
@@ -312,7 +312,7 @@ proptest! {
     ) {
         let name = if quantized { "llama-legacy.gguf" } else { "llama-f32.gguf" };
         let mut bytes = std::fs::read(file(name)).unwrap();
-        // All that is not values lies at the beginning.
+        // Everything but the values of tensors lies at the beginning of the file.
         let tables = 4096.min(bytes.len());
         for (at, value) in flips {
             bytes[at.index(tables)] = value;

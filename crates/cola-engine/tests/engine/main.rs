@@ -1,5 +1,5 @@
-//! What the engine promises: each step once, the same verdicts however it runs, failures that stay
-//! with their sample.
+//! Integration tests of the engine: each step is run once, results do not depend on the settings,
+//! and a failure affects only the job that causes it.
 
 mod batch_invariance;
 mod branches;
@@ -8,6 +8,7 @@ mod drafts;
 mod exactness;
 mod failures;
 mod gguf;
+mod prompt_loss;
 mod sharing;
 mod shutdown;
 mod support;

@@ -1,9 +1,9 @@
 //! A state is computed once.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use cola_engine::{Decode, DecodePlan, Engine, EngineOptions, Outcome, Row};
-use cola_search::chain::{Chain, PrefixTrie};
+use cola_search::chain::{Chain, Step};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -45,11 +45,12 @@ impl Work {
     /// Distinct (row, prefix) pairs.
     fn states(&self) -> u64 {
         let per_row = self.rows.iter().map(|(_, chains)| {
-            let mut trie = PrefixTrie::default();
-            chains
+            let steps: Vec<Vec<Step>> =
+                chains.iter().map(|chain| chain.steps().collect()).collect();
+            let prefixes = steps
                 .iter()
-                .map(|chain| trie.insert(chain) as u64)
-                .sum::<u64>()
+                .flat_map(|steps| (1..=steps.len()).map(|end| &steps[..end]));
+            prefixes.collect::<BTreeSet<_>>().len() as u64
         });
         per_row.sum()
     }

@@ -61,7 +61,7 @@ fn dropping_the_engine_ends_everything_in_flight_with_an_error() {
     }
     drop(reply);
     let dropping = std::thread::spawn(move || drop(engine));
-    // What is pending ends at once, while the worker is still busy.
+    // Pending jobs end at once, while the worker is still busy.
     let mut ended: Vec<u64> = (0..chains.len())
         .map(|_| {
             let completion = done.recv().unwrap();

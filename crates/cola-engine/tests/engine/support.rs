@@ -1,5 +1,5 @@
-//! What the integration tests of model and engine share: fixtures, requests, and the model run as
-//! its definition reads, to compare with.
+//! Helpers of the integration tests: fixtures, requests, and naive evaluations of the model to
+//! compare with.
 
 use std::{
     collections::HashMap,
@@ -32,7 +32,8 @@ pub fn models() -> Vec<String> {
     names
 }
 
-/// Two winners closer than this may change places with the order of a sum. Nats.
+/// If the two most likely tokens are closer than this (nats), the order of a sum may decide which
+/// one wins.
 pub const TIE: f64 = 1e-3;
 
 pub fn fixtures() -> PathBuf {
@@ -43,7 +44,7 @@ pub fn model_directory(name: &str) -> PathBuf {
     fixtures().join("models").join(name)
 }
 
-/// A fixture model in f32, loaded once a test binary.
+/// A fixture model in f32, loaded once per test binary.
 pub fn model(name: &str) -> Arc<Model> {
     static LOADED: OnceLock<Mutex<HashMap<String, Arc<Model>>>> = OnceLock::new();
     let mut loaded = LOADED.get_or_init(Mutex::default).lock().unwrap();
@@ -57,7 +58,7 @@ pub fn load(directory: &Path) -> Model {
     Model::load(directory, Compute::cpu()).unwrap()
 }
 
-/// Two workers, every state kept.
+/// Two workers, and a budget that keeps every state.
 pub fn options() -> EngineOptions {
     EngineOptions {
         workers: 2,
@@ -84,7 +85,7 @@ pub fn random_tokens(random: &mut ChaCha8Rng, model: &Model, count: usize) -> Ve
         .collect()
 }
 
-/// Any layers in any order.
+/// A chain of random layers.
 pub fn random_chain(random: &mut ChaCha8Rng, depth: usize, longest: usize) -> Chain {
     let length = random.random_range(0..=longest);
     (0..length)
@@ -92,8 +93,8 @@ pub fn random_chain(random: &mut ChaCha8Rng, depth: usize, longest: usize) -> Ch
         .collect()
 }
 
-/// Chains that share prefixes, as a search asks for: each is another's beginning with a new end.
-/// Some are asked for twice.
+/// Chains that share prefixes, as in a search: each is a prefix of an earlier one with a new end.
+/// Some occur twice.
 pub fn related_chains(random: &mut ChaCha8Rng, depth: usize, count: usize) -> Vec<Chain> {
     let mut chains = vec![Chain::identity(depth)];
     while chains.len() < count {
@@ -105,7 +106,7 @@ pub fn related_chains(random: &mut ChaCha8Rng, depth: usize, count: usize) -> Ve
     chains
 }
 
-/// A row that is only decoded from.
+/// A row without branches, built for decoding.
 pub fn decoding_row(prompt: &[u32]) -> Row {
     let mut builder = Row::builder(prompt);
     builder.keep_decodable();
@@ -150,7 +151,7 @@ pub fn evaluate_all(
     completions.into_iter().map(|c| c.result).collect()
 }
 
-/// As [`evaluate_all`], where nothing may fail.
+/// Like [`evaluate_all`], but no evaluation may fail.
 pub fn outcomes(engine: &Engine, requests: impl IntoIterator<Item = Request>) -> Vec<Outcome> {
     evaluate_all(engine, requests)
         .into_iter()
@@ -165,7 +166,7 @@ pub fn log_probs(model: &Model, tokens: &[u32], chain: &Chain) -> Vec<Vec<f64>> 
     Vec::try_from(log_probs).unwrap()
 }
 
-/// The most likely token, and its lead over the next.
+/// The most likely token, and its lead over the second.
 pub fn winner(log_probs: &[f64]) -> (u32, f64) {
     let (mut first, mut lead) = (0, f64::INFINITY);
     for (token, &log_prob) in log_probs.iter().enumerate().skip(1) {
@@ -178,8 +179,8 @@ pub fn winner(log_probs: &[f64]) -> (u32, f64) {
     (first as u32, lead)
 }
 
-/// Greedy decoding as its definition reads: everything computed again for every token. Ends early
-/// where two tokens are tied up to rounding.
+/// Greedy decoding by its definition, which recomputes the whole sequence for every token. Ends
+/// early if two tokens tie within [`TIE`].
 pub fn naive_greedy(model: &Model, prompt: &[u32], chain: &Chain, count: usize) -> Vec<u32> {
     let mut tokens = prompt.to_vec();
     while tokens.len() < prompt.len() + count {
@@ -193,26 +194,26 @@ pub fn naive_greedy(model: &Model, prompt: &[u32], chain: &Chain, count: usize) 
     tokens.split_off(prompt.len())
 }
 
-/// Tokens an outcome was continued with.
+/// The generated tokens of an outcome.
 pub fn generated(outcome: &Outcome) -> &[u32] {
     &outcome.generated.as_ref().unwrap().tokens
 }
 
-/// A worker kept busy: what is submitted meanwhile to an engine with one worker stays pending
-/// until this is dropped.
+/// Keeps a worker busy until this is dropped. Jobs that are submitted meanwhile to an engine with
+/// one worker stay pending.
 pub struct Held {
     _let_go: Sender<()>,
 }
 
-/// Occupies a worker of the engine, inside the `finished` closure of a job of its own; its
-/// completion goes to `reply` with tag `u64::MAX`.
+/// Blocks a worker of the engine inside the `finished` closure of a job, whose completion goes to
+/// `reply` with tag `u64::MAX`.
 pub fn hold_worker(engine: &Engine, reply: &Sender<Completion>) -> Held {
     let (entered, is_held) = bounded(1);
     let (let_go, wait) = bounded::<()>(0);
     let row = engine.register(decoding_row(&[1])).unwrap();
     let hold = move |_: &[u32]| {
-        // The first token enters; the receiver is gone for later ones, as is the other end of
-        // `wait`, which then no longer blocks.
+        // The first token blocks here. For later ones the receiver of `entered` and the sender of
+        // `wait` are gone, so that neither call blocks.
         let _ = entered.send(());
         let _ = wait.recv();
         false

@@ -1,4 +1,5 @@
-//! Verdicts are those of the definition, whatever the state budget, the workers and the batches.
+//! Results are those of the naive evaluation, whatever the state budget, the number of workers and
+//! the size of batches.
 
 use std::sync::Arc;
 
@@ -16,14 +17,14 @@ use crate::support::{
 const MODEL: &str = "biases-f32";
 const TOKENS: usize = 6;
 
-/// A prompt with options, and what the definition says of it under a chain.
+/// A prompt with options to score.
 struct Question {
     prompt: Vec<u32>,
     options: Vec<Vec<u32>>,
 }
 
 struct Expected {
-    /// Of each option, of each token.
+    /// Log-probability of each token of each option.
     log_probs: Vec<Vec<f64>>,
     /// Most likely token after the prompt; `None` where two are tied.
     next: Option<u32>,
@@ -84,7 +85,7 @@ impl Expected {
     }
 }
 
-/// Runs questions under chains and compares every outcome with the definition.
+/// Runs questions under chains and compares every outcome with the naive evaluation.
 fn verdicts_are_right(options: EngineOptions, isolated: bool) -> Engine {
     let engine = engine(MODEL, options);
     let model = model(MODEL);

@@ -1,21 +1,21 @@
-//! How strongly one layer application counts.
+//! The weight of one layer application.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The share of a layer's change that is kept: an application of the layer `F` with `alpha` turns
-/// the residual `x` into `x + alpha (F(x) - x)`. Above 0, at most 1, in thousandths: equal texts,
-/// equal numbers, equal hashes.
+/// The share of a layer's change that is kept: an application of the layer `F` with `alpha` turns the
+/// residual `x` into `x + alpha (F(x) - x)`. Above 0 and at most 1, stored in thousandths, so that equal
+/// texts are equal numbers with equal hashes.
 ///
-/// With [`PLAIN`](Self::PLAIN), 1, the application is `F(x)` as the model defines it; with less it
-/// is *damped*.
+/// With [`PLAIN`](Self::PLAIN), which is 1, the application is `F(x)` as the model defines it; with a
+/// smaller alpha it is *damped*.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "f64", try_from = "f64")]
 pub struct Alpha(u16);
 
-/// Why a number is no alpha.
+/// Why a text or number is not a valid alpha.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("alpha {text:?}: {reason}")]
 pub struct AlphaError {
@@ -24,27 +24,27 @@ pub struct AlphaError {
     reason: &'static str,
 }
 
-const NO_NUMBER: &str = "expected a decimal number, as 0.5";
+const NO_NUMBER: &str = "expected a decimal number, like 0.5";
 const TOO_FINE: &str = "expected at most three decimals";
-const OUT_OF_RANGE: &str = "expected more than 0 and at most 1";
+const OUT_OF_RANGE: &str = "expected a number above 0 and at most 1";
 
 impl Alpha {
-    /// An application as the model defines it.
+    /// Alpha 1: an application as the model defines it.
     pub const PLAIN: Self = Self(1000);
 
-    /// From thousandths, `1..=1000`.
+    /// The alpha of a number of thousandths, `1..=1000`; `None` for other numbers.
     pub fn from_thousandths(thousandths: u16) -> Option<Self> {
         (1..=Self::PLAIN.0)
             .contains(&thousandths)
             .then_some(Self(thousandths))
     }
 
-    /// The number.
+    /// The alpha as a number.
     pub fn value(self) -> f64 {
         f64::from(self.0) / 1000.0
     }
 
-    /// Whether nothing is damped.
+    /// Whether the alpha is 1, so that nothing is damped.
     pub fn is_plain(self) -> bool {
         self == Self::PLAIN
     }
@@ -67,7 +67,7 @@ impl FromStr for Alpha {
         if decimals.len() > 3 {
             return Err(wrong(TOO_FINE));
         }
-        // Too many digits for the type are too large a number.
+        // Parsing fails if there are too many digits for the type: the number is then too large.
         let thousandths = format!("{whole}{decimals:0<3}").parse().ok();
         thousandths
             .and_then(Self::from_thousandths)
@@ -77,7 +77,7 @@ impl FromStr for Alpha {
 
 impl fmt::Display for Alpha {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The shortest decimal that reads back as the number has no trailing zeros.
+        // `f64` prints the shortest decimal that parses to the same number, without trailing zeros.
         write!(f, "{}", self.value())
     }
 }

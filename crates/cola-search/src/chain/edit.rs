@@ -1,7 +1,7 @@
-//! Edits: the moves of a search, each one change of a chain.
+//! Edits: the moves of a search, each of which is one change of a chain.
 //!
-//! Positions count places of the *chain*, not layers of the model: after `0-3,(2-3)x2,4-7` the
-//! fifth place holds layer 2 again. Three kinds reach every chain without damping; a fourth damps:
+//! Positions are places of the *chain*, not layers of the model: the fifth place of `0-3,(2-3)x2,4-7` holds
+//! layer 2 again. Three kinds of edits reach every chain without damping; a fourth kind adds damping:
 //!
 //! ```text
 //! chain               0 1 2 3 4 5
@@ -10,8 +10,8 @@
 //! swap   start 1, left 2, right 1  0 3 1 2 4 5      (moving 3 forward is the same edit)
 //! ```
 //!
-//! Places keep their alphas: a damped place stays damped where it is moved to, and its plain copy
-//! is as damped as itself.
+//! Places keep their alphas: a damped place stays damped when it is moved, and a plain repeat copies the
+//! alphas of its block.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,7 @@ pub enum Edit {
         /// How many more times it runs: `(block)x(extra + 1)`.
         extra: usize,
     },
-    /// Runs a block again, right after itself, every layer `F` of it as `x + alpha (F(x) - x)`.
+    /// Runs a block again, right after itself, where every layer `F` is applied as `x + alpha (F(x) - x)`.
     DampedRepeat {
         /// First place of the block.
         start: usize,
@@ -46,11 +46,11 @@ pub enum Edit {
         len: usize,
         /// How many more times it runs: `(block)x(extra + 1)@alpha`.
         extra: usize,
-        /// Of every copy, whatever the alphas of the block are.
+        /// Alpha of every layer in the copies, whatever the alphas of the block are.
         alpha: Alpha,
     },
-    /// Exchanges two adjacent blocks. With a block of one this moves a layer; the same change is
-    /// never written in another way, so "move" is not a kind of its own.
+    /// Exchanges two adjacent blocks. If one of them is a single place, this moves a layer, so there is no
+    /// separate edit for moving.
     Swap {
         /// First place of the left block.
         start: usize,
@@ -62,7 +62,7 @@ pub enum Edit {
 }
 
 impl Edit {
-    /// Length of the result for a chain of `chain_len` layers; `None` where the edit does not fit.
+    /// Length of the result for a chain of `chain_len` layers; `None` if the edit does not fit.
     pub(super) fn result_len(self, chain_len: usize) -> Option<usize> {
         let (start, width, grown) = match self {
             Edit::Skip { start, len } => (start, len, chain_len.checked_sub(len)?),
@@ -75,7 +75,7 @@ impl Edit {
         (start + width <= chain_len).then_some(grown)
     }
 
-    /// The edited chain; `None` where the edit reaches past the end.
+    /// The edited chain; `None` if the edit reaches past the end.
     pub fn apply(self, chain: &Chain) -> Option<Chain> {
         self.result_len(chain.len())?;
         let steps: Vec<Step> = chain.steps().collect();

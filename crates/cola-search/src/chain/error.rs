@@ -1,4 +1,4 @@
-//! What can be wrong with a chain.
+//! Errors of chains.
 
 use thiserror::Error;
 
@@ -14,7 +14,7 @@ pub enum ChainError {
         reason: String,
     },
     /// A layer the model does not have.
-    #[error("chain {chain:?}: layer {layer} does not exist; the model has layers 0..{last}", last = .layers.saturating_sub(1))]
+    #[error("chain {chain:?}: layer {layer} does not exist; the model has layers 0 to {last}", last = .layers.saturating_sub(1))]
     OutOfRange {
         /// The chain in canonical form.
         chain: String,

@@ -1,4 +1,4 @@
-//! The chain itself.
+//! The type [`Chain`].
 
 use std::{cmp::Ordering, sync::Arc};
 
@@ -9,12 +9,12 @@ use super::{Alpha, ChainError};
 /// Index of a decoder block in the frozen model, `0..L`.
 pub type Layer = u16;
 
-/// One place of a chain: a layer, and how strongly its application counts.
+/// One place of a chain: a layer, and the alpha of its application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Step {
     /// The layer `F` that is applied.
     pub layer: Layer,
-    /// The residual `x` becomes `x + alpha (F(x) - x)`.
+    /// The application turns the residual `x` into `x + alpha (F(x) - x)`.
     pub alpha: Alpha,
 }
 
@@ -25,7 +25,7 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Chain {
     layers: Arc<[Layer]>,
-    /// One a layer. `None` where all are plain, and only there: equal chains are equal.
+    /// The alpha of each layer. `None` if and only if all are plain, so that equal chains compare equal.
     alphas: Option<Arc<[Alpha]>>,
 }
 
@@ -58,7 +58,7 @@ impl Chain {
         &self.layers
     }
 
-    /// The alphas, one a layer, in execution order; `None` where nothing is damped.
+    /// The alphas, one for each layer, in execution order; `None` if nothing is damped.
     pub fn alphas(&self) -> Option<&[Alpha]> {
         self.alphas.as_deref()
     }
@@ -83,7 +83,7 @@ impl Chain {
         self.alphas().map_or(Alpha::PLAIN, |alphas| alphas[place])
     }
 
-    /// Whether an application counts less than the model defines it.
+    /// Whether any application is damped.
     pub fn is_damped(&self) -> bool {
         self.alphas.is_some()
     }
@@ -109,15 +109,13 @@ impl Chain {
         self.len() == layers && !self.is_damped() && in_order()
     }
 
-    /// Whether layers were only left out: strictly ascending and not damped, hence a subsequence of
-    /// the identity.
+    /// Whether the chain is the identity with layers left out: strictly ascending and not damped.
     pub fn only_skips(&self) -> bool {
         !self.is_damped() && self.layers.windows(2).all(|w| w[0] < w[1])
     }
 
-    /// Whether layers were only repeated: every layer of the model is there, its first visits are
-    /// in order and plain, and nothing appears before its turn (`0-6,(7-9)x3,10-27`). Later visits
-    /// may be damped.
+    /// Whether the chain is the identity with layers repeated: every layer of the model occurs, and the
+    /// first occurrences are in order and plain (`0-6,(7-9)x3,10-27`). Later occurrences may be damped.
     pub fn only_repeats(&self, layers: usize) -> bool {
         let mut next = 0;
         for Step { layer, alpha } in self.steps() {
@@ -147,7 +145,7 @@ impl Chain {
         seen.len()
     }
 
-    /// Refuses a chain that names a layer a model of `layers` layers does not have.
+    /// Refuses a chain with a layer that a model of `layers` layers does not have.
     pub fn check(&self, layers: usize) -> Result<(), ChainError> {
         match self.layers.iter().find(|&&layer| layer as usize >= layers) {
             None => Ok(()),
@@ -188,7 +186,8 @@ impl Serialize for Chain {
     }
 }
 
-/// Read back from canonical text; notations that need the model's depth are for the command line.
+/// A chain is parsed from its canonical text. Notations that need the number of layers (`blocks:`) are only
+/// for the command line.
 impl<'de> Deserialize<'de> for Chain {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -272,7 +271,7 @@ pub(super) mod tests {
         let error = chain("0-3,9").check(8).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "chain \"0-3,9\": layer 9 does not exist; the model has layers 0..7"
+            "chain \"0-3,9\": layer 9 does not exist; the model has layers 0 to 7"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The space of legal edits: which there are, of which chain, and random ones.
+//! The space of legal edits: checks, lists and draws the edits of a chain.
 
 use std::collections::HashSet;
 
@@ -9,9 +9,9 @@ use super::{Alpha, Chain, Edit, Layer};
 /// The lengths a chain may have, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LengthBounds {
-    /// Shortest.
+    /// Length of the shortest chain.
     pub min: usize,
-    /// Longest.
+    /// Length of the longest chain.
     pub max: usize,
 }
 
@@ -22,7 +22,7 @@ impl LengthBounds {
     }
 }
 
-/// Which edits are legal. A kind whose largest block is 0 is not allowed at all.
+/// Which edits are legal. A kind of edit whose largest block is 0 is not allowed at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EditSpace {
     /// Largest block that may be skipped.
@@ -35,20 +35,20 @@ pub struct EditSpace {
     pub swap_block: usize,
     /// Most uses of one layer after a repeat; `None` for any number.
     pub max_uses: Option<usize>,
-    /// Alpha of the damped repeats that are legal beside the plain ones, blocks and copies bounded
-    /// alike; `None`, or 1, for no damped repeats.
+    /// Alpha of damped repeats, which are legal in addition to plain ones with the same bounds on blocks
+    /// and copies; `None` or 1 for no damped repeats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damping: Option<Alpha>,
-    /// Whether edits may only touch blocks no earlier edit touched: consecutive layers of the
+    /// Whether edits may only change blocks that no earlier edit has changed: consecutive layers of the
     /// model, each used once and plain.
     pub untouched_only: bool,
-    /// Lengths of the results.
+    /// Allowed lengths of edited chains.
     pub lengths: LengthBounds,
 }
 
 impl EditSpace {
-    /// The chain after `edit`, or `None` where the edit is not legal. A result is never equal to
-    /// the chain and never outside [`lengths`](Self::lengths).
+    /// The chain after `edit`, or `None` if the edit is not legal. A result is never equal to the chain and
+    /// never outside [`lengths`](Self::lengths).
     pub fn apply(&self, chain: &Chain, edit: Edit) -> Option<Chain> {
         self.allows(chain, edit).then(|| edit.apply(chain))?
     }
@@ -112,13 +112,13 @@ impl EditSpace {
         }
     }
 
-    /// The alpha of damped repeats, where they are legal and not plain ones.
+    /// The alpha of damped repeats; `None` if there are none, or if they would be plain.
     fn damped(&self) -> Option<Alpha> {
         self.damping.filter(|alpha| !alpha.is_plain())
     }
 
-    /// Every edit that fits on a chain of `n` layers and leaves an allowed length, sorted. What
-    /// depends on the layers themselves is not checked: [`allows`](Self::allows) does.
+    /// Every edit that fits a chain of `n` layers and gives an allowed length, sorted. Rules that depend on
+    /// the chain's layers are not checked here, but by [`allows`](Self::allows).
     pub fn shapes(&self, n: usize) -> impl Iterator<Item = Edit> {
         let skips = (0..n).flat_map(move |start| {
             (1..=self.skip_block.min(n - start)).map(move |len| Edit::Skip { start, len })
@@ -163,8 +163,9 @@ impl EditSpace {
             .shapes(chain.len())
             .filter(|&edit| self.allows(chain, edit))
             .collect();
-        // On a chain without repeats different edits cannot meet: length, first and last changed
-        // place tell them apart. But for a plain and a damped copy of what is damped already.
+        // On a chain without repeats and damping, different edits give different chains: the chains differ
+        // in length, or in the first or last place that changed. Otherwise results may be equal: a plain
+        // and a damped copy of a damped place, for example.
         if chain.unique_layers() < chain.len() || chain.is_damped() {
             let mut seen = HashSet::new();
             edits.retain(|edit| edit.apply(chain).is_some_and(|result| seen.insert(result)));
@@ -172,14 +173,14 @@ impl EditSpace {
         edits
     }
 
-    /// How many different chains one legal edit of `chain` gives.
+    /// Number of different chains that one legal edit of `chain` can give.
     pub fn count(&self, chain: &Chain) -> usize {
         self.edits(chain).len()
     }
 
-    /// A random legal edit, or `None` where there is none. `below(n)` must draw uniformly from
-    /// `0..n`. Kinds are equally likely, sizes and extra copies likely as 1/size (log-uniform:
-    /// small changes are common, large ones not rare), places uniform.
+    /// A random legal edit, or `None` if there is none. `below(n)` must draw uniformly from `0..n`. All
+    /// kinds are equally likely, a size or number of extra copies has a probability proportional to 1/size
+    /// (log-uniform: small changes are common, large ones not rare), and places are uniform.
     pub fn random_edit(
         &self,
         chain: &Chain,
@@ -240,7 +241,7 @@ impl EditSpace {
     }
 }
 
-/// A size from `1..=most`, likely as 1/size.
+/// A size from `1..=most`, with a probability proportional to 1/size.
 fn log_uniform(most: usize, below: &mut impl FnMut(usize) -> usize) -> usize {
     loop {
         let size = 1 + below(most);
@@ -250,7 +251,7 @@ fn log_uniform(most: usize, below: &mut impl FnMut(usize) -> usize) -> usize {
     }
 }
 
-/// Whether `block` is a plain run of the model's own order whose layers appear nowhere else.
+/// Whether `block` is a run of consecutive plain layers that occur nowhere else in the chain.
 fn untouched(layers: &[Layer], block: &[Layer], alphas: Option<&[Alpha]>) -> bool {
     alphas.is_none_or(|alphas| alphas.iter().all(|alpha| alpha.is_plain()))
         && block.windows(2).all(|w| w[1] == w[0] + 1)

@@ -1,17 +1,17 @@
 //! Chain notation: `0-27`, `0-14,12-14,15-27`, `0-6,(7-9)x3,10-27`, `0-6,(7-9)x3@0.5,10-27`.
 //!
-//! `(block)xN@alpha` is a damped repeat: the block runs N times, the first time plain, then each
-//! layer `F` as `x + alpha (F(x) - x)`. Behind what is not repeated, `7@alpha` or `7-9@alpha`, the
-//! alpha is that of the only run. `@1` is the same as none.
+//! `(block)xN@alpha` is a damped repeat: the block runs N times, the first time plain, then each layer `F`
+//! as `x + alpha (F(x) - x)`. After an item that is not repeated, `7@alpha` or `7-9@alpha`, the alpha
+//! applies to its only run. `@1` is the same as no alpha.
 //!
-//! Printing is canonical: a plain block that follows itself is written `(block)xN`, with one alpha
-//! from the second run on `(block)xN@alpha`; a run of at least two ascending (three descending)
-//! layers of one alpha `a-b`, anything else layer by layer, the empty chain `empty`. Groups hold
-//! plain layers, so that an alpha is the end of an item.
+//! Printing is canonical. A plain block that is repeated is written `(block)xN`, or `(block)xN@alpha` if
+//! all runs from the second on have that alpha. A run of at least two ascending (three descending) layers
+//! with the same alpha is written `a-b`, anything else layer by layer, the empty chain as `empty`. Groups
+//! contain plain layers only, so an alpha is always at the end of an item.
 //!
-//! Besides that notation the parser reads what other tools write: `0..14,12,13,14,15..39`
-//! (circuit-finder, both ends included), `layers:0,1,2` and `blocks:31,34;43,45` (RYS: block `i,j`
-//! runs the layers up to `j-1`, then goes back to `i`).
+//! The parser also accepts the notations of other tools: `0..14,12,13,14,15..39` (circuit-finder, both ends
+//! included), `layers:0,1,2` and `blocks:31,34;43,45` (RYS: block `i,j` runs the layers up to `j-1`, then
+//! goes back to `i`).
 
 use std::{fmt, str::FromStr};
 
@@ -21,7 +21,7 @@ use super::{Alpha, AlphaError, Chain, ChainError, Layer, Step};
 pub const MAX_CHAIN_LENGTH: usize = 4096;
 
 impl Chain {
-    /// Reads any notation, for a model of `layers` layers, and refuses layers it does not have.
+    /// Parses any notation, for a model of `layers` layers; refuses layers that the model does not have.
     pub fn parse(text: &str, layers: usize) -> Result<Self, ChainError> {
         let trimmed = text.trim();
         let chain = match trimmed.strip_prefix("blocks:") {
@@ -92,12 +92,12 @@ fn split_outside_groups<'a>(text: &str, body: &'a str) -> Result<Vec<&'a str>, C
     Ok(items)
 }
 
-/// `7`, `7-9`, `7..9`, `(7-9,3)x2` or `7x2`, with `@alpha` behind it or without.
+/// Parses an item: `7`, `7-9`, `7..9`, `(7-9,3)x2` or `7x2`, optionally followed by `@alpha`.
 fn parse_item(text: &str, item: &str, out: &mut Vec<Step>) -> Result<(), ChainError> {
     if item.is_empty() {
         return Err(syntax(
             text,
-            "an empty item; write `empty` for the empty chain",
+            "an empty item; write `empty` for the chain without layers",
         ));
     }
     let (repeat, alpha) = match item.rsplit_once('@') {
@@ -125,7 +125,8 @@ fn parse_item(text: &str, item: &str, out: &mut Vec<Step>) -> Result<(), ChainEr
     if layers.len().saturating_mul(times.unwrap_or(1)) > MAX_CHAIN_LENGTH {
         return Err(syntax(text, too_long()));
     }
-    // A repeat leaves the first run plain; what is not repeated has no other run.
+    // In a repeat the first run is plain and the alpha applies to the later ones; otherwise it applies to
+    // the only run.
     let first = times.map_or(alpha, |_| Alpha::PLAIN);
     for run in 0..times.unwrap_or(1) {
         let alpha = if run == 0 { first } else { alpha };
@@ -145,7 +146,7 @@ fn parse_times(text: &str, times: &str) -> Result<usize, ChainError> {
         Ok(n) if n >= 1 => Ok(n),
         _ => Err(syntax(
             text,
-            format!("x{times}: a repeat count is a whole number from 1"),
+            format!("x{times}: a repeat count is a whole number, 1 or more"),
         )),
     }
 }
@@ -177,7 +178,7 @@ fn parse_layer(text: &str, layer: &str) -> Result<Layer, ChainError> {
         .map_err(|_| syntax(text, format!("{layer:?} is not a layer index")))
 }
 
-/// RYS blocks: run up to `j - 1`, jump back to `i`, and so on; the last run goes to the end.
+/// Parses RYS blocks: run up to `j - 1`, jump back to `i`, and so on; the last run goes to the end.
 fn parse_blocks(text: &str, blocks: &str, layers: usize) -> Result<Chain, ChainError> {
     let mut out: Vec<Layer> = Vec::new();
     let mut from = 0;
@@ -189,7 +190,9 @@ fn parse_blocks(text: &str, blocks: &str, layers: usize) -> Result<Chain, ChainE
         if i >= j || j < from || j as usize > layers {
             return Err(syntax(
                 text,
-                format!("block {i},{j}: expected i < j <= {layers}, ends ascending"),
+                format!(
+                    "block {i},{j}: expected i < j <= {layers}, and the ends j in ascending order"
+                ),
             ));
         }
         out.extend(from..j);
@@ -227,16 +230,16 @@ impl fmt::Display for Chain {
     }
 }
 
-/// A block of plain steps that follows itself.
+/// A block of plain steps that is repeated.
 struct Repeat {
     /// Steps in the block.
     block: usize,
-    /// How often it runs, from the second time on always with the same alpha.
+    /// Number of runs. All runs from the second on have the same alpha.
     times: usize,
 }
 
-/// The block that follows itself at the start of `steps`. Of several the one that covers most
-/// steps, then the shortest.
+/// The repeated block at the start of `steps`. If there are several, the one that covers most steps; among
+/// those the shortest.
 fn repeat_at(steps: &[Step]) -> Option<Repeat> {
     let mut best: Option<Repeat> = None;
     let plain = steps.iter().take_while(|s| s.alpha.is_plain()).count();
@@ -359,17 +362,20 @@ mod tests {
             ("(0-2x3", "without `)`"),
             ("0-2)x3", "without `(`"),
             ("((1)x2)x2", "group inside a group"),
-            ("(1)x0", "whole number from 1"),
+            ("(1)x0", "a whole number, 1 or more"),
             ("(0-27)x99999999", "longer than"),
             ("-1", "is not a layer index"),
             ("70000", "is not a layer index"),
             ("blocks:3,1", "expected i < j"),
             ("0-40", "layer 40 does not exist"),
             ("seven", "is not a layer index"),
-            ("(1)x2@0", "alpha \"0\": expected more than 0 and at most 1"),
+            (
+                "(1)x2@0",
+                "alpha \"0\": expected a number above 0 and at most 1",
+            ),
             (
                 "(1)x2@1.5",
-                "alpha \"1.5\": expected more than 0 and at most 1",
+                "alpha \"1.5\": expected a number above 0 and at most 1",
             ),
             ("(1)x2@0.1234", "alpha \"0.1234\": expected at most three"),
             ("(1)x2@x", "alpha \"x\": expected a decimal number"),

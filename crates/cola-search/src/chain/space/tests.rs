@@ -1,4 +1,4 @@
-//! What every space of edits keeps.
+//! Properties of every edit space.
 
 use proptest::prelude::*;
 
@@ -33,7 +33,7 @@ fn chain(text: &str) -> Chain {
     text.parse().unwrap()
 }
 
-/// Pseudo-random numbers below the ones given.
+/// Pseudo-random numbers: each call returns one below its argument.
 fn draws(mut state: u64) -> impl FnMut(usize) -> usize {
     move |n| {
         state = state
@@ -184,7 +184,8 @@ fn uses_and_untouched_blocks_are_respected() {
     );
 }
 
-/// Steps, and the alpha of damped repeats, for as many cases with as without.
+/// Steps of a plain chain or of one that may be damped, and in half of the cases the alpha of damped
+/// repeats.
 fn steps_and_damping(layers: Layer) -> impl Strategy<Value = (Vec<Step>, Option<Alpha>)> {
     let plain = prop::collection::vec(0..layers, 0..9)
         .prop_map(|layers| Chain::new(layers).steps().collect());
@@ -210,7 +211,7 @@ proptest! {
             prop_assert_ne!(&result, &chain);
             prop_assert!(results.insert(result), "{:?} is a duplicate", edit);
         }
-        // Nothing legal is lost by listing only one edit a result.
+        // No legal result is lost, although only one edit for each result is listed.
         for edit in space.shapes(chain.len()) {
             if let Some(result) = space.apply(&chain, edit) {
                 prop_assert!(results.contains(&result));

@@ -1,0 +1,188 @@
+//! What is beyond luck: excess, selectivity by degradation, and depth against degradation.
+
+use std::io;
+
+use super::{PROPORTION, build, proportion_cells};
+use crate::analysis::{
+    AtBound, ControlCounts, Paired, Proportion, RunRecords, Selectivity, Source,
+    format::csv_number,
+    outcome::{failed, started_right},
+    selectivity::other_answers,
+};
+use crate::run::{Evaluation, SampleRecord};
+
+/// Lower ends of the bins of degradation, nats a token; the first has none, and the last no upper end.
+const BINS: [f64; 8] = [f64::NEG_INFINITY, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0];
+
+/// The search and random chains: the right answer against the matched wrong one, on the same samples.
+pub fn excess(runs: &[RunRecords]) -> io::Result<Vec<u8>> {
+    let header = [
+        "by",
+        "samples",
+        "both",
+        "right_only",
+        "wrong_only",
+        "excess",
+        "low_95",
+        "high_95",
+        "p_mcnemar",
+    ];
+    build(runs, &header, |dataset, rows| {
+        let counts = ControlCounts::of(dataset.records);
+        for (by, paired) in [
+            ("search", counts.matched),
+            ("random chains", counts.random_matched),
+        ] {
+            let Paired {
+                of,
+                both,
+                first_only,
+                second_only,
+            } = paired;
+            let excess = paired.excess();
+            let counts = [of, both, first_only, second_only].map(|n| n.to_string());
+            let numbers = [
+                excess.map(|e| e.value),
+                excess.map(|e| e.interval.low),
+                excess.map(|e| e.interval.high),
+                excess.map(|e| e.p_value),
+            ];
+            let cells = [by.to_owned()].into_iter().chain(counts);
+            let cells: Vec<String> = cells.chain(numbers.map(csv_number)).collect();
+            dataset.row(rows, &cells)?;
+        }
+        Ok(())
+    })
+}
+
+/// Chains on the samples that the unmodified model gets wrong, by source and degradation: how often they give the right
+/// answer, each wrong one that is not the model's own, and the model's own.
+pub fn selectivity(runs: &[RunRecords]) -> io::Result<Vec<u8>> {
+    let header = [
+        "source",
+        "degradation_from",
+        "degradation_to",
+        "samples",
+        "chains",
+        "right",
+        "each_wrong",
+        "models_own",
+        "samples_reached",
+        "odds",
+        "odds_low_95",
+        "odds_high_95",
+    ];
+    build(runs, &header, |dataset, rows| {
+        for (name, source) in [("random", Source::Random), ("search", Source::Search)] {
+            for (nth, &from) in BINS.iter().enumerate() {
+                let to = BINS.get(nth + 1).copied().unwrap_or(f64::INFINITY);
+                let within = |_: &SampleRecord, e: &Evaluation| {
+                    // Without a finite state a chain has lost all there is.
+                    let nats = e.degradation.unwrap_or(f64::INFINITY);
+                    (from..to).contains(&nats) || (to == f64::INFINITY && nats == to)
+                };
+                let counts = Counts::of(dataset.records, source, &within);
+                let odds = Selectivity::of(dataset.records, source, within);
+                let mut cells = vec![name.to_owned()];
+                let ends = [from, to].map(|end| Some(end).filter(|end| end.is_finite()));
+                cells.extend(ends.map(csv_number));
+                cells.extend(counts.cells());
+                let interval = odds.and_then(|odds| odds.interval);
+                let numbers = [
+                    odds.map(|odds| odds.odds),
+                    interval.map(|i| i.low),
+                    interval.map(|i| i.high),
+                ];
+                cells.extend(numbers.map(csv_number));
+                dataset.row(rows, &cells)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// What some chains answered.
+#[derive(Default)]
+struct Counts {
+    samples: usize,
+    chains: usize,
+    right: usize,
+    /// Wrong answers given that are not the model's own, and how many could have been, summed over the chains.
+    wrong: usize,
+    wrong_answers: usize,
+    own: usize,
+    reached: usize,
+}
+
+impl Counts {
+    fn of(
+        records: &[SampleRecord],
+        source: Source,
+        within: &impl Fn(&SampleRecord, &Evaluation) -> bool,
+    ) -> Self {
+        let mut counts = Self::default();
+        let wrong = records.iter().filter(|r| !failed(r) && !started_right(r));
+        for record in wrong {
+            let (Some(others), Some(baseline)) = (other_answers(record), &record.baseline) else {
+                continue;
+            };
+            let before = (counts.chains, counts.right);
+            let chains = source.chains(record).iter();
+            let chains =
+                chains.filter(|e| within(record, e) && !e.chain.is_identity(record.layers));
+            for chain in chains {
+                counts.chains += 1;
+                counts.wrong_answers += others.iter().filter(|other| !other.gold).count();
+                counts.own += usize::from(chain.answer == baseline.answer);
+                match others.iter().find(|other| other.answer == chain.answer) {
+                    Some(other) if other.gold => counts.right += 1,
+                    Some(_) => counts.wrong += 1,
+                    None => {}
+                }
+            }
+            counts.samples += usize::from(counts.chains > before.0);
+            counts.reached += usize::from(counts.right > before.1);
+        }
+        counts
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let share = |hits, of| csv_number(Proportion::new(hits, of).rate());
+        vec![
+            self.samples.to_string(),
+            self.chains.to_string(),
+            share(self.right, self.chains),
+            share(self.wrong, self.wrong_answers),
+            share(self.own, self.chains),
+            self.reached.to_string(),
+        ]
+    }
+}
+
+/// The shortest right chains at several bounds on degradation.
+pub fn depth_by_bound(runs: &[RunRecords]) -> io::Result<Vec<u8>> {
+    let header = [
+        &[
+            "max_degradation",
+            "fixed",
+            "mean_depth",
+            "mean_depth_of_right",
+        ][..],
+        &PROPORTION,
+    ]
+    .concat();
+    build(runs, &header, |dataset, rows| {
+        for at in AtBound::curve(dataset.records) {
+            let mut cells = vec![
+                at.bound
+                    .map_or_else(|| "none".to_owned(), |bound| bound.to_string()),
+                at.fixed.to_string(),
+                csv_number(at.depth.map(|mean| mean.value)),
+                csv_number(at.depth_of_right.map(|mean| mean.value)),
+            ];
+            cells.extend(proportion_cells(Proportion::new(at.right, at.samples)));
+            dataset.row(rows, &cells)?;
+        }
+        Ok(())
+    })
+}
