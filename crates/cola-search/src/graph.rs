@@ -158,6 +158,11 @@ impl SearchGraph {
             .map(|edge| (edge.target(), *edge.weight()))
     }
 
+    /// The index of every node, in the order they were added.
+    pub fn indices(&self) -> impl Iterator<Item = NodeIndex> + use<> {
+        self.graph.node_indices()
+    }
+
     /// All nodes, in the order they were added.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.graph.node_weights()

@@ -9,7 +9,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use petgraph::graph::NodeIndex;
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
@@ -25,9 +25,6 @@ use crate::chain::Chain;
 /// Number of walks that end on outstanding chains before `ask` returns [`Ask::Wait`].
 const TRIES: usize = 16;
 
-/// Most layers by which a right chain may exceed the shortest one to be a start for [`Mcts::nearby`].
-const NEAR: usize = 3;
-
 /// The search of one sample.
 pub(super) struct Mcts {
     pub(super) params: SearchParams,
@@ -42,7 +39,7 @@ pub(super) struct Mcts {
     /// Walks whose last chain is outstanding.
     pending: Vec<Vec<NodeIndex>>,
     /// Right chains, in the order of their verdicts.
-    right: Vec<NodeIndex>,
+    pub(super) right: Vec<NodeIndex>,
     shrinker: Option<Shrinker>,
     /// Each step adds the share of local simulations; when the sum reaches 1, a local simulation is due.
     local_credit: f64,
@@ -109,7 +106,8 @@ impl Mcts {
             return None;
         }
         self.local_credit -= 1.0;
-        self.shrink().or_else(|| self.nearby())
+        let best = self.shrinker.as_ref()?.target().len();
+        self.shrink().or_else(|| self.nearby(best))
     }
 
     /// The walk to the next deletion from the shortest right chain.
@@ -131,40 +129,8 @@ impl Mcts {
         Some(self.jump(from, deletion.chain, step))
     }
 
-    /// Picks a right chain at most `NEAR` layers longer than the best one and deletes enough random layers
-    /// that the result would be a new best.
-    fn nearby(&mut self) -> Option<Vec<NodeIndex>> {
-        let best = self.shrinker.as_ref()?.target().len();
-        let near: Vec<NodeIndex> = self
-            .right
-            .iter()
-            .copied()
-            .filter(|&node| self.graph.node(node).chain.len() <= best + NEAR)
-            .collect();
-        for _ in 0..TRIES {
-            let from = near[self.rng.random_range(0..near.len())];
-            let mut steps: Vec<_> = self.graph.node(from).chain.steps().collect();
-            let drop = (steps.len() + 1 - best).max(2);
-            if steps.len() < drop + self.params.deep_edits.lengths.min {
-                continue;
-            }
-            for _ in 0..drop {
-                steps.remove(self.rng.random_range(0..steps.len()));
-            }
-            let chain = Chain::from_steps(steps);
-            if self.graph.find(&chain).is_none() {
-                let step = Step {
-                    edit: None,
-                    prior: 0.0,
-                };
-                return Some(self.jump(from, chain, step));
-            }
-        }
-        None
-    }
-
     /// The walk to a chain that was made from the chain of node `from`.
-    fn jump(&mut self, from: NodeIndex, chain: Chain, step: Step) -> Vec<NodeIndex> {
+    pub(super) fn jump(&mut self, from: NodeIndex, chain: Chain, step: Step) -> Vec<NodeIndex> {
         let child = match self.graph.find(&chain) {
             Some(child) => child,
             None => self.graph.add(chain, Some((from, step))),
@@ -201,6 +167,9 @@ impl Strategy for Mcts {
                 return Ask::Wait;
             }
             if let Some(path) = self.local() {
+                return self.evaluate(path);
+            }
+            if let Some(path) = self.explore() {
                 return self.evaluate(path);
             }
             let (path, leaf) = self.walk();

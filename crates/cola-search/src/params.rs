@@ -99,7 +99,14 @@ pub struct SearchParams {
     /// Share of the simulations that delete random layers from the shortest right chains, once the shortest
     /// is proven.
     pub nearby_share: f64,
-    /// Most edits in a chain of the `random` strategy.
+    /// Share of the simulations that evaluate a fresh chain, a few random edits from the identity, while no right chain is
+    /// known.
+    #[serde(default)]
+    pub fresh_share: f64,
+    /// Share of the simulations that edit one of the nearest misses, while no right chain is known. The tree gets the rest.
+    #[serde(default)]
+    pub repair_share: f64,
+    /// Most edits in a chain of the `random` strategy, and in a fresh one.
     pub random_edits: usize,
 }
 
@@ -170,7 +177,9 @@ impl SearchParams {
             widening_exponent: 0.7,
             shaped_reward: true,
             shrink_share: 0.875,
-            nearby_share: 0.5,
+            nearby_share: 0.9,
+            fresh_share: 0.2,
+            repair_share: 0.2,
             ..Self::published(layers)
         }
     }
@@ -209,6 +218,8 @@ impl SearchParams {
             stop_early: false,
             shrink_share: 0.0,
             nearby_share: 0.0,
+            fresh_share: 0.0,
+            repair_share: 0.0,
             random_edits: 4,
         }
     }

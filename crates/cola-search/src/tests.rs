@@ -357,7 +357,7 @@ fn re_polar_never_edits_a_block_twice() {
 
 #[test]
 fn a_chain_reached_twice_is_one_node() {
-    let search = searched(Preset::Default, 8, 0);
+    let search = searched(Preset::RePolar, 8, 0);
     let chains: Vec<&Chain> = search.graph.nodes().map(|node| &node.chain).collect();
     let distinct: HashSet<&Chain> = chains.iter().copied().collect();
     assert_eq!(distinct.len(), chains.len());
