@@ -43,21 +43,13 @@ pub fn excess_interval(excess: Option<Excess>) -> String {
     }
 }
 
-/// `2.4 (1.3-4.1)`: odds with their interval.
+/// `2.4 (1.3-4.1)`: odds with their interval; nothing where so few samples say something that there is none.
 pub fn odds_interval(selectivity: Option<Selectivity>) -> String {
-    match selectivity {
-        None => NOTHING.to_owned(),
-        Some(Selectivity {
-            odds,
-            interval: None,
-            ..
-        }) => format!("{odds:.1}"),
-        Some(Selectivity {
-            odds,
-            interval: Some(i),
-            ..
-        }) => format!("{odds:.1} ({:.1}-{:.1})", i.low, i.high),
-    }
+    let with_interval = selectivity.and_then(|s| Some((s.odds, s.interval?)));
+    with_interval.map_or_else(
+        || NOTHING.to_owned(),
+        |(odds, i)| format!("{odds:.1} ({:.1}-{:.1})", i.low, i.high),
+    )
 }
 
 /// `9.4 ±0.3`: a mean with half its interval, or alone where one value has none.

@@ -25,6 +25,9 @@ const MOST_RANKS: usize = 6;
 const RESAMPLES: usize = 1000;
 const SEED: u64 = 0x7365_6c65_6374;
 
+/// Fewest samples that a bootstrap over samples says something about.
+const ENOUGH: usize = 10;
+
 /// Weight of the penalty `|parameters|^2 / 2`: it keeps the odds finite where the right answer was never picked, or always.
 const RIDGE: f64 = 0.05;
 
@@ -56,7 +59,7 @@ impl Source {
 pub struct Selectivity {
     /// Above 1 chains prefer the right answer.
     pub odds: f64,
-    /// 95 %, from resampling samples; `None` of fewer than two.
+    /// 95 %, from resampling samples; `None` of fewer than ten.
     pub interval: Option<Interval>,
     /// Samples that the unmodified model gets wrong and that some chain answers otherwise than it.
     pub samples: usize,
@@ -228,7 +231,7 @@ fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
 }
 
 fn bootstrap(picks: &[Picks]) -> Option<Interval> {
-    if picks.len() < 2 {
+    if picks.len() < ENOUGH {
         return None;
     }
     let mut random = ChaCha8Rng::seed_from_u64(SEED);

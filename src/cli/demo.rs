@@ -47,7 +47,7 @@ const BUNDLED: Demonstration = Demonstration {
     out: "results/demo-run",
 };
 
-/// What `datasets/real.py` fetches, as much of it as takes two and a half minutes on two cores without AVX-512.
+/// What `datasets/real.py` fetches, as much of it as takes under three minutes on two cores without AVX-512.
 const REAL: Demonstration = Demonstration {
     model: "models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     tasks: &[
@@ -58,7 +58,7 @@ const REAL: Demonstration = Demonstration {
             Some("datasets/real/basic_arithmetic.arrow"),
         ),
     ],
-    limit: Some(12),
+    limit: Some(10),
     simulations: 20,
     out: "results/demo-real",
 };
