@@ -52,6 +52,8 @@ impl Problem for Asked {
         let tokens = |text: &str, special| self.tokenizer.encode_with(text, special);
         let prompt = tokens(&self.question.prompt, true).map_err(|error| error.to_string())?;
         let mut row = Row::builder(&prompt);
+        // Chains that no longer read the question are not to count, whatever they answer.
+        row.read_prompt_loss();
         let mut read = Vec::new();
         for word in &self.question.words {
             let word = tokens(word, false).map_err(|error| error.to_string())?;
