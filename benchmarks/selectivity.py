@@ -4,7 +4,7 @@
 
     python3 benchmarks/selectivity.py                 the real LLM and the bundled model; writes results/selectivity/
     python3 benchmarks/selectivity.py --models demo   the bundled model alone, in a minute
-    python3 benchmarks/selectivity.py --chains 10 --samples 20 --work /tmp/w
+    python3 benchmarks/selectivity.py --chains 10 --samples 20 --work /tmp/selectivity
 
 Runs random chains without a bound on every sample (`cola search --strategy random --max-degradation none --controls 0`): they are told
 nothing, so what they answer cannot follow the search. `cola analyze` counts, by degradation, how often they give the right answer and

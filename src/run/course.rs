@@ -12,6 +12,7 @@ use super::{
     Candidate, ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord,
     fluency::{Fluency, prompt_loss},
     in_flight::{Arrival, InFlight, Settled},
+    pareto::pareto,
 };
 use crate::problem::{Judge, Judged, Target, Verdict};
 use cola_engine::{Backend, Completion, DecodePlan, EngineError, Outcome, Row};
@@ -537,32 +538,4 @@ fn wanted(strategy: &mut dyn Strategy) -> Option<Chain> {
         // With nothing outstanding there is nothing to wait for.
         Ask::Wait | Ask::Done => None,
     }
-}
-
-/// Right chains that no other right one equals or beats on depth, margin and degradation together, shortest first. A margin or
-/// degradation that is not known counts as the worst.
-fn pareto(evaluations: &[Evaluation], unconfirmed: &[Chain]) -> Vec<Evaluation> {
-    let mut right: Vec<&Evaluation> = evaluations
-        .iter()
-        .filter(|e| e.correct && !unconfirmed.contains(&e.chain))
-        .collect();
-    let margin = |e: &Evaluation| e.margin.unwrap_or(f64::NEG_INFINITY);
-    let degradation = |e: &Evaluation| e.degradation.unwrap_or(f64::INFINITY);
-    right.sort_by(|a, b| {
-        let by_margin = margin(b).total_cmp(&margin(a));
-        let by_degradation = degradation(a).total_cmp(&degradation(b));
-        let by_length = a.chain.len().cmp(&b.chain.len());
-        by_length.then(by_margin).then(by_degradation)
-    });
-    let mut front: Vec<Evaluation> = Vec::new();
-    for evaluation in right {
-        // Those in the front are at most as long.
-        let beats = |other: &Evaluation| {
-            margin(other) >= margin(evaluation) && degradation(other) <= degradation(evaluation)
-        };
-        if !front.iter().any(beats) {
-            front.push(evaluation.clone());
-        }
-    }
-    front
 }

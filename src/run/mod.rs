@@ -26,6 +26,7 @@ mod fluency;
 mod in_flight;
 mod journal;
 mod manifest;
+mod pareto;
 mod progress;
 mod record;
 #[cfg(test)]
