@@ -30,9 +30,9 @@ pub struct SearchConfig {
 }
 
 /// Default bound on degradation, in nats a token, of searches that do not reproduce a published one. On SmolLM2-135M and ARC-Easy
-/// (`results/selectivity`), chains within it keep the model's own answer in seven of ten cases and give the right answer about twice
-/// as often as any given other one. Beyond 1 nat that advantage is gone. At no bound do they prefer the right answer to a wrong one
-/// of the same rank beyond doubt.
+/// (`results/selectivity`), chains within it keep the model's own answer in seven of ten cases or more, and give the right answer
+/// two to three times as often as any given other one; beyond 1 nat 1.0 to 1.3 times. At no bound is it shown that they prefer the
+/// right answer to a wrong one of the same rank.
 pub const MAX_DEGRADATION: f64 = 0.5;
 
 /// Bound on the *degradation* of a chain that may count as right. Degradation is the mean loss on the
