@@ -97,6 +97,7 @@ fn evaluations(criterion: &mut Criterion) {
         max_tokens: NEW_TOKENS,
         stop_tokens: Arc::from([]),
         finished: None,
+        sampling: None,
     };
     let mut group = criterion.benchmark_group("engine");
     group.sampling_mode(SamplingMode::Flat);

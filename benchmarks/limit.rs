@@ -89,6 +89,7 @@ fn round(model: &Arc<Model>, decode: bool) -> Result<Round, Box<dyn Error>> {
         max_tokens: NEW_TOKENS,
         stop_tokens: Arc::from([]),
         finished: None,
+        sampling: None,
     });
     let vocabulary = model.spec().vocabulary;
     let rows = (0..ROWS)

@@ -329,6 +329,7 @@ impl Session {
                 search: searches.main.describe(),
                 max_degradation: searches.max_degradation,
                 controls: ControlPlan { samples: 0.into() },
+                sampling: searches.sampling.clone(),
                 tasks: TaskManifest::of(&problems),
             },
             problems,

@@ -29,6 +29,7 @@ pub fn sample(task: &str, index: usize) -> Sample {
         evaluations: vec![],
         health: None,
         controls: None,
+        sampling: Vec::new(),
         cost: SampleCost {
             steps_run: 30,
             steps_grown: 0,

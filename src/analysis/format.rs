@@ -43,6 +43,28 @@ pub fn excess_interval(excess: Option<Excess>) -> String {
     }
 }
 
+/// `45.6 (41-50)`: a mean of shares in per cent with its interval.
+pub fn mean_percent(mean: Mean) -> String {
+    let value = format!("{:.1}", 100.0 * mean.value);
+    match mean.interval {
+        None => value,
+        Some(i) => format!(
+            "{value} ({:.0}-{:.0})",
+            100.0 * i.low.max(0.0),
+            100.0 * i.high.min(1.0)
+        ),
+    }
+}
+
+/// `+12 (3 to 22)`: a mean difference of shares in per cent with its interval.
+pub fn points_interval(mean: Mean) -> String {
+    let value = format!("{:+.0}", 100.0 * mean.value);
+    match mean.interval {
+        None => value,
+        Some(i) => format!("{value} ({:.0} to {:.0})", 100.0 * i.low, 100.0 * i.high),
+    }
+}
+
 /// `2.4 (1.3-4.1)`: odds with their interval; nothing where so few samples say something that there is none.
 pub fn odds_interval(selectivity: Option<Selectivity>) -> String {
     let with_interval = selectivity.and_then(|s| Some((s.odds, s.interval?)));

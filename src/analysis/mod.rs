@@ -6,6 +6,7 @@
 //! [`write_report`] writes the depth-usage statistics. Numbers a search found are *oracle* numbers
 //! and are called so wherever they are shown.
 
+mod arms;
 mod bounds;
 mod controls;
 mod csv_files;
@@ -28,6 +29,7 @@ mod terminal;
 #[cfg(test)]
 pub(crate) mod fixtures;
 
+pub use arms::{ArmCurve, ArmPoint, arms};
 pub use bounds::AtBound;
 pub use controls::ControlCounts;
 pub use error::AnalysisError;

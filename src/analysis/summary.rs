@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     RunRecords,
+    arms::{ArmCurve, arms},
     bounds::AtBound,
     controls::{ControlCounts, layers_saved_beyond_random},
     outcome::{failed, found, right_chains, started_right},
@@ -110,6 +111,9 @@ pub struct DatasetSummary {
     /// Depth at several bounds on degradation.
     #[serde(default)]
     pub bounds: Vec<AtBound>,
+    /// Other ways to spend as many tries, if the run has any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arms: Vec<ArmCurve>,
 }
 
 impl Summary {
@@ -175,6 +179,7 @@ impl DatasetSummary {
             search_selectivity: Selectivity::of(records, Source::Search, SampleRecord::is_fluent),
             layers_saved_beyond_random: layers_saved_beyond_random(records),
             bounds: AtBound::curve(records),
+            arms: arms(records),
             controls,
             failed: count(&failed),
             depth_found,

@@ -1,8 +1,12 @@
 //! The summary's tables as texts, for the terminal and the report alike.
 
 use super::{
+    arms::{ArmCurve, ArmPoint, SEARCH},
     bounds::AtBound,
-    format::{excess_interval, mean_interval, odds_interval, percent, percent_interval, thousands},
+    format::{
+        NOTHING, excess_interval, mean_interval, mean_percent, odds_interval, percent,
+        percent_interval, points_interval, thousands,
+    },
     statistics::Proportion,
     summary::{DatasetSummary, Summary},
 };
@@ -91,6 +95,27 @@ pub fn tables(summary: &Summary) -> Vec<Table> {
             rows: with(&|d| control_cells(d)),
         });
     }
+    if !summary.total.arms.is_empty() {
+        let of = |d: &&DatasetSummary| {
+            let arm = |curve: &ArmCurve| [vec![d.task.clone()], arm_cells(curve)].concat();
+            d.arms.iter().map(arm).collect::<Vec<_>>()
+        };
+        tables.push(Table {
+            title: "Arms: % of all samples that any of so many tries answers right (oracle)"
+                .to_owned(),
+            header: vec![
+                "dataset",
+                "arm",
+                "1 try",
+                "5 tries",
+                "20 tries",
+                "all tries",
+                "layer steps",
+                "search ahead",
+            ],
+            rows: rows.iter().flat_map(of).collect(),
+        });
+    }
     tables.push(Table {
         title: format!(
             "Depth against degradation: mean shortest right chain of {} layers (% of samples with one)",
@@ -128,6 +153,23 @@ fn beyond_luck(d: &DatasetSummary) -> Vec<String> {
         excess_interval(d.random_excess),
         odds_interval(d.selectivity),
     ]
+}
+
+/// The arm at 1, 5, 20 and all tries, what all tries cost, and how far the search is ahead then.
+fn arm_cells(curve: &ArmCurve) -> Vec<String> {
+    let at = |tries| curve.points.iter().find(|point| point.tries == tries);
+    let share = |point: Option<&ArmPoint>| {
+        point.map_or_else(|| NOTHING.to_owned(), |point| mean_percent(point.right))
+    };
+    let last = curve.points.last();
+    let ahead = last
+        .and_then(|point| point.search_ahead)
+        .filter(|_| curve.arm != SEARCH);
+    let mut cells = vec![curve.arm.clone()];
+    cells.extend([at(1), at(5), at(20), last].map(share));
+    cells.push(last.map_or_else(|| NOTHING.to_owned(), |point| format!("{:.0}", point.steps)));
+    cells.push(ahead.map_or_else(|| NOTHING.to_owned(), points_interval));
+    cells
 }
 
 fn at_bound(at: &AtBound) -> String {

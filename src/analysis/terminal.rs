@@ -1,6 +1,7 @@
 //! The summary on the terminal, in the shape of the paper's Table 1 with the controls beside it.
 
 use super::{
+    arms::SEARCH,
     format::{excess_interval, percent, thousands},
     statistics::Proportion,
     summary::{DatasetSummary, Summary},
@@ -99,6 +100,7 @@ pub fn notes(summary: &Summary) -> Vec<String> {
                 .to_owned(),
         );
     }
+    lines.extend(referee(&summary.total));
     if c.without_wrong_target > 0 {
         lines.push(format!(
             "Control samples without a wrong answer to look for, not in the wrong-target rate: {}.",
@@ -120,6 +122,32 @@ pub fn notes(summary: &Summary) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// Which other ways to spend as many tries the search beats, where the run has any.
+fn referee(total: &DatasetSummary) -> Option<String> {
+    let (mut beaten, mut others) = (Vec::new(), Vec::new());
+    let mut tries = 0;
+    for curve in total.arms.iter().filter(|curve| curve.arm != SEARCH) {
+        let last = curve.points.last()?;
+        tries = tries.max(last.tries);
+        let ahead = last.search_ahead.and_then(|mean| mean.interval);
+        match ahead.is_some_and(|interval| interval.low > 0.0) {
+            true => beaten.push(curve.arm.as_str()),
+            false => others.push(curve.arm.as_str()),
+        }
+    }
+    let list = |names: Vec<&str>| match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
+    };
+    (tries > 0).then(|| {
+        format!(
+            "Within {tries} tries the search is ahead of: {}. Not shown to be ahead of: {}.",
+            list(beaten),
+            list(others)
+        )
+    })
 }
 
 /// What the search shows beyond luck, in two lines at most.

@@ -49,7 +49,7 @@ pub enum Command {
     /// Evaluate one chain on a task (by default the unmodified model), or a list of pairs of a sample and a
     /// chain.
     Eval(EvalArgs),
-    /// Run a chain on a prompt, decode greedily, and print the new text.
+    /// Run a chain on a prompt, decode greedily or sample, and print the new text.
     Generate(GenerateArgs),
     /// Compare logits with a reference file. The exit status is 1 if they differ by more than the tolerance.
     Verify(VerifyArgs),
@@ -226,6 +226,25 @@ pub struct StrategyArgs {
     /// 0 turns them off.
     #[arg(long, default_value = "all", value_name = "N|all")]
     pub controls: ControlSamples,
+    /// Also spend as many tries in other ways on the same samples, to compare how many are right within 1, 2, ... tries. search
+    /// and random (random chains, a control) need no more runs. sampling draws answers from the unmodified model at
+    /// temperatures 0.3, 0.7 and 1. layers+sampling spends half of its tries on each of search and sampling.
+    #[arg(long, value_enum, value_delimiter = ',', num_args = 1.., value_name = "ARM")]
+    pub arms: Vec<Arm>,
+}
+
+/// A way to spend tries on a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Arm {
+    /// The search.
+    Search,
+    /// Random chains.
+    Random,
+    /// Answers drawn from the unmodified model.
+    Sampling,
+    /// Half the tries of the search, half of sampling.
+    #[value(name = "layers+sampling")]
+    LayersAndSampling,
 }
 
 /// Arguments of `cola demo`.
@@ -308,6 +327,15 @@ pub struct GenerateArgs {
     /// Generate at most N tokens.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = at_least_one)]
     pub max_new_tokens: usize,
+    /// Sample: draw each token by its probability, with the logits divided by T. 0 takes the most likely token.
+    #[arg(long, default_value_t = 0.0, value_name = "T", value_parser = temperature, allow_negative_numbers = true)]
+    pub temperature: f64,
+    /// Draw only from the most likely tokens that together have probability P. Needs a --temperature above 0.
+    #[arg(long, default_value_t = 1.0, value_name = "P", value_parser = probability, allow_negative_numbers = true)]
+    pub top_p: f64,
+    /// Seed of the draws: the same seed draws the same text.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
     /// Put the prompt through the model's chat template, as one user message.
     #[arg(long)]
     pub chat: bool,
@@ -492,6 +520,20 @@ fn max_degradation(text: &str) -> Result<MaxDegradation, String> {
         ("none", _) => Ok(MaxDegradation::Unbounded),
         (_, Some(nats)) => Ok(MaxDegradation::Nats(nats)),
         (_, None) => Err("expected a number of nats per token, 0 or more, or none".to_owned()),
+    }
+}
+
+fn temperature(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(t) if t >= 0.0 && f64::is_finite(t) => Ok(t),
+        _ => Err("expected a number, 0 or more".to_owned()),
+    }
+}
+
+fn probability(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(p) if p > 0.0 && p <= 1.0 => Ok(p),
+        _ => Err("expected a number above 0, at most 1".to_owned()),
     }
 }
 

@@ -13,10 +13,11 @@ use super::{
 };
 use crate::run::note;
 use cola_engine::{DecodePlan, Finish, Generated, Request, Row};
-use cola_model::{Model, stop_tokens};
+use cola_model::{Model, Sampling, stop_tokens};
 use cola_search::chain::Chain;
 
 pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
+    let sampling = sampling(args)?;
     let model = args.model.locate()?;
     let depth = Model::inspect(&model.path)?.spec.layers.len();
     let chain = match &args.chain {
@@ -54,6 +55,7 @@ pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
             max_tokens: args.max_new_tokens,
             stop_tokens: Arc::from(stop_tokens),
             finished: None,
+            sampling,
         }),
         isolated: false,
         tag: 0,
@@ -85,6 +87,27 @@ pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
         }
         _ => Ending::Done,
     })
+}
+
+/// How to draw tokens; `None` is greedy.
+fn sampling(args: &GenerateArgs) -> Result<Option<Sampling>, CliError> {
+    let &GenerateArgs {
+        temperature,
+        top_p,
+        seed,
+        ..
+    } = args;
+    match temperature > 0.0 {
+        true => Ok(Some(Sampling {
+            temperature,
+            top_p,
+            seed,
+        })),
+        false if top_p < 1.0 => Err(CliError::Usage(format!(
+            "--top-p {top_p}: the most likely token is taken, so there is nothing to draw from; give a --temperature above 0"
+        ))),
+        false => Ok(None),
+    }
 }
 
 /// What the new tokens add to the prompt's text: decoded alone they could lose a leading space.

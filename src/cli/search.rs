@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use super::{
     CliError, Ending,
-    args::{SearchArgs, StrategyArgs},
+    args::{Arm, SearchArgs, StrategyArgs},
     prompts::{PromptArgs, tell_warnings},
     results,
     setup::{self, Loaded},
@@ -13,7 +13,9 @@ use super::{
 use crate::prepare::PromptLayout;
 use crate::{
     analysis::RunRecords,
-    run::{ControlSamples, Manifest, Progress, RunOutcome, Searches, note, wall_seconds},
+    run::{
+        ControlSamples, Manifest, Progress, RunOutcome, SamplingPlan, Searches, note, wall_seconds,
+    },
 };
 use cola_search::SearchConfig;
 
@@ -131,5 +133,16 @@ pub fn resolve_searches(args: &StrategyArgs, layers: usize) -> Result<Searches, 
         score: args.score.map(Into::into),
         max_degradation: args.max_degradation.unwrap_or_default(),
     };
-    Ok(Searches::resolve(&config, layers)?)
+    let mut searches = Searches::resolve(&config, layers)?;
+    if args.arms.contains(&Arm::Random) && args.controls == ControlSamples::NONE {
+        return Err(CliError::Usage(
+            "--arms random: random chains are a control, and --controls 0 turns them off; give --controls all".to_owned(),
+        ));
+    }
+    let drawn = |arm| matches!(arm, &Arm::Sampling | &Arm::LayersAndSampling);
+    if args.arms.iter().any(drawn) {
+        let tries = config.resolve(layers)?.params.simulations;
+        searches.sampling = Some(SamplingPlan::usual(tries));
+    }
+    Ok(searches)
 }

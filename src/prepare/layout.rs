@@ -405,6 +405,7 @@ impl PromptLayout {
             max_tokens,
             stop_tokens: Arc::clone(&self.stop_tokens),
             finished: Some(finished),
+            sampling: None,
         })
     }
 

@@ -13,6 +13,7 @@ use super::{
     fluency::{Fluency, prompt_loss},
     in_flight::{Arrival, InFlight, Settled},
     pareto::pareto,
+    sampling::{Draws, Sampled, SamplingPlan},
 };
 use crate::problem::{Judge, Judged, Target, Verdict};
 use cola_engine::{Backend, Completion, DecodePlan, EngineError, Outcome, Row};
@@ -29,6 +30,8 @@ pub struct Searches {
     /// Most nats a token by which a chain may read the prompt worse than the unmodified model and still count as right; `None`
     /// for no bound.
     pub max_degradation: Option<f64>,
+    /// Answers drawn from the unmodified model, to compare with; `None` for none.
+    pub sampling: Option<SamplingPlan>,
 }
 
 impl Searches {
@@ -46,6 +49,7 @@ impl Searches {
             max_degradation: main.max_degradation,
             main: Arc::new(main),
             random: Arc::new(random.resolve(layers)?),
+            sampling: None,
         })
     }
 }
@@ -88,6 +92,8 @@ pub struct Course<J> {
     outstanding: Option<InFlight>,
     /// A chain near the bound on degradation, which waits for what the unmodified model gives isolated.
     deferred: Option<(Chain, Settled)>,
+    /// How to draw the outstanding evaluation's answer; `None` if it is not a draw.
+    drawing: Option<DecodePlan>,
     fluency: Fluency,
     /// The outcomes of every chain run so far: the controls ask for many of the same chains.
     known: HashMap<Chain, Vec<Outcome>>,
@@ -111,6 +117,7 @@ struct Findings {
     random: Option<RandomOutcome>,
     matched_target: Option<ControlOutcome>,
     wrong_target: Option<ControlOutcome>,
+    sampling: Vec<Sampled>,
     error: Option<String>,
 }
 
@@ -133,6 +140,8 @@ enum Phase {
     Random(Box<dyn Strategy>, RandomOutcome),
     Matched(WrongSearch),
     Drawn(WrongSearch),
+    /// Answers drawn from the unmodified model.
+    Sampling(Draws),
     Over,
 }
 
@@ -173,6 +182,7 @@ impl<J: Judge> Course<J> {
             phase: Phase::Baseline,
             outstanding: None,
             deferred: None,
+            drawing: None,
             fluency,
             known: HashMap::new(),
             targets: WrongTargets::default(),
@@ -195,6 +205,12 @@ impl<J: Judge> Course<J> {
         loop {
             let (wanted, isolated) = match &mut self.phase {
                 Phase::Over => return Next::Record,
+                Phase::Sampling(draws) => {
+                    let wanted = draws.next(self.decode.as_ref(), self.label.seed);
+                    self.drawing = wanted;
+                    let chain = self.drawing.is_some().then(|| Chain::identity(self.layers));
+                    (chain, false)
+                }
                 Phase::Baseline => (
                     (self.findings.baseline.is_none()).then(|| Chain::identity(self.layers)),
                     false,
@@ -211,8 +227,12 @@ impl<J: Judge> Course<J> {
                 self.end_phase();
                 continue;
             };
-            // Only what runs isolated confirms a chain that is known.
-            match self.known.get(&chain).filter(|_| !isolated).cloned() {
+            // Only what runs isolated confirms a chain that is known, and every draw is another.
+            let known = self.known.get(&chain);
+            match known
+                .filter(|_| !isolated && self.drawing.is_none())
+                .cloned()
+            {
                 Some(outcomes) => self.tell(chain, &outcomes, None),
                 None => {
                     self.outstanding = Some(InFlight::new(chain, self.rows.len(), isolated));
@@ -225,7 +245,8 @@ impl<J: Judge> Course<J> {
     /// Submits the evaluation that [`advance`](Self::advance) wants run.
     pub fn submit(&self, backend: &dyn Backend, asker: usize, reply: &Sender<Completion>) {
         if let Some(evaluation) = &self.outstanding {
-            evaluation.submit(backend, &self.rows, self.decode.as_ref(), asker, reply);
+            let decode = self.drawing.as_ref().or(self.decode.as_ref());
+            evaluation.submit(backend, &self.rows, decode, asker, reply);
         }
     }
 
@@ -237,7 +258,7 @@ impl<J: Judge> Course<J> {
         let judge = |outcomes: &[Outcome]| {
             let mut judged = self.judge.judge(&self.rows, outcomes, Target::Gold)?;
             let loss = prompt_loss(&self.rows, outcomes);
-            judged.near_tie |= self.fluency.is_near_bound(loss);
+            judged.near_tie |= self.drawing.is_none() && self.fluency.is_near_bound(loss);
             Ok(judged)
         };
         match evaluation.receive(row, result, judge) {
@@ -264,7 +285,7 @@ impl<J: Judge> Course<J> {
             self.fluency.unmodified_isolated = loss;
             return self.learn(chain, settled);
         }
-        let known = self.fluency.unmodified_isolated.is_some();
+        let known = self.fluency.unmodified_isolated.is_some() || self.drawing.is_some();
         if isolated && !known && self.fluency.is_near_bound(loss) {
             let unmodified = Chain::identity(self.layers);
             self.outstanding = Some(InFlight::new(unmodified, self.rows.len(), true));
@@ -295,6 +316,7 @@ impl<J: Judge> Course<J> {
                     self.findings.unconfirmed.push(chain);
                 }
             }
+            Phase::Sampling(draws) => draws.learn(judged.verdict.correct),
             _ => {
                 self.tell(chain.clone(), &outcomes, Some(judged.verdict));
                 self.known.insert(chain, outcomes);
@@ -398,7 +420,7 @@ impl<J: Judge> Course<J> {
                 search.outcome.chains += 1;
                 keep_shortest(&mut search.outcome.found, &chain, feedback.correct);
             }
-            Phase::Baseline | Phase::Confirm(_) | Phase::Over => {}
+            Phase::Baseline | Phase::Confirm(_) | Phase::Sampling(_) | Phase::Over => {}
         }
         Ok(())
     }
@@ -431,9 +453,14 @@ impl<J: Judge> Course<J> {
             }
             Phase::Drawn(search) => {
                 self.findings.wrong_target = Some(search.outcome);
+                self.sampling()
+            }
+            Phase::Confirm(_) => self.sampling(),
+            Phase::Sampling(draws) => {
+                self.findings.sampling = draws.into_outcomes();
                 Phase::Over
             }
-            Phase::Confirm(_) | Phase::Over => Phase::Over,
+            Phase::Over => Phase::Over,
         };
     }
 
@@ -453,13 +480,25 @@ impl<J: Judge> Course<J> {
     /// The search for the wrong answer drawn at random: where that is the matched one it is done already.
     fn search_for_drawn(&mut self) -> Phase {
         match self.targets.drawn {
-            None => Phase::Over,
+            None => self.sampling(),
             Some(_) if self.targets.drawn == self.targets.matched => {
                 self.findings.wrong_target = self.findings.matched_target.clone();
-                Phase::Over
+                self.sampling()
             }
             Some(target) => Phase::Drawn(self.search_for_wrong(target)),
         }
+    }
+
+    /// Draws from the unmodified model, if the run does: of options by their scores, without running anything.
+    fn sampling(&mut self) -> Phase {
+        let Some(plan) = &self.searches.sampling else {
+            return Phase::Over;
+        };
+        if self.decode.is_some() {
+            return Phase::Sampling(Draws::new(plan.clone()));
+        }
+        self.findings.sampling = Sampled::of_options(plan, &self.findings.candidates);
+        Phase::Over
     }
 
     /// The finished record.
@@ -496,6 +535,7 @@ impl<J: Judge> Course<J> {
                 matched_target: findings.matched_target,
                 wrong_target: findings.wrong_target,
             }),
+            sampling: findings.sampling,
             cost: self.cost,
             error: findings.error,
             session,

@@ -266,6 +266,7 @@ impl<'a, P: Problem> Driver<'a, P> {
             evaluations: Vec::new(),
             health: None,
             controls: None,
+            sampling: Vec::new(),
             cost: SampleCost::default(),
             error: Some(error),
             session: self.session,

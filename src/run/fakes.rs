@@ -17,7 +17,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::problem::{Judge, Judged, Prepared, Problem, Scores, Target, Verdict};
-use cola_engine::{Backend, Completion, Cost, EngineError, Outcome, Request, Row, RowId};
+use cola_engine::{
+    Backend, Completion, Cost, DecodePlan, EngineError, Outcome, Request, Row, RowId,
+};
 use cola_search::{chain::Chain, seed_for};
 
 /// Layers of the model there would be.
@@ -50,6 +52,8 @@ pub struct FakeProblem {
     id: String,
     /// Whether it cannot be asked.
     pub unaskable: bool,
+    /// Whether its answers are generated, so that they can be drawn.
+    pub generated: bool,
 }
 
 impl FakeProblem {
@@ -58,6 +62,7 @@ impl FakeProblem {
             number,
             id: format!("p{number}"),
             unaskable: false,
+            generated: false,
         };
         (0..count).map(problem).collect()
     }
@@ -65,6 +70,11 @@ impl FakeProblem {
     /// What the problem's judge is to find of a chain.
     pub fn truth(&self, chain: &Chain) -> Verdict {
         verdict([0, 1].map(|row| worth(self.number, row, chain)))
+    }
+
+    /// Whether the answer drawn by a seed is right.
+    pub fn drawn(&self, seed: u64) -> bool {
+        verdict([0, 1].map(|row| drawn_worth(self.number, row, seed))).correct
     }
 
     /// The degradation of a chain, as isolated runs measure it.
@@ -82,6 +92,15 @@ fn worth(problem: u32, row: u32, chain: &Chain) -> f64 {
     let drawn = seed_for(u64::from(problem), &row.to_string(), &chain.to_string());
     let size = 0.1 + (drawn % 1000) as f64 / 250.0;
     if drawn.is_multiple_of(3) { -size } else { size }
+}
+
+/// What an answer drawn by a seed is worth on a row.
+fn drawn_worth(problem: u32, row: u32, seed: u64) -> f64 {
+    worth(
+        problem ^ (seed as u32 & 0xff_ffff),
+        row,
+        &Chain::identity(LAYERS),
+    )
 }
 
 /// Loss on the prompt of a row. Every third chain has a degradation of [`BOUND`] and less, or more, than a batch can hide.
@@ -144,7 +163,12 @@ impl Problem for FakeProblem {
         };
         Ok(Prepared {
             rows: vec![row(0), row(1)],
-            decode: None,
+            decode: self.generated.then(|| DecodePlan {
+                max_tokens: 1,
+                stop_tokens: [].into(),
+                finished: None,
+                sampling: None,
+            }),
             judge: FakeJudge,
         })
     }
@@ -266,7 +290,11 @@ fn outcome_of(request: &Request, answered: usize, faults: &Faults) -> Result<Out
     if faults.broken == Some(problem) {
         return Err(EngineError::Panic("broken".to_owned()));
     }
-    let worth = worth(problem, row, &request.chain);
+    let sampling = request.decode.as_ref().and_then(|decode| decode.sampling);
+    let worth = match sampling {
+        Some(sampling) => drawn_worth(problem, row, sampling.seed),
+        None => worth(problem, row, &request.chain),
+    };
     // A quarter of what does not run isolated is a near-tie.
     let tie = !request.isolated && (worth * 1000.0) as i64 % 4 == 0;
     let loss = prompt_loss(problem, row, &request.chain);

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ControlPlan, RunError};
+use super::{ControlPlan, RunError, SamplingPlan};
 use crate::problem::Problem;
 use cola_model::Repeat;
 
@@ -59,6 +59,9 @@ pub struct Manifest {
     pub max_degradation: Option<f64>,
     /// The control searches.
     pub controls: ControlPlan,
+    /// Answers drawn from the unmodified model; absent where none are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<SamplingPlan>,
     /// The tasks, in order.
     pub tasks: Vec<TaskManifest>,
 }
@@ -249,6 +252,7 @@ mod tests {
             search: serde_json::json!({"params": {"simulations": 100}}),
             max_degradation: None,
             controls: ControlPlan { samples: 10.into() },
+            sampling: None,
             tasks: Vec::new(),
         }
     }

@@ -29,6 +29,7 @@ mod manifest;
 mod pareto;
 mod progress;
 mod record;
+mod sampling;
 #[cfg(test)]
 mod tests;
 
@@ -45,3 +46,4 @@ pub use record::{
     Candidate, ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord,
     wall_seconds,
 };
+pub use sampling::{Sampled, SamplingPlan};

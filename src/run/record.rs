@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Sampled;
 use crate::problem::Verdict;
 use cola_engine::Cost;
 use cola_search::Health;
@@ -55,6 +56,9 @@ pub struct SampleRecord {
     pub health: Option<Health>,
     /// Control searches, if the sample is in the control subsample.
     pub controls: Option<Controls>,
+    /// Answers drawn from the unmodified model, one entry a temperature, if the run draws any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sampling: Vec<Sampled>,
     /// What the sample cost, controls and re-checks included.
     pub cost: SampleCost,
     /// Why the sample failed, if it did.

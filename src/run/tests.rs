@@ -1,6 +1,7 @@
 //! Whole runs on made-up outcomes: what is recorded does not depend on how it was computed.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{Arc, atomic::AtomicBool},
 };
@@ -9,6 +10,7 @@ use tempfile::TempDir;
 
 use super::{
     fakes::{BOUND, FakeBackend, FakeProblem, Faults, LAYERS},
+    sampling::Draws,
     *,
 };
 use crate::problem::Problem;
@@ -49,6 +51,7 @@ fn plan(problems: Vec<FakeProblem>, in_flight: usize, controls: usize) -> RunPla
             controls: ControlPlan {
                 samples: controls.into(),
             },
+            sampling: None,
             tasks: TaskManifest::of(&problems),
         },
         problems,
@@ -56,6 +59,7 @@ fn plan(problems: Vec<FakeProblem>, in_flight: usize, controls: usize) -> RunPla
             main: Arc::new(resolved("mcts")),
             random: Arc::new(resolved("random")),
             max_degradation: None,
+            sampling: None,
         },
         in_flight,
     }
@@ -339,5 +343,50 @@ fn pairs_have_their_true_verdicts_each_once_and_rows_are_released() {
         assert!(!interrupted.unwrap());
         assert_eq!(seen, vec![1; 25]);
         assert_eq!(backend.left(), 0);
+    }
+}
+
+#[test]
+fn answers_are_drawn_the_same_however_the_work_is_ordered() {
+    let mut problems = FakeProblem::some(6);
+    for problem in &mut problems[..4] {
+        problem.generated = true;
+    }
+    let sampled = |in_flight, controls, seed| {
+        let mut plan = plan(problems.clone(), in_flight, controls);
+        plan.searches.sampling = Some(SamplingPlan::usual(5));
+        records(&plan, seed, Faults::default())
+    };
+    let expected = |problem: &FakeProblem| -> Vec<(usize, usize)> {
+        let mut draws = Draws::new(SamplingPlan::usual(5));
+        let decode = problem.prepare().unwrap().decode;
+        let seed = seed_for(SEED, problem.task(), problem.id());
+        while let Some(plan) = draws.next(decode.as_ref(), seed) {
+            draws.learn(problem.drawn(plan.sampling.unwrap().seed));
+        }
+        let outcomes = draws.into_outcomes().into_iter();
+        outcomes.map(|s| (s.draws, s.right)).collect()
+    };
+    let first = sampled(1, 0, 1);
+    let mut some = BTreeSet::new();
+    for (record, problem) in first.iter().zip(&problems[..4]) {
+        let counts: Vec<_> = record.sampling.iter().map(|s| (s.draws, s.right)).collect();
+        assert_eq!(counts, expected(problem));
+        some.extend(counts);
+    }
+    assert!(some.len() > 2, "{some:?}");
+    for record in &first[4..] {
+        // Of options the probability is known without a draw.
+        assert!(
+            record
+                .sampling
+                .iter()
+                .all(|s| s.draws == 0 && s.probability.is_some())
+        );
+        assert_eq!(record.sampling.len(), 3);
+    }
+    assert_same(&sampled(4, 0, 2), &first);
+    for (record, other) in sampled(3, 100, 3).iter().zip(&first) {
+        assert_eq!(record.sampling, other.sampling);
     }
 }

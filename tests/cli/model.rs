@@ -63,6 +63,44 @@ fn generate_prints_the_new_text_and_nothing_else() {
 }
 
 #[test]
+fn sampled_text_belongs_to_its_seed_and_a_temperature_of_nothing_is_greedy() {
+    let place = Place::new();
+    let demo = demo_model();
+    let prompt = "Dial 43 up 8 up 17 down 3 up 11 down 9 up 2.\nAnswer:";
+    let tokens = |flags: &str| {
+        let mut all = vec![demo.to_str().unwrap(), "--prompt", prompt];
+        all.extend(["--max-new-tokens", "2"]);
+        all.extend(flags.split_whitespace());
+        generate(&place, &all)["tokens"].clone()
+    };
+    let greedy = tokens("");
+    assert_eq!(tokens("--temperature 0 --seed 4"), greedy);
+    assert_eq!(tokens("--temperature 0.001 --seed 4"), greedy);
+    assert_eq!(tokens("--temperature 3 --top-p 0.0001"), greedy);
+    let drawn: Vec<Value> = (0..8)
+        .map(|seed| tokens(&format!("--temperature 3 --seed {seed}")))
+        .collect();
+    assert_eq!(tokens("--temperature 3 --seed 5"), drawn[5]);
+    assert!(drawn.iter().any(|other| *other != drawn[0]));
+    for (flags, said) in [
+        ("--top-p 0.5", "--top-p 0.5: the most likely token is taken"),
+        ("--temperature -1", "expected a number, 0 or more"),
+        ("--temperature nan", "expected a number, 0 or more"),
+        (
+            "--temperature 1 --top-p 0",
+            "expected a number above 0, at most 1",
+        ),
+        (
+            "--temperature 1 --top-p 1.5",
+            "expected a number above 0, at most 1",
+        ),
+    ] {
+        let refused = place.run(&format!("{DIAL} {flags}")).with_status(2);
+        assert!(refused.stderr.contains(said), "{}", refused.stderr);
+    }
+}
+
+#[test]
 fn generation_ends_at_its_length_and_at_end_tokens() {
     let place = Place::new();
     let demo = demo_model();

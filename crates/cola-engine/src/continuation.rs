@@ -1,4 +1,4 @@
-//! Greedy decoding of a row's continuation: first the tokens that are in the draft tree, then token
+//! Decoding of a row's continuation: first the tokens that are in the draft tree, then token
 //! by token.
 
 use std::{
@@ -19,7 +19,7 @@ use tch::Device;
 use cola_model::{Applied, Frozen, ModelError, Reading, upload};
 
 /// Called when the row has passed the whole chain. Starting at the end of the prompt, takes the
-/// most likely next token for as long as that token is a node of the job's tree. Returns the job if
+/// next token for as long as that token is a node of the job's tree. Returns the job if
 /// the next token must be decoded by itself, `None` if the job is finished or has failed. `drafted`
 /// holds the readings of the draft nodes.
 pub fn walk_drafts(shared: &Shared, mut job: Job, drafted: &[Reading]) -> Option<Newest> {

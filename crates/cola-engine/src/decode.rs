@@ -1,11 +1,11 @@
-//! Greedy decoding along a chain.
+//! Decoding along a chain, greedily or by sampling.
 
 use std::{fmt, sync::Arc};
 
 use super::tail::Tail;
-use cola_model::{Applied, Frozen, ModelError, Reading};
+use cola_model::{Applied, Frozen, ModelError, Reading, Sampling};
 
-/// Ways to compute a greedy continuation. Both produce the same tokens.
+/// Ways to compute a continuation. Both produce the same tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Decode {
     /// One pass runs the prompt together with the drafts, which are continuations that other chains
@@ -29,6 +29,8 @@ pub struct DecodePlan {
     pub stop_tokens: Arc<[u32]>,
     /// Called after each generated token with all tokens so far; `true` ends the continuation.
     pub finished: Option<Finished>,
+    /// How to draw each token; `None` takes the most likely one.
+    pub sampling: Option<Sampling>,
 }
 
 impl fmt::Debug for DecodePlan {
@@ -36,15 +38,16 @@ impl fmt::Debug for DecodePlan {
         f.debug_struct("DecodePlan")
             .field("max_tokens", &self.max_tokens)
             .field("stop_tokens", &self.stop_tokens)
+            .field("sampling", &self.sampling)
             .finish_non_exhaustive()
     }
 }
 
 impl DecodePlan {
-    /// Appends the most likely next token to `generated`, unless decoding ends before it. Returns
-    /// why decoding ends, or `None` if it goes on.
+    /// Appends the next token to `generated`, unless decoding ends before it. Returns why decoding
+    /// ends, or `None` if it goes on.
     pub(super) fn take(&self, next: &Reading, generated: &mut Vec<u32>) -> Option<Finish> {
-        let token = next.argmax;
+        let token = next.next();
         if self.max_tokens == generated.len() {
             return Some(Finish::Length);
         }
@@ -75,11 +78,11 @@ pub enum Finish {
     Complete,
     /// [`DecodePlan::max_tokens`] was reached.
     Length,
-    /// The model's output was not finite, so there is no most likely token.
+    /// The model's output was not finite, so there is no next token.
     NotFinite,
 }
 
-/// A greedy continuation.
+/// A continuation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generated {
     /// The tokens, without the stop token.

@@ -56,6 +56,7 @@ pub fn plan(max_tokens: usize) -> DecodePlan {
         max_tokens,
         stop_tokens: Arc::from([]),
         finished: None,
+        sampling: None,
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     table::{Key, Promise},
     tree::Tree,
 };
-use cola_model::{Model, Reading};
+use cola_model::{Draw, Model, Reading};
 use cola_search::chain::{Chain, Layer};
 
 /// A request to evaluate one chain on one row.
@@ -39,10 +39,9 @@ pub struct Outcome {
     /// positions](Row::loss_reads). Infinite if a state there is not finite; `None` if the row
     /// reads no loss.
     pub prompt_loss: Option<f64>,
-    /// The greedy continuation, if [`Request::decode`] requested one.
+    /// The continuation, if [`Request::decode`] requested one.
     pub generated: Option<Generated>,
-    /// Smallest lead over all tokens of the continuation: the log-probability (nats) of the chosen
-    /// token less that of the second most likely token. Infinite without a continuation. If the
+    /// Smallest [lead](Reading::lead) over all tokens of the continuation, nats. Infinite without a continuation. If the
     /// lead is smaller than the numerical effect that the other rows of a batch can have, the
     /// continuation is a near-tie: another batch may produce another one.
     pub lead: f64,
@@ -222,6 +221,22 @@ impl Job {
             }
             _ => None,
         }
+    }
+
+    /// How to draw the token after a node of the job's tree, or after the newest decoded token;
+    /// `None` if no token is drawn there.
+    pub fn draw(&self, node: Option<usize>) -> Option<Draw> {
+        let sampling = self.request.decode.as_ref()?.sampling?;
+        let position = match (&self.stage, node) {
+            (Stage::Token(decoding), _) => decoding.tokens.len(),
+            (Stage::Row(_), None) => return None,
+            // Branches and drafts follow the prompt's last node, whose depth this is.
+            (Stage::Row(_), Some(node)) => {
+                let depth = *self.tree.positions().get(node)? as usize;
+                (depth + 1).checked_sub(self.request.row.trunk())?
+            }
+        };
+        Some(sampling.draw(position))
     }
 
     /// Number of draft nodes in the job's tree.

@@ -227,7 +227,7 @@ impl RowBuilder {
             reads: self
                 .reads
                 .into_iter()
-                .map(|(node, tokens)| (node, ReadAt { tokens }))
+                .map(|(node, tokens)| (node, read_at(tokens)))
                 .collect(),
             for_decoding: self.for_decoding,
         }
@@ -245,11 +245,12 @@ fn loss_reads(prompts: &[Vec<usize>], tokens: &[u32]) -> Vec<(usize, ReadAt)> {
             chosen.insert((nodes[at], tokens[nodes[at + 1]]));
         }
     }
-    let read = |(node, token)| {
-        let tokens = vec![token];
-        (node, ReadAt { tokens })
-    };
+    let read = |(node, token)| (node, read_at(vec![token]));
     chosen.into_iter().map(read).collect()
+}
+
+fn read_at(tokens: Vec<u32>) -> ReadAt {
+    ReadAt { tokens, draw: None }
 }
 
 /// Chooses at most `most` of `count` positions: half of them are the last positions, the others are

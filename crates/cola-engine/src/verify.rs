@@ -230,6 +230,7 @@ fn greedy_agreement(engine: &Engine, case: &Case, reference: &[u32]) -> Result<u
             max_tokens: reference.len(),
             stop_tokens: Arc::from([]),
             finished: None,
+            sampling: None,
         }),
         isolated: false,
         tag: 0,

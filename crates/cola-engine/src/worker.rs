@@ -1,6 +1,7 @@
 //! Workers: take a batch of steps, run it, hand the results on.
 
 use std::{
+    borrow::Cow,
     sync::{Arc, atomic::Ordering},
     time::Instant,
 };
@@ -16,7 +17,7 @@ use super::{
     shared::Shared,
     state::State,
 };
-use cola_model::{Applied, Frozen, Model, ModelError, ReadAt, Reading, upload};
+use cola_model::{Applied, Draw, Frozen, Model, ModelError, ReadAt, Reading, upload};
 use cola_search::chain::Layer;
 
 /// A worker thread: runs batches until the engine stops.
@@ -180,29 +181,38 @@ fn mean_loss(readings: &[Reading]) -> Option<f64> {
 /// Readings of every job: for a row at its nodes to read, then at those for the loss, then at its
 /// draft nodes; otherwise at the newest token.
 fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
-    let nothing = ReadAt::default();
     let mut residuals: Vec<&Tensor> = Vec::with_capacity(jobs.len());
     let mut nodes: Vec<i64> = Vec::new();
-    let mut reads: Vec<&ReadAt> = Vec::new();
+    let mut reads: Vec<Cow<ReadAt>> = Vec::new();
     let mut start = 0;
     for job in jobs {
         match &job.stage {
             Stage::Token(decoding) => {
                 residuals.push(&decoding.residual);
                 nodes.push(start);
-                reads.push(&nothing);
+                reads.push(Cow::Owned(next_token(job.draw(None))));
                 start += 1;
             }
             Stage::Row(walk) => {
                 let row = &job.request.row;
                 residuals.push(&walk.state.residual);
-                for (node, wanted) in row.reads().iter().chain(row.loss_reads()) {
+                for (node, wanted) in row.reads() {
                     nodes.push(start + *node as i64);
-                    reads.push(wanted);
+                    reads.push(match job.draw(Some(*node)) {
+                        None => Cow::Borrowed(wanted),
+                        draw => Cow::Owned(ReadAt {
+                            draw,
+                            ..wanted.clone()
+                        }),
+                    });
+                }
+                for (node, wanted) in row.loss_reads() {
+                    nodes.push(start + *node as i64);
+                    reads.push(Cow::Borrowed(wanted));
                 }
                 for node in row.tokens().len()..job.tree.len() {
                     nodes.push(start + node as i64);
-                    reads.push(&nothing);
+                    reads.push(Cow::Owned(next_token(job.draw(Some(node)))));
                 }
                 start += walk.state.nodes() as i64;
             }
@@ -210,9 +220,18 @@ fn read(model: &Model, jobs: &[Job]) -> Result<Vec<Vec<Reading>>, ModelError> {
     }
     let nodes = upload(&nodes, model.compute().device)?;
     let read = Tensor::f_cat(&residuals, 0)?.f_index_select(0, &nodes)?;
+    let reads: Vec<&ReadAt> = reads.iter().map(Cow::as_ref).collect();
     let mut readings = model.head().read(&read, &reads)?.into_iter();
     Ok(jobs
         .iter()
         .map(|job| readings.by_ref().take(job.tokens()).collect())
         .collect())
+}
+
+/// Reads the next token alone.
+fn next_token(draw: Option<Draw>) -> ReadAt {
+    ReadAt {
+        draw,
+        ..ReadAt::default()
+    }
 }

@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::{
-    ModelError,
+    Draw, Drawn, ModelError,
     kernels::{Rows, top},
     linear::Linear,
     norm::Norm,
@@ -16,10 +16,12 @@ const LOGITS_AT_ONCE: i64 = 16 << 20;
 const LOGITS_AT_ONCE_CUDA: i64 = 256 << 20;
 
 /// Tokens whose log-probabilities are read at one node, besides that of the most likely one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadAt {
     /// Token ids.
     pub tokens: Vec<u32>,
+    /// How to draw the next token; `None` to draw none.
+    pub draw: Option<Draw>,
 }
 
 /// The model's prediction at one node.
@@ -33,12 +35,23 @@ pub struct Reading {
     pub second_log_prob: f64,
     /// Log-probabilities of [`ReadAt::tokens`], nats.
     pub log_probs: Vec<f64>,
+    /// The token drawn, if [`ReadAt::draw`] requested one and the state is finite.
+    pub drawn: Option<Drawn>,
 }
 
 impl Reading {
-    /// Lead of the most likely token over the second, nats.
+    /// The next token: the one drawn, otherwise the most likely one.
+    pub fn next(&self) -> u32 {
+        self.drawn.map_or(self.argmax, |drawn| drawn.token)
+    }
+
+    /// Lead of the [next](Self::next) token, nats: of one that was drawn [`Drawn::lead`], otherwise its lead over the second
+    /// most likely one.
     pub fn lead(&self) -> f64 {
-        self.argmax_log_prob - self.second_log_prob
+        match self.drawn {
+            Some(drawn) => drawn.lead,
+            None => self.argmax_log_prob - self.second_log_prob,
+        }
     }
 
     /// Whether the log-probabilities are finite, as they are if the state was.
@@ -98,6 +111,7 @@ fn read_rows(logits: Rows<'_>, reads: &[&ReadAt]) -> Vec<Reading> {
     let read = |(row, reads): (usize, &&ReadAt)| {
         let logits = logits.get(row);
         let top = top(logits);
+        let draw = reads.draw.filter(|_| top.log_total.is_finite());
         let log_prob = |logit: f32| f64::from(logit) - top.log_total;
         Reading {
             argmax: top.argmax as u32,
@@ -108,6 +122,7 @@ fn read_rows(logits: Rows<'_>, reads: &[&ReadAt]) -> Vec<Reading> {
                 .iter()
                 .map(|&token| log_prob(logits[token as usize]))
                 .collect(),
+            drawn: draw.map(|draw| draw.from(logits)),
         }
     };
     reads.iter().enumerate().map(read).collect()
@@ -148,6 +163,13 @@ fn read_tensor(logits: &Tensor, reads: &[&ReadAt]) -> Result<Vec<Reading>, Model
             argmax_log_prob: top[row * width] - total[row],
             second_log_prob: top[row * width + width - 1] - total[row],
             log_probs: log_probs.map(|logit| logit - total[row]).collect(),
+            drawn: match reads.draw.filter(|_| total[row].is_finite()) {
+                None => None,
+                Some(draw) => {
+                    let logits = logits.f_get(row as i64)?;
+                    Some(draw.from(&Vec::<f32>::try_from(logits)?))
+                }
+            },
         });
     }
     Ok(readings)
@@ -161,7 +183,15 @@ mod tests {
     fn what_is_read_of_a_tensor_is_what_is_read_of_its_rows() {
         let logits = crate::test_numbers::random(&[5, 40]) * 4;
         let reads = [vec![3, 9], vec![], vec![39], vec![], vec![0]];
-        let reads = reads.map(|tokens| ReadAt { tokens });
+        let draw = |noise| Draw {
+            temperature: 0.8,
+            top_p: 0.9,
+            noise,
+        };
+        let reads = reads.map(|tokens| ReadAt {
+            draw: tokens.first().map(|&token| draw(token.into())),
+            tokens,
+        });
         for count in [1, 2, 5] {
             let reads: Vec<&ReadAt> = reads.iter().rev().take(count).collect();
             let logits = logits.narrow(0, 0, count as i64).contiguous();
@@ -169,6 +199,7 @@ mod tests {
             let by_tensor = read_tensor(&logits, &reads).unwrap();
             for (a, b) in by_rows.iter().zip(&by_tensor) {
                 assert_eq!(a.argmax, b.argmax);
+                assert_eq!(a.drawn, b.drawn);
                 assert_eq!(a.log_probs.len(), b.log_probs.len());
                 let pairs = a.log_probs.iter().zip(&b.log_probs);
                 let tops = [

@@ -4,7 +4,8 @@ use std::io;
 
 use super::{PROPORTION, build, proportion_cells};
 use crate::analysis::{
-    AtBound, ControlCounts, Paired, Proportion, RunRecords, Selectivity, Source,
+    AtBound, ControlCounts, Mean, Paired, Proportion, RunRecords, Selectivity, Source,
+    arms::{SEARCH, arms as arms_of},
     format::csv_number,
     outcome::{failed, started_right},
     selectivity::other_answers,
@@ -157,6 +158,38 @@ impl Counts {
             self.reached.to_string(),
         ]
     }
+}
+
+/// Other ways to spend as many tries, where the run has any.
+pub fn arms(runs: &[RunRecords]) -> io::Result<Vec<u8>> {
+    let header = [
+        "arm",
+        "tries",
+        "right",
+        "low_95",
+        "high_95",
+        "layer_steps",
+        "search_ahead",
+        "ahead_low_95",
+        "ahead_high_95",
+    ];
+    build(runs, &header, |dataset, rows| {
+        for curve in arms_of(dataset.records) {
+            for point in curve.points {
+                let mean = |mean: Option<Mean>| {
+                    let interval = mean.and_then(|mean| mean.interval);
+                    let ends = [interval.map(|i| i.low), interval.map(|i| i.high)];
+                    [mean.map(|mean| mean.value), ends[0], ends[1]].map(csv_number)
+                };
+                let mut cells = vec![curve.arm.clone(), point.tries.to_string()];
+                cells.extend(mean(Some(point.right)));
+                cells.push(csv_number(Some(point.steps)));
+                cells.extend(mean(point.search_ahead.filter(|_| curve.arm != SEARCH)));
+                dataset.row(rows, &cells)?;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// The shortest right chains at several bounds on degradation.

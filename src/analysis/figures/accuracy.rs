@@ -5,27 +5,13 @@ use std::collections::BTreeMap;
 use plotters::{element::DashedPathElement, prelude::*, style::text_anchor::HPos};
 
 use super::canvas::{
-    Area, Drawing, GREY, GRID, INK, Key, LABEL, LONGEST_NAME, Painted, axis_text, draw as figure,
-    shorten, text,
+    Area, Drawing, GREY, GRID, INK, Key, LABEL, LINES, LONGEST_NAME, Painted, axis_text,
+    draw as figure, shorten, text,
 };
 use crate::analysis::{RunRecords, depth::accuracy_by_depth, statistics::Proportion};
 
 /// Fewest evaluations of a length that make a point.
 const FEWEST: usize = 30;
-
-/// Colours of the datasets' lines, in their order; used again past the tenth.
-const LINES: [RGBColor; 10] = [
-    RGBColor(0x4C, 0x8B, 0xC9),
-    RGBColor(0xF0, 0x8A, 0x24),
-    RGBColor(0x4F, 0xA3, 0x5A),
-    RGBColor(0xD6, 0x4B, 0x4F),
-    RGBColor(0x9A, 0x6F, 0xC4),
-    RGBColor(0xA8, 0x78, 0x5C),
-    RGBColor(0xE0, 0x77, 0xB5),
-    RGBColor(0x8C, 0x94, 0x9C),
-    RGBColor(0xB5, 0xB0, 0x2B),
-    RGBColor(0x2F, 0xB1, 0xBD),
-];
 
 type ByDepth = BTreeMap<usize, Proportion>;
 

@@ -38,6 +38,20 @@ pub const RED: RGBColor = RGBColor(0xD6, 0x4B, 0x4F);
 /// Neither here nor there.
 pub const GREY: RGBColor = RGBColor(0xA3, 0xAA, 0xB1);
 
+/// Colours of lines, in their order; used again past the tenth.
+pub const LINES: [RGBColor; 10] = [
+    RGBColor(0x4C, 0x8B, 0xC9),
+    RGBColor(0xF0, 0x8A, 0x24),
+    RGBColor(0x4F, 0xA3, 0x5A),
+    RGBColor(0xD6, 0x4B, 0x4F),
+    RGBColor(0x9A, 0x6F, 0xC4),
+    RGBColor(0xA8, 0x78, 0x5C),
+    RGBColor(0xE0, 0x77, 0xB5),
+    RGBColor(0x8C, 0x94, 0x9C),
+    RGBColor(0xB5, 0xB0, 0x2B),
+    RGBColor(0x2F, 0xB1, 0xBD),
+];
+
 /// Style rules that make a figure's text and axes legible on a dark background.
 pub const DARK_MODE_STYLE: &str = "@media (prefers-color-scheme: dark) {\
     svg text[fill=\"#24292F\"] { fill: #E6EDF3 } \

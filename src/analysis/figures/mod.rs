@@ -4,6 +4,7 @@
 //! so that long names and deep models both fit; a chart grows with its rows.
 
 mod accuracy;
+mod arms;
 mod axis;
 mod canvas;
 mod controls;
@@ -39,6 +40,7 @@ pub fn draw_all(run: &RunRecords) -> Result<Vec<Figure>, AnalysisError> {
         ("thirds", thirds::draw(run)),
         ("accuracy_by_depth", accuracy::draw(run)),
         ("controls", controls::draw(run)),
+        ("arms", arms::draw(run)),
     ];
     let mut drawn = Vec::new();
     for (name, figure) in figures {

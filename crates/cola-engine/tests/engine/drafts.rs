@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cola_engine::{Decode, DecodePlan, Engine, EngineOptions, Generated, Row};
+use cola_model::Sampling;
 use cola_search::chain::Chain;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -36,7 +37,8 @@ fn searched(random: &mut ChaCha8Rng, depth: usize, count: usize) -> Vec<Chain> {
     chains
 }
 
-/// A random plan. Some plans end by a stop token, some by `finished`, some at the token limit.
+/// A random plan. Some plans end by a stop token, some by `finished`, some at the token limit. A third
+/// sample, with few seeds, so that different chains draw the same noise.
 fn some_plan(random: &mut ChaCha8Rng) -> DecodePlan {
     let tokens = random.random_range(0..14);
     let (stop, odd) = (random.random_range(0..100), random.random_range(1..5));
@@ -44,6 +46,11 @@ fn some_plan(random: &mut ChaCha8Rng) -> DecodePlan {
         stop_tokens: Arc::from([stop]),
         finished: random.random_bool(0.3).then(|| -> cola_engine::Finished {
             Arc::new(move |tokens| tokens.len() > odd && tokens.last().unwrap() % 2 == 1)
+        }),
+        sampling: (random.random_range(0..3) == 0).then(|| Sampling {
+            temperature: [0.1, 1.0][random.random_range(0..2)],
+            top_p: [0.6, 1.0][random.random_range(0..2)],
+            seed: random.random_range(0..3),
         }),
         ..plan(tokens)
     }

@@ -9,6 +9,7 @@ mod exactness;
 mod failures;
 mod gguf;
 mod prompt_loss;
+mod sampling;
 mod sharing;
 mod shutdown;
 mod support;

@@ -119,6 +119,7 @@ pub fn plan(tokens: usize) -> DecodePlan {
         max_tokens: tokens,
         stop_tokens: Arc::from([]),
         finished: None,
+        sampling: None,
     }
 }
 
@@ -220,6 +221,7 @@ pub fn hold_worker(engine: &Engine, reply: &Sender<Completion>) -> Held {
     };
     let decode = DecodePlan {
         finished: Some(Arc::new(hold)),
+        sampling: None,
         ..plan(2)
     };
     let request = Request {
