@@ -81,6 +81,7 @@ mod graph;
 mod health;
 mod mcts;
 mod params;
+mod prefixes;
 mod proposals;
 mod random;
 mod reward;
@@ -99,6 +100,7 @@ pub use config::{
 };
 pub use health::Health;
 pub use params::{Growth, Preset, SearchParams, VisitTotal};
+pub use prefixes::Prefixes;
 pub use seed::seed_for;
 
 use crate::chain::Chain;
