@@ -146,6 +146,12 @@ impl Feedback {
 /// Several chains may be outstanding: `ask` may be called again before `tell`. With one outstanding chain
 /// at a time, the sequence of chains is a function of the seed and the verdicts.
 pub trait Strategy: Send {
+    /// Receives the influence of each layer on this sample, in order of the layers: 1 minus the cosine
+    /// similarity between the residual stream before and after the layer, mean over the prompt's tokens,
+    /// in the unmodified model's own pass (*Block Influence*, ShortGPT, arXiv 2403.03853). Called at most
+    /// once, before the first `ask`. Strategies that do not use it ignore it.
+    fn learn_influence(&mut self, _influence: &[f64]) {}
+
     /// The next chain to run. No chain is returned twice.
     fn ask(&mut self) -> Ask;
 
