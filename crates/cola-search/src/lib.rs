@@ -73,6 +73,7 @@
 //! # Ok::<(), cola_search::SearchError>(())
 //! ```
 
+mod budget;
 pub mod chain;
 mod config;
 mod exhaustive;
