@@ -5,18 +5,17 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::{
-    Preset, SearchParams, Strategy, StrategyFactory,
+    Preset, SearchParams, Strategy, StrategyFactory, StrategyKind, baselines,
     budget::Budgeted,
     exhaustive::{self, Exhaustive, Listing},
     mcts::Mcts,
-    random::RandomChains,
 };
 use crate::chain::Alpha;
 
 /// Options of a search, as on the command line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchConfig {
-    /// `mcts`, `random` or `exhaustive`.
+    /// A name of [`StrategyKind::ALL`].
     pub strategy: String,
     /// `default`, `cola-paper`, `polar-release`, `dr-llm` or `re-polar`.
     pub preset: String,
@@ -163,27 +162,6 @@ pub enum SearchError {
     },
 }
 
-/// How chains are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StrategyKind {
-    /// Monte Carlo graph search.
-    Mcts,
-    /// Random chains.
-    Random,
-    /// Every chain of a small space.
-    Exhaustive,
-}
-
-impl StrategyKind {
-    /// Every strategy, with its name on the command line.
-    pub const ALL: [(&'static str, StrategyKind); 3] = [
-        ("mcts", StrategyKind::Mcts),
-        ("random", StrategyKind::Random),
-        ("exhaustive", StrategyKind::Exhaustive),
-    ];
-}
-
 /// A search with all parameters resolved for one model. Serialized, it contains everything, except the
 /// seed, that decides which chains are evaluated.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -235,7 +213,7 @@ impl SearchConfig {
         self.set_budget(&mut params)?;
         let listing = match strategy {
             StrategyKind::Exhaustive => Some(exhaustive::list(&params)?),
-            StrategyKind::Mcts | StrategyKind::Random => None,
+            _ => None,
         };
         Ok(ResolvedSearch {
             strategy,
@@ -293,10 +271,10 @@ impl ResolvedSearch {
     /// Builds the search of one sample; its seed comes from [`seed_for`](super::seed_for).
     pub fn build(&self, seed: u64) -> Box<dyn Strategy> {
         let params = self.params.clone();
-        let strategy: Box<dyn Strategy> = match (&self.listing, self.strategy) {
-            (Some(listing), _) => Box::new(Exhaustive::new(listing)),
-            (None, StrategyKind::Random) => Box::new(RandomChains::new(params, seed)),
-            (None, _) => Box::new(Mcts::new(params, seed)),
+        let strategy = match &self.listing {
+            Some(listing) => Box::new(Exhaustive::new(listing)),
+            None => baselines::build(self.strategy, params.clone(), seed)
+                .unwrap_or_else(|| Box::new(Mcts::new(params, seed))),
         };
         match self.params.budget_steps {
             Some(budget) => Box::new(Budgeted::new(strategy, budget)),
@@ -354,7 +332,8 @@ mod tests {
         };
         assert_eq!(
             error("mtcs", "default", None),
-            "option `strategy` \"mtcs\" is unknown; known: mcts, random, exhaustive"
+            "option `strategy` \"mtcs\" is unknown; known: mcts, random, exhaustive, greedy, beam, best-first, anneal, \
+             single-edits, double-edits, rys, early-exit, last-n, shortgpt"
         );
         assert_eq!(
             error("mcts", "polar", None),

@@ -52,6 +52,13 @@
 //! tried damped. The presets that reproduce published searches only explore; [`SearchParams::preset`] says
 //! how they deviate from the publications.
 //!
+//! # Baselines
+//!
+//! A tree search is worth its cost if it beats simpler searches with the same budget: [`StrategyKind`] names them, and
+//! `baselines/` holds those that are no exhaustive lists. All share one order of chains (`baselines/energy.rs`). A budget can be
+//! a number of simulations or of layer steps ([`SearchConfig::budget_steps`]): short chains are cheap, and chains that share a
+//! prefix with earlier ones too, so that strategies with equal simulations differ in cost.
+//!
 //! # Example
 //!
 //! A tree search on a model of eight layers that answers right if layer 5 is left out:
@@ -73,6 +80,7 @@
 //! # Ok::<(), cola_search::SearchError>(())
 //! ```
 
+mod baselines;
 mod budget;
 pub mod chain;
 mod config;
@@ -80,11 +88,11 @@ mod exhaustive;
 mod explore;
 mod graph;
 mod health;
+mod kind;
 mod mcts;
 mod params;
 mod prefixes;
 mod proposals;
-mod random;
 mod reward;
 mod score;
 mod seed;
@@ -97,9 +105,10 @@ mod planted;
 mod tests;
 
 pub use config::{
-    MAX_DEGRADATION, MaxDegradation, ResolvedSearch, Score, SearchConfig, SearchError, StrategyKind,
+    MAX_DEGRADATION, MaxDegradation, ResolvedSearch, Score, SearchConfig, SearchError,
 };
 pub use health::Health;
+pub use kind::StrategyKind;
 pub use params::{Growth, Preset, SearchParams, VisitTotal};
 pub use prefixes::Prefixes;
 pub use seed::seed_for;

@@ -31,7 +31,9 @@ fn all_searches(layers: usize) -> Vec<ResolvedSearch> {
     let presets = Preset::ALL.map(|(preset, _)| resolved("mcts", preset, layers, 150));
     let mut searches = Vec::from(presets);
     searches.push(resolved("random", "default", layers, 150));
+    searches.push(resolved("beam", "default", layers, 150));
     searches.push(damped("mcts", layers, 150));
+    searches.push(damped("beam", layers, 150));
     searches.push(damped("random", layers, 150));
     if layers <= 4 {
         searches.push(resolved("exhaustive", "default", layers, 400));
