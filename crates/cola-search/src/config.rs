@@ -5,22 +5,25 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::{
-    Preset, SearchParams, Strategy, StrategyFactory,
+    Preset, SearchParams, Strategy, StrategyFactory, StrategyKind, baselines,
+    budget::Budgeted,
     exhaustive::{self, Exhaustive, Listing},
     mcts::Mcts,
-    random::RandomChains,
 };
 use crate::chain::Alpha;
 
 /// Options of a search, as on the command line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchConfig {
-    /// `mcts`, `random` or `exhaustive`.
+    /// A name of [`StrategyKind::ALL`].
     pub strategy: String,
     /// `default`, `cola-paper`, `polar-release`, `dr-llm` or `re-polar`.
     pub preset: String,
-    /// Simulations per sample; `None` for the number of the preset.
+    /// Simulations per sample; `None` for the number of the preset or, with `budget_steps`, for any number.
     pub simulations: Option<usize>,
+    /// Most layer steps per sample, where every prefix that several chains share runs once; `None` for no
+    /// bound.
+    pub budget_steps: Option<usize>,
     /// Alpha of damped repeats, which are tried in addition to plain ones; `None` for none.
     pub damping: Option<Alpha>,
     /// The basis of a chain's reward; `None` for the rule of the preset.
@@ -64,6 +67,7 @@ impl Default for SearchConfig {
             strategy: "mcts".to_owned(),
             preset: "default".to_owned(),
             simulations: None,
+            budget_steps: None,
             damping: None,
             score: None,
             max_degradation: MaxDegradation::Preset,
@@ -93,6 +97,16 @@ pub enum SearchError {
     /// A search of 0 simulations.
     #[error("option `simulations` 0: give at least 1, which is the run of the unmodified model")]
     NoSimulations,
+    /// A budget of layer steps that the unmodified model alone exceeds.
+    #[error(
+        "option `budget-steps` {steps}: give at least {layers}, the steps of the unmodified model"
+    )]
+    BudgetSteps {
+        /// The budget that was given.
+        steps: usize,
+        /// Layers of the model.
+        layers: usize,
+    },
     /// Damped repeats with a preset that reproduces a published search, none of which has them.
     #[error(
         "option `damping` {alpha}: option `preset` {preset} reproduces a published search, which has no damping; use \
@@ -135,27 +149,17 @@ pub enum SearchError {
         /// The budget of simulations.
         simulations: usize,
     },
-}
-
-/// How chains are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StrategyKind {
-    /// Monte Carlo graph search.
-    Mcts,
-    /// Random chains.
-    Random,
-    /// Every chain of a small space.
-    Exhaustive,
-}
-
-impl StrategyKind {
-    /// Every strategy, with its name on the command line.
-    pub const ALL: [(&'static str, StrategyKind); 3] = [
-        ("mcts", StrategyKind::Mcts),
-        ("random", StrategyKind::Random),
-        ("exhaustive", StrategyKind::Exhaustive),
-    ];
+    /// An exhaustive search of chains that take more layer steps than the budget has.
+    #[error(
+        "option `strategy` exhaustive: the chains at most one change away from the unmodified model take {steps} layer \
+         steps, more than option `budget-steps` {budget}; give more steps, or use mcts or random"
+    )]
+    SpaceTooDeep {
+        /// Layer steps of the chains of at most one edit.
+        steps: usize,
+        /// The budget of layer steps.
+        budget: usize,
+    },
 }
 
 /// A search with all parameters resolved for one model. Serialized, it contains everything, except the
@@ -206,13 +210,10 @@ impl SearchConfig {
         }
         params.root_edits.damping = self.damping;
         params.deep_edits.damping = self.damping;
-        params.simulations = self.simulations.unwrap_or(params.simulations);
-        if params.simulations == 0 {
-            return Err(SearchError::NoSimulations);
-        }
+        self.set_budget(&mut params)?;
         let listing = match strategy {
             StrategyKind::Exhaustive => Some(exhaustive::list(&params)?),
-            StrategyKind::Mcts | StrategyKind::Random => None,
+            _ => None,
         };
         Ok(ResolvedSearch {
             strategy,
@@ -222,6 +223,27 @@ impl SearchConfig {
             max_degradation: self.bound(preset)?,
             listing,
         })
+    }
+
+    /// Sets the bounds on simulations and layer steps.
+    ///
+    /// Without `simulations`, `budget_steps` also bounds the simulations. That never withholds a chain: every
+    /// chain is a prefix of itself, so different chains are at most as many as the steps they take. It ends
+    /// a search that only comes back to known chains, which take no steps.
+    fn set_budget(&self, params: &mut SearchParams) -> Result<(), SearchError> {
+        let layers = params.layers;
+        if let Some(steps) = self.budget_steps.filter(|&steps| steps < layers) {
+            return Err(SearchError::BudgetSteps { steps, layers });
+        }
+        params.budget_steps = self.budget_steps;
+        params.simulations = self
+            .simulations
+            .or(self.budget_steps)
+            .unwrap_or(params.simulations);
+        match params.simulations {
+            0 => Err(SearchError::NoSimulations),
+            _ => Ok(()),
+        }
     }
 
     fn bound(&self, preset: Preset) -> Result<Option<f64>, SearchError> {
@@ -249,10 +271,14 @@ impl ResolvedSearch {
     /// Builds the search of one sample; its seed comes from [`seed_for`](super::seed_for).
     pub fn build(&self, seed: u64) -> Box<dyn Strategy> {
         let params = self.params.clone();
-        match (&self.listing, self.strategy) {
-            (Some(listing), _) => Box::new(Exhaustive::new(listing)),
-            (None, StrategyKind::Random) => Box::new(RandomChains::new(params, seed)),
-            (None, _) => Box::new(Mcts::new(params, seed)),
+        let strategy = match &self.listing {
+            Some(listing) => Box::new(Exhaustive::new(listing)),
+            None => baselines::build(self.strategy, params.clone(), seed)
+                .unwrap_or_else(|| Box::new(Mcts::new(params, seed))),
+        };
+        match self.params.budget_steps {
+            Some(budget) => Box::new(Budgeted::new(strategy, budget)),
+            None => strategy,
         }
     }
 }
@@ -306,7 +332,8 @@ mod tests {
         };
         assert_eq!(
             error("mtcs", "default", None),
-            "option `strategy` \"mtcs\" is unknown; known: mcts, random, exhaustive"
+            "option `strategy` \"mtcs\" is unknown; known: mcts, random, exhaustive, greedy, beam, best-first, anneal, \
+             single-edits, double-edits, rys, early-exit, last-n, shortgpt"
         );
         assert_eq!(
             error("mcts", "polar", None),

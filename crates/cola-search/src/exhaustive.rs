@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Ask, Feedback, Health, SearchError, SearchParams, Strategy};
+use super::{Ask, Feedback, Health, Prefixes, SearchError, SearchParams, Strategy};
 use crate::chain::{Alpha, Chain, EditSpace, Layer, Step};
 
 /// The chains an exhaustive search runs.
@@ -21,7 +21,9 @@ pub(super) struct Listing {
 /// if they are too many, all chains of up to as many edits as fit. An error if not even all single edits
 /// fit.
 pub(super) fn list(params: &SearchParams) -> Result<Listing, SearchError> {
-    if let Some(chains) = all_chains(params) {
+    let affordable = |steps| params.budget_steps.is_none_or(|budget| steps <= budget);
+    let all = all_chains(params).filter(|chains| affordable(steps(chains.iter())));
+    if let Some(chains) = all {
         let mut what = format!("all chains of at most {} layers", params.layers);
         if let Some(alpha) = params.root_edits.damping {
             what += &format!(", each at every place plain or damped by {alpha}");
@@ -37,20 +39,35 @@ pub(super) fn list(params: &SearchParams) -> Result<Listing, SearchError> {
             break;
         }
         reached.extend(fresh.iter().cloned());
-        if reached.len() > params.simulations {
+        if reached.len() > params.simulations || !affordable(steps(&reached)) {
             break;
         }
         listing = Some((edits, reached.clone()));
         edge = fresh;
     }
-    let (edits, chains) = listing.ok_or(SearchError::SpaceTooLarge {
-        chains: reached.len(),
-        simulations: params.simulations,
-    })?;
+    let (edits, chains) = listing.ok_or_else(|| too_large(params, &reached))?;
     Ok(Listing {
         chains: shortest_first(params.layers, chains),
         what: format!("all chains of at most {edits} edits"),
     })
+}
+
+/// Layer steps of a set of chains, every shared prefix run once.
+fn steps<'a>(chains: impl IntoIterator<Item = &'a Chain>) -> usize {
+    let mut prefixes = Prefixes::default();
+    chains.into_iter().map(|chain| prefixes.insert(chain)).sum()
+}
+
+/// Why the chains of at most one edit do not fit.
+fn too_large(params: &SearchParams, chains: &BTreeSet<Chain>) -> SearchError {
+    let steps = steps(chains);
+    match params.budget_steps.filter(|&budget| steps > budget) {
+        Some(budget) => SearchError::SpaceTooDeep { steps, budget },
+        None => SearchError::SpaceTooLarge {
+            chains: chains.len(),
+            simulations: params.simulations,
+        },
+    }
 }
 
 /// Chains that are one edit away from a chain of `edge` and not in `reached`. From the second edit on,

@@ -82,6 +82,7 @@ impl Node {
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
     /// The edit; `None` if several layers were deleted at once.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests inspect the edges"))]
     pub edit: Option<Edit>,
     /// Prior of the edit.
     pub prior: f64,

@@ -52,6 +52,13 @@
 //! tried damped. The presets that reproduce published searches only explore; [`SearchParams::preset`] says
 //! how they deviate from the publications.
 //!
+//! # Baselines
+//!
+//! A tree search is worth its cost if it beats simpler searches with the same budget: [`StrategyKind`] names them, and
+//! `baselines/` holds those that are no exhaustive lists. All share one order of chains (`baselines/energy.rs`). A budget can be
+//! a number of simulations or of layer steps ([`SearchConfig::budget_steps`]): short chains are cheap, and chains that share a
+//! prefix with earlier ones too, so that strategies with equal simulations differ in cost.
+//!
 //! # Example
 //!
 //! A tree search on a model of eight layers that answers right if layer 5 is left out:
@@ -73,16 +80,19 @@
 //! # Ok::<(), cola_search::SearchError>(())
 //! ```
 
+mod baselines;
+mod budget;
 pub mod chain;
 mod config;
 mod exhaustive;
 mod explore;
 mod graph;
 mod health;
+mod kind;
 mod mcts;
 mod params;
+mod prefixes;
 mod proposals;
-mod random;
 mod reward;
 mod score;
 mod seed;
@@ -95,10 +105,12 @@ mod planted;
 mod tests;
 
 pub use config::{
-    MAX_DEGRADATION, MaxDegradation, ResolvedSearch, Score, SearchConfig, SearchError, StrategyKind,
+    MAX_DEGRADATION, MaxDegradation, ResolvedSearch, Score, SearchConfig, SearchError,
 };
 pub use health::Health;
+pub use kind::StrategyKind;
 pub use params::{Growth, Preset, SearchParams, VisitTotal};
+pub use prefixes::Prefixes;
 pub use seed::seed_for;
 
 use crate::chain::Chain;
@@ -144,6 +156,12 @@ impl Feedback {
 /// Several chains may be outstanding: `ask` may be called again before `tell`. With one outstanding chain
 /// at a time, the sequence of chains is a function of the seed and the verdicts.
 pub trait Strategy: Send {
+    /// Receives the influence of each layer on this sample, in order of the layers: 1 minus the cosine
+    /// similarity between the residual stream before and after the layer, mean over the prompt's tokens,
+    /// in the unmodified model's own pass (*Block Influence*, ShortGPT, arXiv 2403.03853). Called at most
+    /// once, before the first `ask`. Strategies that do not use it ignore it.
+    fn learn_influence(&mut self, _influence: &[f64]) {}
+
     /// The next chain to run. No chain is returned twice.
     fn ask(&mut self) -> Ask;
 

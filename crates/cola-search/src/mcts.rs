@@ -15,6 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{
     Ask, Feedback, Health, SearchParams, Strategy,
     graph::{SearchGraph, Step, Verdict},
+    health::root_coverage,
     proposals::{Order, Proposals},
     reward,
     select::Leaf,
@@ -227,15 +228,10 @@ impl Strategy for Mcts {
     fn health(&self) -> Health {
         let told: Vec<_> = self.graph.nodes().filter(|node| node.told()).collect();
         let depths = || told.iter().map(|node| node.depth as usize);
-        let root_edits = self
-            .params
-            .root_edits
-            .count(&self.graph.node(self.root).chain);
-        let visited = self
-            .graph
-            .children(self.root)
-            .filter(|(child, step)| step.edit.is_some() && self.graph.node(*child).told())
-            .count();
+        let evaluated = |chain: &Chain| {
+            let node = self.graph.find(chain);
+            node.is_some_and(|node| self.graph.node(node).told())
+        };
         let choices = self.policy_choices + self.random_choices;
         let health = Health {
             simulations: self.begun - self.pending.len(),
@@ -243,7 +239,7 @@ impl Strategy for Mcts {
             re_asked: self.re_asked,
             max_depth: depths().max().unwrap_or(0),
             mean_depth: depths().sum::<usize>() as f64 / told.len().max(1) as f64,
-            root_coverage: visited as f64 / root_edits.max(1) as f64,
+            root_coverage: root_coverage(&self.params, evaluated),
             tree_policy_share: self.policy_choices as f64 / choices.max(1) as f64,
             exhausted: self.graph.node(self.root).closed,
             degenerate: None,

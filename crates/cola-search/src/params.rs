@@ -62,6 +62,9 @@ pub struct SearchParams {
     pub layers: usize,
     /// Simulations per sample, including the evaluation of the identity.
     pub simulations: usize,
+    /// Most layer steps per sample, every shared prefix run once (`--budget-steps`); `None` for no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_steps: Option<usize>,
     /// Legal edits of the identity.
     pub root_edits: EditSpace,
     /// Legal edits of every other chain.
@@ -202,6 +205,7 @@ impl SearchParams {
         Self {
             layers,
             simulations: 200,
+            budget_steps: None,
             root_edits: edits,
             deep_edits: edits,
             growth: Growth::Widening,
@@ -278,7 +282,15 @@ impl SearchParams {
 
     /// Whether the model is so small that all pairs of single skips take at most a quarter of the budget.
     pub(super) fn covers_pairs(&self) -> bool {
-        2 * self.layers * (self.layers - 1) <= self.simulations
+        2 * self.layers * (self.layers - 1) <= self.expected_chains()
+    }
+
+    /// Number of chains that the budget allows. A chain is expected to take new steps for half of the
+    /// model's layers, and to share the others with earlier chains.
+    fn expected_chains(&self) -> usize {
+        let chains = |steps: usize| 2 * steps / self.layers.max(1);
+        self.simulations
+            .min(self.budget_steps.map_or(usize::MAX, chains))
     }
 
     /// The edit space of a chain `depth` edges from the root.

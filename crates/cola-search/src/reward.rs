@@ -4,7 +4,7 @@ use super::Feedback;
 
 /// Rewards of wrong chains are multiples of 1/`STEPS`. The margin of a chain differs by about 1e-6 between
 /// devices and batches; without rounding, such differences could make two runs of a search diverge.
-const STEPS: f64 = 64.0;
+pub const STEPS: f64 = 64.0;
 
 /// Largest reward of a wrong chain, below the smallest of a right one.
 const WRONG_MOST: f64 = 0.4375;
