@@ -30,6 +30,7 @@ pub fn sample(task: &str, index: usize) -> Sample {
         health: None,
         controls: None,
         sampling: Vec::new(),
+        menu: Vec::new(),
         cost: SampleCost {
             steps_run: 30,
             steps_grown: 0,

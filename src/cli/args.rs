@@ -190,8 +190,11 @@ pub struct TaskArgs {
 /// How to search.
 #[derive(Debug, Clone, Args)]
 pub struct StrategyArgs {
-    /// How to choose the chains to try: mcts (a tree search), random, or exhaustive (every chain up to a length
-    /// or a number of changes, as far as --simulations allows).
+    /// How to choose the chains to try: mcts (a tree search), random, exhaustive (every chain up to a length or a
+    /// number of changes, as far as --simulations allows), or a baseline to compare with: greedy (hill climbing
+    /// with restarts), beam, best-first, anneal, single-edits, double-edits, rys (every block run twice),
+    /// early-exit, last-n (drops layers before the last), shortgpt (drops the layers that change this prompt
+    /// least).
     #[arg(long, default_value = "mcts")]
     pub strategy: String,
     /// Rules of the search: default, or those of a published search: cola-paper, polar-release, dr-llm or
@@ -202,6 +205,10 @@ pub struct StrategyArgs {
     /// polar-release, 50 for dr-llm, and 200 for the others).
     #[arg(long, value_name = "N")]
     pub simulations: Option<usize>,
+    /// Stop the search of a sample before the chain that would take it past N layer steps. What chains share at
+    /// their beginning counts once. Without --simulations nothing else bounds the search.
+    #[arg(long, value_name = "N")]
+    pub budget_steps: Option<usize>,
     /// Also try damped repeats, which run x + ALPHA (F(x) - x) in place of F(x) on the second and later visits of
     /// a layer F. ALPHA is above 0 and below 1, with at most three decimals. Only with --preset default.
     #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]

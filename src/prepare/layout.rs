@@ -120,6 +120,9 @@ impl PromptLayout {
                 // A text that is scored as a whole has no prompt.
                 if !matches!(variant.question, Question::Rolling { .. }) {
                     builder.read_prompt_loss();
+                    if self.wrong_targets.is_some() {
+                        builder.measure_influence();
+                    }
                 }
                 continuations.push(read);
                 rows.push(builder.build());

@@ -95,6 +95,8 @@ pub struct Course<J> {
     /// How to draw the outstanding evaluation's answer; `None` if it is not a draw.
     drawing: Option<DecodePlan>,
     fluency: Fluency,
+    /// Influence of each layer in the unmodified model, if the rows measure it.
+    influence: Option<Vec<f64>>,
     /// The outcomes of every chain run so far: the controls ask for many of the same chains.
     known: HashMap<Chain, Vec<Outcome>>,
     targets: WrongTargets,
@@ -184,6 +186,7 @@ impl<J: Judge> Course<J> {
             deferred: None,
             drawing: None,
             fluency,
+            influence: None,
             known: HashMap::new(),
             targets: WrongTargets::default(),
             findings: Findings::default(),
@@ -259,6 +262,10 @@ impl<J: Judge> Course<J> {
             let mut judged = self.judge.judge(&self.rows, outcomes, Target::Gold)?;
             let loss = prompt_loss(&self.rows, outcomes);
             judged.near_tie |= self.drawing.is_none() && self.fluency.is_near_bound(loss);
+            if matches!(self.phase, Phase::Baseline) && self.fluency.near_tie_nats > 0.0 {
+                judged.near_tie |=
+                    mean_influence(outcomes).is_some_and(|all| is_order_near_tie(&all));
+            }
             Ok(judged)
         };
         match evaluation.receive(row, result, judge) {
@@ -300,6 +307,7 @@ impl<J: Judge> Course<J> {
         let loss = prompt_loss(&self.rows, &outcomes);
         match &mut self.phase {
             Phase::Baseline => {
+                self.influence = mean_influence(&outcomes);
                 self.fluency.unmodified = loss;
                 let degradation = self.fluency.degradation(loss);
                 let baseline = Evaluation::new(chain.clone(), judged.verdict, degradation);
@@ -428,7 +436,7 @@ impl<J: Judge> Course<J> {
     fn end_phase(&mut self) {
         let seed = self.label.seed;
         self.phase = match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Baseline => Phase::Search(self.searches.main.build(seed)),
+            Phase::Baseline => Phase::Search(self.begin(&*self.searches.main, seed)),
             Phase::Search(strategy) => {
                 self.findings.health = Some(strategy.health());
                 Phase::Confirm(self.findings.right_chains())
@@ -438,7 +446,10 @@ impl<J: Judge> Course<J> {
                     target: self.label.gold.clone(),
                     ..RandomOutcome::default()
                 };
-                Phase::Random(self.searches.random.build(seed ^ RANDOM_SEED), outcome)
+                Phase::Random(
+                    self.begin(&*self.searches.random, seed ^ RANDOM_SEED),
+                    outcome,
+                )
             }
             Phase::Random(_, outcome) => {
                 self.findings.random = Some(outcome);
@@ -464,10 +475,19 @@ impl<J: Judge> Course<J> {
         };
     }
 
+    /// A search of the sample, which knows what the unmodified model's own pass tells.
+    fn begin(&self, factory: &dyn StrategyFactory, seed: u64) -> Box<dyn Strategy> {
+        let mut strategy = factory.build(seed);
+        if let Some(influence) = &self.influence {
+            strategy.learn_influence(influence);
+        }
+        strategy
+    }
+
     fn search_for_wrong(&self, target: usize) -> WrongSearch {
         let answer = self.judge.wrong_answers().into_iter().nth(target);
         WrongSearch {
-            strategy: self.searches.main.build(self.label.seed),
+            strategy: self.begin(&*self.searches.main, self.label.seed),
             target,
             outcome: ControlOutcome {
                 target: answer.unwrap_or_default(),
@@ -536,6 +556,7 @@ impl<J: Judge> Course<J> {
                 wrong_target: findings.wrong_target,
             }),
             sampling: findings.sampling,
+            menu: Vec::new(),
             cost: self.cost,
             error: findings.error,
             session,
@@ -551,6 +572,27 @@ impl Findings {
         right.sort_by_key(Chain::len);
         right.into()
     }
+}
+
+/// Influence of each layer, mean over the rows; `None` where a row has none, or one is not finite.
+fn mean_influence(outcomes: &[Outcome]) -> Option<Vec<f64>> {
+    let mut mean: Vec<f64> = Vec::new();
+    for outcome in outcomes {
+        let influence = outcome.influence.as_ref()?;
+        mean.resize(influence.len(), 0.0);
+        for (sum, value) in mean.iter_mut().zip(influence) {
+            *sum += value / outcomes.len() as f64;
+        }
+    }
+    (!mean.is_empty() && mean.iter().all(|value| value.is_finite())).then_some(mean)
+}
+
+/// Whether another batch could put the layers in another order: two influences differ by less than a ten-thousandth of them.
+fn is_order_near_tie(influence: &[f64]) -> bool {
+    let mut sorted = influence.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let near = |pair: &[f64]| pair[1] - pair[0] < 1e-4 * pair[1].abs() + 1e-7;
+    sorted.windows(2).any(near)
 }
 
 /// Keeps the first of the shortest chains that reached an answer.

@@ -267,6 +267,7 @@ impl<'a, P: Problem> Driver<'a, P> {
             health: None,
             controls: None,
             sampling: Vec::new(),
+            menu: Vec::new(),
             cost: SampleCost::default(),
             error: Some(error),
             session: self.session,

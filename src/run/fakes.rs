@@ -36,6 +36,7 @@ pub fn outcome(steps: u64) -> Outcome {
     Outcome {
         readings: Vec::new(),
         prompt_loss: None,
+        influence: None,
         generated: None,
         lead: f64::INFINITY,
         cost: Cost {

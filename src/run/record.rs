@@ -59,6 +59,9 @@ pub struct SampleRecord {
     /// Answers drawn from the unmodified model, one entry a temperature, if the run draws any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sampling: Vec<Sampled>,
+    /// What the chains of a menu give that was chosen on other samples, in the menu's order, if the run has one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub menu: Vec<Evaluation>,
     /// What the sample cost, controls and re-checks included.
     pub cost: SampleCost,
     /// Why the sample failed, if it did.

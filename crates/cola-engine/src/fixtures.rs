@@ -109,6 +109,7 @@ impl Jobs {
             keeps: false,
             readings: Vec::new(),
             prompt_loss: None,
+            influence: Vec::new(),
             lead: f64::INFINITY,
             promise: None,
             cost: Cost::default(),

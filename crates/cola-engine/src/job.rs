@@ -39,6 +39,11 @@ pub struct Outcome {
     /// positions](Row::loss_reads). Infinite if a state there is not finite; `None` if the row
     /// reads no loss.
     pub prompt_loss: Option<f64>,
+    /// How much each layer changes the prompt, layers in order: 1 less the cosine similarity of the
+    /// residual stream before and after the layer, mean over the prompt's tokens (Block Influence,
+    /// arXiv 2403.03853). `None` if the row [measures](super::RowBuilder::measure_influence) none,
+    /// if the chain is not the unmodified model, or if the state table had a part of it.
+    pub influence: Option<Vec<f64>>,
     /// The continuation, if [`Request::decode`] requested one.
     pub generated: Option<Generated>,
     /// Smallest [lead](Reading::lead) over all tokens of the continuation, nats. Infinite without a continuation. If the
@@ -88,6 +93,8 @@ pub struct Job {
     pub readings: Vec<Reading>,
     /// See [`Outcome::prompt_loss`].
     pub prompt_loss: Option<f64>,
+    /// See [`Outcome::influence`]: of the layers that the job has run.
+    pub influence: Vec<f64>,
     /// See [`Outcome::lead`].
     pub lead: f64,
     pub cost: Cost,
@@ -280,6 +287,9 @@ impl Job {
         let outcome = Outcome {
             readings: std::mem::take(&mut self.readings),
             prompt_loss: self.prompt_loss,
+            influence: (!self.influence.is_empty()
+                && self.influence.len() == self.request.chain.len())
+            .then_some(std::mem::take(&mut self.influence)),
             generated,
             lead: self.lead,
             cost: self.cost,

@@ -61,6 +61,7 @@ mod draft;
 mod error;
 #[cfg(any(test, feature = "internals"))]
 mod fixtures;
+mod influence;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;

@@ -30,6 +30,8 @@ pub struct Row {
     /// Nodes of the prompts at which [`Outcome::prompt_loss`](super::Outcome::prompt_loss) is read,
     /// each with the token that follows it in the prompt.
     loss_reads: Vec<(usize, ReadAt)>,
+    /// Nodes of the prompts, if [`Outcome::influence`](super::Outcome::influence) is measured there.
+    pub(super) influence_nodes: Vec<i64>,
     for_decoding: bool,
 }
 
@@ -48,6 +50,7 @@ impl Row {
             reads: BTreeMap::new(),
             prompts: Vec::from_iter((!trunk.is_empty()).then(|| (0..trunk.len()).collect())),
             reads_loss: false,
+            measures_influence: false,
             for_decoding: false,
         }
     }
@@ -131,6 +134,7 @@ pub struct RowBuilder {
     /// Nodes of each prompt, first to last.
     prompts: Vec<Vec<usize>>,
     reads_loss: bool,
+    measures_influence: bool,
     for_decoding: bool,
 }
 
@@ -165,6 +169,12 @@ impl RowBuilder {
     /// [`Outcome::prompt_loss`](super::Outcome::prompt_loss).
     pub fn read_prompt_loss(&mut self) {
         self.reads_loss = true;
+    }
+
+    /// Also measures how much each layer changes the prompts, see
+    /// [`Outcome::influence`](super::Outcome::influence).
+    pub fn measure_influence(&mut self) {
+        self.measures_influence = true;
     }
 
     fn ask_from(&mut self, end: Option<usize>, tokens: &[u32]) -> Continuation {
@@ -218,11 +228,16 @@ impl RowBuilder {
             true => loss_reads(&self.prompts, tree.tokens()),
             false => Vec::new(),
         };
+        let prompt_nodes: BTreeSet<usize> = self.prompts.iter().flatten().copied().collect();
         Row {
             home: 0,
             id: RowId(NEXT.fetch_add(1, Ordering::Relaxed)),
             tree: Arc::new(tree),
             loss_reads,
+            influence_nodes: match self.measures_influence {
+                true => prompt_nodes.into_iter().map(|node| node as i64).collect(),
+                false => Vec::new(),
+            },
             trunk: self.trunk.len(),
             reads: self
                 .reads

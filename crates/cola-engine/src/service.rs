@@ -216,6 +216,7 @@ impl Engine {
             keeps: request.decode.is_some() || shared.repeat == Repeat::SharedSlot,
             readings: Vec::new(),
             prompt_loss: None,
+            influence: Vec::new(),
             lead: f64::INFINITY,
             cost: Cost::default(),
             reply: reply.clone(),

@@ -11,6 +11,7 @@ use tch::Tensor;
 use super::{
     EngineError,
     continuation::{continue_decoding, embed_newest, walk_drafts},
+    influence::influence,
     job::{Job, Stage, Work},
     queue::Taken,
     segments::apply,
@@ -99,6 +100,17 @@ fn pass(shared: &Shared, mut job: Job, applied: Applied) -> Vec<Job> {
         Err(error) => return give_up(shared, job, error.into()),
     };
     let (done, since_shared) = (walk.done + 1, walk.since_shared + 1);
+    let row = &job.request.row;
+    if !row.influence_nodes.is_empty() && job.request.chain.is_identity(shared.model.depth()) {
+        match influence(
+            &walk.state.residual,
+            &applied.residual,
+            &row.influence_nodes,
+        ) {
+            Ok(value) => job.influence.push(value),
+            Err(error) => return give_up(shared, job, error.into()),
+        }
+    }
     // The row's new state. The jobs that wait for it go on too.
     let state = Arc::new(State::new(applied, &shared.meter));
     let mut next = Vec::new();

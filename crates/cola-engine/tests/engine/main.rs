@@ -8,6 +8,7 @@ mod drafts;
 mod exactness;
 mod failures;
 mod gguf;
+mod influence;
 mod prompt_loss;
 mod sampling;
 mod sharing;
