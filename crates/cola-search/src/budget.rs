@@ -151,6 +151,18 @@ mod tests {
     }
 
     #[test]
+    fn the_steps_do_not_pass_for_simulations_where_the_search_plans_ahead() {
+        let covers = |simulations, budget| {
+            let search = resolve("mcts", simulations, budget).unwrap();
+            search.params.covers_pairs()
+        };
+        // All pairs of single skips are 66 chains of 12 layers, and take at most a quarter of 264 simulations.
+        assert!(covers(Some(264), None) && !covers(Some(263), None));
+        assert!(!covers(None, Some(1000)), "about 170 chains");
+        assert!(covers(None, Some(1600)), "about 270 chains");
+    }
+
+    #[test]
     fn the_end_waits_for_outstanding_chains_and_ignores_the_withheld_one() {
         let search = resolve("random", None, Some(40)).unwrap();
         let (mut built, mut all) = (search.build(1), RandomOrder::new(&search));

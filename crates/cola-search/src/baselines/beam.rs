@@ -110,3 +110,48 @@ impl Proposer for Beam {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Feedback, Preset, SearchParams, baselines::Draft, chain::Chain};
+
+    /// Asks for `count` chains, each worse than the one before.
+    fn worse(beam: &mut Beam, ledger: &mut Ledger, count: usize) {
+        for _ in 0..count {
+            let Next::Chain(draft) = beam.next(ledger) else {
+                panic!("ended");
+            };
+            tell(ledger, draft);
+        }
+    }
+
+    fn tell(ledger: &mut Ledger, draft: Draft) {
+        let margin = -0.1 * ledger.len() as f64;
+        let chain = draft.chain.clone();
+        ledger.ask(draft);
+        ledger.tell(&chain, Feedback::new(false, Some(margin)));
+    }
+
+    #[test]
+    fn half_of_a_beam_without_a_new_member_makes_room_for_fresh_chains() {
+        let mut beam = Beam::default();
+        let mut ledger = Ledger::new(SearchParams::preset(Preset::Default, 12), 3);
+        let chain = Chain::identity(12);
+        tell(&mut ledger, Draft { chain, edits: 0 });
+        worse(&mut beam, &mut ledger, EDITS);
+        assert_eq!(beam.members, [0], "the first level is still open");
+        worse(&mut beam, &mut ledger, 1);
+        assert_eq!(beam.members, [0, 1, 2, 3]);
+        worse(&mut beam, &mut ledger, WIDTH * EDITS - 1);
+        worse(&mut beam, &mut ledger, 1);
+        assert_eq!(beam.members, [0, 1]);
+        assert!(
+            matches!(beam.phase, Phase::Fresh(1)),
+            "one fresh chain to ask for"
+        );
+        worse(&mut beam, &mut ledger, 2);
+        let fresh = 1 + EDITS + WIDTH * EDITS;
+        assert_eq!(beam.members, [0, 1, fresh, fresh + 1]);
+    }
+}

@@ -59,3 +59,48 @@ impl Proposer for BestFirst {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Feedback, Preset, SearchParams, baselines::Draft, chain::Chain};
+
+    #[test]
+    fn no_chain_holds_the_search_for_ever() {
+        let mut search = BestFirst::default();
+        let mut ledger = Ledger::new(SearchParams::preset(Preset::Default, 12), 3);
+        let mut next = Some(Draft {
+            chain: Chain::identity(12),
+            edits: 0,
+        });
+        let mut expanded = Vec::new();
+        while let Some(draft) = next.filter(|_| ledger.len() < 400) {
+            // The third chain is better than all others, which are alike.
+            let margin = (ledger.len() == 2).then_some(0.0);
+            let chain = draft.chain.clone();
+            ledger.ask(draft);
+            let id = ledger.tell(&chain, Feedback::new(false, margin));
+            search.learn(&mut ledger, id.unwrap());
+            next = match search.next(&mut ledger) {
+                Next::Chain(draft) => Some(draft),
+                Next::Wait | Next::Exhausted => None,
+            };
+            expanded.extend(search.expanded.map(|((_, _, id), _)| id));
+        }
+        let first = expanded.iter().position(|&id| id == 2).unwrap();
+        let held = expanded[first..].iter().take_while(|&&id| id == 2).count();
+        // A margin of 0 is worth 28/64, and at equal priority the better chain comes first. Three of four edits
+        // leave an expansion open.
+        assert_eq!(held, 3 * 29);
+        let mut others = expanded[first + held..].to_vec();
+        others.dedup();
+        let distinct = others
+            .iter()
+            .collect::<std::collections::HashSet<_>>()
+            .len();
+        assert!(
+            distinct > 30,
+            "{distinct} other chains are expanded in turn"
+        );
+    }
+}
