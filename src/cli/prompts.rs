@@ -52,6 +52,7 @@ impl PromptArgs {
         PromptOptions {
             chat: self.chat,
             rotations: self.rotations,
+            ..PromptOptions::default()
         }
     }
 
