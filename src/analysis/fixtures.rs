@@ -1,7 +1,10 @@
 //! Test support: records built by hand, and synthetic runs of any size.
 
 use super::RunRecords;
-use crate::run::{ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord};
+use crate::run::{
+    Certificate, ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord,
+    Transfer,
+};
 use cola_search::Health;
 use cola_search::chain::Chain;
 
@@ -29,6 +32,7 @@ pub fn sample(task: &str, index: usize) -> Sample {
         evaluations: vec![],
         health: None,
         controls: None,
+        certificate: None,
         cost: SampleCost {
             steps_run: 30,
             steps_grown: 0,
@@ -55,6 +59,22 @@ fn evaluation(chain: &str, correct: bool) -> Evaluation {
         margin: Some(if correct { 1.5 } else { -0.5 }),
         answer: if correct { "42" } else { "17" }.to_owned(),
         degradation: Some(0.0),
+    }
+}
+
+/// A certificate without rotations and edits. `transfer`: samples, right of the chain, right of the unmodified model.
+pub fn certificate((samples, right, unmodified_right): (usize, usize, usize)) -> Certificate {
+    Certificate {
+        confirmed: true,
+        degradation: Some(0.0),
+        rotations: None,
+        edits: vec![],
+        needed: 0,
+        transfer: Transfer {
+            samples,
+            right,
+            unmodified_right,
+        },
     }
 }
 
@@ -127,6 +147,12 @@ impl Sample {
             exhausted: false,
             degenerate: None,
         });
+        self
+    }
+
+    /// A [certificate] of the best chain.
+    pub fn certified(mut self, transfer: (usize, usize, usize)) -> Self {
+        self.0.certificate = Some(certificate(transfer));
         self
     }
 

@@ -496,6 +496,7 @@ impl<J: Judge> Course<J> {
                 matched_target: findings.matched_target,
                 wrong_target: findings.wrong_target,
             }),
+            certificate: None,
             cost: self.cost,
             error: findings.error,
             session,

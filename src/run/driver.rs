@@ -266,6 +266,7 @@ impl<'a, P: Problem> Driver<'a, P> {
             evaluations: Vec::new(),
             health: None,
             controls: None,
+            certificate: None,
             cost: SampleCost::default(),
             error: Some(error),
             session: self.session,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Certificate;
 use crate::problem::Verdict;
 use cola_engine::Cost;
 use cola_search::Health;
@@ -55,6 +56,9 @@ pub struct SampleRecord {
     pub health: Option<Health>,
     /// Control searches, if the sample is in the control subsample.
     pub controls: Option<Controls>,
+    /// What the best chain is worth. Not in the journal: it is filled in from `certificates.jsonl` when records are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
     /// What the sample cost, controls and re-checks included.
     pub cost: SampleCost,
     /// Why the sample failed, if it did.
@@ -220,6 +224,12 @@ impl SampleRecord {
             // The state was not finite, unless nothing could be measured.
             (Some(_), None) => self.prompt_loss.is_none(),
         }
+    }
+
+    /// The best chain, which is a label for other tools. A sample that failed has none, whatever it recorded before.
+    pub fn label(&self) -> Option<&Evaluation> {
+        let best = self.best.as_ref().filter(|best| best.correct);
+        best.filter(|_| self.error.is_none() && self.baseline.is_some())
     }
 
     /// Whether the best chain is right and shorter than the model.
