@@ -2,8 +2,8 @@
 
 use super::RunRecords;
 use crate::run::{
-    Certificate, ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord,
-    Transfer,
+    Certificate, ControlOutcome, Controls, Evaluation, RandomOutcome, RotationCount, SampleCost,
+    SampleRecord, Transfer, UndoneEdit,
 };
 use cola_search::Health;
 use cola_search::chain::Chain;
@@ -206,6 +206,49 @@ pub fn small_run() -> RunRecords {
         sample("facts", 0)
             .best("0,2,1,3")
             .controls(None, Some(None)),
+    ];
+    RunRecords::new(
+        "demo",
+        10.0,
+        records.into_iter().map(Sample::build).collect(),
+    )
+    .unwrap()
+}
+
+/// A run with certificates: five labels, of which one has none, and a sample without a label.
+pub fn certified_run() -> RunRecords {
+    let edit = || UndoneEdit {
+        undone: "skip 3".to_owned(),
+        chain: Chain::identity(4),
+        correct: true,
+        degradation: Some(0.0),
+    };
+    let with = |sample: Sample, change: &dyn Fn(&mut Certificate)| {
+        sample.with(|record| change(record.certificate.as_mut().unwrap()))
+    };
+    let records = vec![
+        // certified: right in all rotations; one of two edits needed
+        with(
+            sample("arith", 0).best("0-2").certified((16, 6, 10)),
+            &|c| {
+                c.rotations = Some(RotationCount { right: 4, of: 4 });
+                (c.edits, c.needed) = (vec![edit(), edit()], 1);
+            },
+        ),
+        // wrong in a rotation; its edit is needed
+        with(
+            sample("arith", 1).best("0-2").certified((16, 6, 10)),
+            &|c| {
+                c.rotations = Some(RotationCount { right: 3, of: 4 });
+                (c.edits, c.needed) = (vec![edit()], 1);
+            },
+        ),
+        // answers too few other samples
+        sample("arith", 2).best("0,3").certified((16, 5, 10)),
+        // certified: the unmodified model
+        sample("arith", 3).best("0-3").certified((16, 10, 10)),
+        sample("facts", 0).best("1-3"),
+        sample("facts", 1).tried("0-2", false),
     ];
     RunRecords::new(
         "demo",

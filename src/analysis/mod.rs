@@ -7,6 +7,7 @@
 //! and are called so wherever they are shown.
 
 mod bounds;
+mod certificates;
 mod controls;
 mod csv_files;
 mod depth;
@@ -29,6 +30,7 @@ mod terminal;
 pub(crate) mod fixtures;
 
 pub use bounds::AtBound;
+pub use certificates::CertificateCounts;
 pub use controls::ControlCounts;
 pub use error::AnalysisError;
 pub use report::write_report;

@@ -97,6 +97,7 @@ mod tests {
                 "excess.csv",
                 "selectivity.csv",
                 "depth_by_bound.csv",
+                "certificates.csv",
                 "transitions.csv",
                 "depth.csv",
                 "thirds.csv",

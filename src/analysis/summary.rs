@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     RunRecords,
     bounds::AtBound,
+    certificates::CertificateCounts,
     controls::{ControlCounts, layers_saved_beyond_random},
     outcome::{failed, found, right_chains, started_right},
     selectivity::{Selectivity, Source},
@@ -110,6 +111,9 @@ pub struct DatasetSummary {
     /// Depth at several bounds on degradation.
     #[serde(default)]
     pub bounds: Vec<AtBound>,
+    /// What certificates say of the best chains; `None` without certificates.
+    #[serde(default)]
+    pub certificates: Option<CertificateCounts>,
 }
 
 impl Summary {
@@ -175,6 +179,7 @@ impl DatasetSummary {
             search_selectivity: Selectivity::of(records, Source::Search, SampleRecord::is_fluent),
             layers_saved_beyond_random: layers_saved_beyond_random(records),
             bounds: AtBound::curve(records),
+            certificates: CertificateCounts::of(records),
             controls,
             failed: count(&failed),
             depth_found,

@@ -2,7 +2,11 @@
 
 use super::{
     bounds::AtBound,
-    format::{excess_interval, mean_interval, odds_interval, percent, percent_interval, thousands},
+    certificates::CertificateCounts,
+    format::{
+        NOTHING, excess_interval, mean_interval, odds_interval, percent, percent_interval,
+        thousands,
+    },
     statistics::Proportion,
     summary::{DatasetSummary, Summary},
 };
@@ -17,7 +21,7 @@ pub struct Table {
     pub rows: Vec<Vec<String>>,
 }
 
-/// What is beyond luck, accuracy, what changed, controls, and depth against degradation.
+/// What is beyond luck, accuracy, what changed, controls, depth against degradation, and certificates.
 pub fn tables(summary: &Summary) -> Vec<Table> {
     let mut rows: Vec<&DatasetSummary> = summary.datasets.iter().collect();
     if rows.len() > 1 {
@@ -106,6 +110,22 @@ pub fn tables(summary: &Summary) -> Vec<Table> {
         ],
         rows: with(&|d| d.bounds.iter().map(at_bound).collect()),
     });
+    if summary.total.certificates.is_some() {
+        tables.push(Table {
+            title: "Certificates, % of the best chains (labels)".to_owned(),
+            header: vec![
+                "dataset",
+                "labels",
+                "rotations",
+                "transfer",
+                "all edits needed",
+                "certified",
+                "mean depth",
+                "if certified",
+            ],
+            rows: with(&|d| certificate_cells(d.certificates)),
+        });
+    }
     tables
 }
 
@@ -127,6 +147,22 @@ fn beyond_luck(d: &DatasetSummary) -> Vec<String> {
         percent_interval(c.random()),
         excess_interval(d.random_excess),
         odds_interval(d.selectivity),
+    ]
+}
+
+fn certificate_cells(counts: Option<CertificateCounts>) -> Vec<String> {
+    let Some(c) = counts else {
+        return vec![NOTHING.to_owned(); 7];
+    };
+    let of = |hits, of| percent_interval(Proportion::new(hits, of));
+    vec![
+        thousands(c.labels as u64),
+        of(c.rotations, c.rotated),
+        of(c.transfer, c.labels),
+        of(c.all_needed, c.edited),
+        of(c.certified, c.labels),
+        mean_interval(c.depth),
+        mean_interval(c.depth_certified),
     ]
 }
 
