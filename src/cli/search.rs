@@ -109,7 +109,7 @@ impl SearchJob {
         Ok(outcome)
     }
 
-    /// Certifies what the search found. Failed evaluations are named: no record of a sample holds them.
+    /// Certifies what the search found.
     fn certify(
         &self,
         loaded: &Loaded,

@@ -213,6 +213,48 @@ fn certificates_are_the_same_in_one_command_and_after_a_torn_line() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupted_stage_says_so_keeps_out_others_and_continues() {
+    let place = Place::new();
+    place.synth("arith.jsonl", "arith", 2, 60);
+    let search = "search --model @demo --task arith --data arith.jsonl --simulations 6 --controls 0 \
+                  --in-flight 2 --workers 1 --out run";
+    place.ok(search);
+    let certify = format!("{search} --certify");
+    let written = || match place.has("run/certificates.jsonl") {
+        true => place.read("run/certificates.jsonl").lines().count(),
+        false => 0,
+    };
+    let mut running = place.start(&certify);
+    assert!(running.wait_until(|| written() >= 2));
+    // Held where it is, so that it cannot end before the second one begins.
+    running.signal("-STOP");
+    let locked = place.run(&certify).with_status(2).stderr;
+    assert!(locked.contains("cola: run: another process"), "{locked}");
+    running.signal("-INT");
+    running.signal("-CONT");
+    let ended = running.end().with_status(130);
+    let labels = place
+        .journal("run")
+        .iter()
+        .filter(|r| !r["best"].is_null())
+        .count();
+    let done = written();
+    assert!((2..labels).contains(&done), "{done} of {labels}");
+    for words in [
+        "certificates: interrupted",
+        &format!("{done}/{labels} samples"),
+        "cola search: the same command continues this run",
+    ] {
+        assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
+    }
+    let ended = place.ok(&certify);
+    let shown = format!("certificates: continuing, {done} of {labels} samples are done");
+    assert!(ended.stderr.contains(&shown), "{}", ended.stderr);
+    assert_eq!(certificates(&place, "run").len(), labels);
+}
+
 #[test]
 fn verdicts_that_cover_all_rotations_say_so() {
     let place = place();
