@@ -81,7 +81,7 @@ pub mod prelude {
     pub use crate::{
         chain::Chain,
         prepare::{PromptLayout, SampleProblem},
-        problem::{Judge, Judged, Prepared, Problem, Scores, Target, Verdict},
+        problem::{Judge, Judged, Prepared, Problem, Rotations, Scores, Target, Verdict},
         run::{Pair, Progress, RunOutcome, SampleRecord, Searches},
         search::{Ask, Feedback, Strategy, StrategyFactory},
         session::{Interrupt, Session},

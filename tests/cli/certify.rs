@@ -69,6 +69,21 @@ fn evaluated(place: &Place, data: &str, pairs: &[Value]) -> Vec<Value> {
     json_lines(&place.read("evaluated/pairs.jsonl"))
 }
 
+/// A row with its options moved up by `turn` places.
+fn rotated(row: &Value, turn: usize) -> Value {
+    let mut row = row.clone();
+    let labels = list(&row["choices"]["label"]).to_vec();
+    let gold = labels
+        .iter()
+        .position(|label| *label == row["answerKey"])
+        .unwrap();
+    let count = labels.len();
+    row["answerKey"] = labels[(gold + count - turn) % count].clone();
+    let texts = row["choices"]["text"].as_array_mut().unwrap();
+    texts.rotate_left(turn);
+    row
+}
+
 fn within_bound(pair: &Value) -> bool {
     truth(&pair["correct"]) && number(&pair["degradation"]) <= BOUND
 }
@@ -81,72 +96,83 @@ fn a_certificate_is_what_evaluating_its_chains_gives() {
     let facts: Vec<&Value> = facts.map(|(_, record)| record).collect();
     let lines = certificates(place, "run");
     let rows = json_lines(&place.read("facts.jsonl"));
-    let mut edits = 0;
-    for record in facts.iter().filter(|record| !record["best"].is_null()) {
-        let id = text(&record["id"]);
-        let chain = &record["best"]["chain"];
-        let line = &lines[&format!("commonsense/{id}")];
-        assert_eq!((&line["chain"], &line["seed"]), (chain, &record["seed"]));
+    let labels = facts.iter().filter(|record| !record["best"].is_null());
+    let labels: Vec<&Value> = labels.copied().collect();
+    let certificate = |record: &Value| {
+        let line = &lines[&format!("commonsense/{}", text(&record["id"]))];
+        assert_eq!(
+            (&line["chain"], &line["seed"]),
+            (&record["best"]["chain"], &record["seed"])
+        );
         assert_eq!(
             (&line["max_degradation"], &line["error"]),
             (&json!(BOUND), &Value::Null)
         );
-        let found = &line["certificate"];
+        line["certificate"].clone()
+    };
+    // There are fewer than 16 other samples: all are drawn.
+    let others_of = |record: &Value| -> Vec<&Value> {
+        let others = facts.iter().filter(|other| other["id"] != record["id"]);
+        others.copied().collect()
+    };
+    let pair = |sample: &Value, chain: &Value| json!({"id": sample["id"], "chain": chain});
+    let mut pairs = Vec::new();
+    for record in &labels {
+        let found = certificate(record);
+        pairs.extend(
+            list(&found["edits"])
+                .iter()
+                .map(|edit| pair(record, &edit["chain"])),
+        );
+        let others = others_of(record).into_iter();
+        pairs.extend(others.map(|other| pair(other, &record["best"]["chain"])));
+    }
+    let mut results = evaluated(place, "facts.jsonl", &pairs).into_iter();
+    let own: Vec<Value> = labels
+        .iter()
+        .map(|r| pair(r, &r["best"]["chain"]))
+        .collect();
+    let rotations = [0, 1, 2, 3].map(|turn| {
+        let rows: Vec<Value> = rows.iter().map(|row| rotated(row, turn)).collect();
+        place.write("rotated.jsonl", to_json_lines(&rows));
+        evaluated(place, "rotated.jsonl", &own)
+    });
+    let mut edits = 0;
+    for (at, record) in labels.iter().enumerate() {
+        let id = text(&record["id"]);
+        let found = certificate(record);
         assert_eq!(found["confirmed"], true);
         assert_eq!(found["degradation"], record["best"]["degradation"]);
-
-        let undone: Vec<Value> = list(&found["edits"])
-            .iter()
-            .map(|edit| json!({"id": id, "chain": edit["chain"]}))
-            .collect();
-        // There are fewer than 16 other samples: all are drawn.
-        let others = facts.iter().filter(|other| other["id"] != record["id"]);
-        let elsewhere = others
-            .clone()
-            .map(|other| json!({"id": other["id"], "chain": chain}));
-        let pairs: Vec<Value> = undone.iter().cloned().chain(elsewhere).collect();
-        let results = evaluated(place, "facts.jsonl", &pairs);
-        let (undone, elsewhere) = results.split_at(undone.len());
-        for (edit, result) in list(&found["edits"]).iter().zip(undone) {
+        let mut needed = 0;
+        for edit in list(&found["edits"]) {
+            let result = results.next().unwrap();
             assert_eq!(edit["correct"], result["correct"], "{id} {edit}");
             let nats = number(&edit["degradation"]) - number(&result["degradation"]);
             assert!(nats.abs() < FLOAT, "{id} {edit} {result}");
+            needed += u64::from(!within_bound(&result));
+            edits += 1;
         }
-        edits += undone.len();
-        let needed = undone.iter().filter(|result| !within_bound(result)).count();
-        assert_eq!(count(&found["needed"]), needed as u64);
-        let unmodified = others.filter(|other| other["baseline"]["correct"] == true);
+        assert_eq!(count(&found["needed"]), needed, "{id}");
+        let others = others_of(record);
+        let elsewhere = results.by_ref().take(others.len());
+        let right = elsewhere.filter(within_bound).count();
+        let unmodified = others
+            .iter()
+            .filter(|other| other["baseline"]["correct"] == true);
         let transfer = json!({
             "samples": facts.len() - 1,
-            "right": elsewhere.iter().filter(|result| within_bound(result)).count(),
+            "right": right,
             "unmodified_right": unmodified.count(),
         });
         assert_eq!(found["transfer"], transfer, "{id}");
-
-        let mut right = 0;
-        for turn in 0..4 {
-            let mut row = rows
-                .iter()
-                .find(|row| row["id"] == record["id"])
-                .unwrap()
-                .clone();
-            let gold = list(&row["choices"]["label"]).iter();
-            let gold = gold
-                .clone()
-                .position(|label| *label == row["answerKey"])
-                .unwrap();
-            row["choices"]["text"]
-                .as_array_mut()
-                .unwrap()
-                .rotate_left(turn);
-            row["answerKey"] = row["choices"]["label"][(gold + 4 - turn) % 4].clone();
-            place.write("rotated.jsonl", to_json_lines(&[row]));
-            let pair = json!({"id": id, "chain": chain});
-            right += usize::from(truth(
-                &evaluated(place, "rotated.jsonl", &[pair])[0]["correct"],
-            ));
-        }
-        assert_eq!(found["rotations"], json!({"right": right, "of": 4}), "{id}");
+        let right = rotations
+            .iter()
+            .filter(|results| truth(&results[at]["correct"]));
+        assert_eq!(
+            found["rotations"],
+            json!({"right": right.count(), "of": 4}),
+            "{id}"
+        );
     }
     assert!(edits > 3, "{edits}");
     // Generated answers have no rotations, and samples without a best chain no certificate.
