@@ -37,7 +37,7 @@
 //! | module | is about |
 //! | --- | --- |
 //! | [`prepare`] | a sample as rows of the engine, and what an outcome says of it |
-//! | [`run`] | one batch run: driver, journal, resume, progress |
+//! | [`run`] | one batch run: driver, journal, resume, progress, certificates |
 //! | [`analysis`] | summary, depth usage, statistics, report |
 //! | [`export`] | chains for other tools, one file a format |
 //! | [`cli`] | the command line |
@@ -81,7 +81,7 @@ pub mod prelude {
     pub use crate::{
         chain::Chain,
         prepare::{PromptLayout, SampleProblem},
-        problem::{Judge, Judged, Prepared, Problem, Scores, Target, Verdict},
+        problem::{Judge, Judged, Prepared, Problem, Rotations, Scores, Target, Verdict},
         run::{Pair, Progress, RunOutcome, SampleRecord, Searches},
         search::{Ask, Feedback, Strategy, StrategyFactory},
         session::{Interrupt, Session},

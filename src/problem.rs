@@ -35,6 +35,25 @@ pub trait Problem: Send {
     /// # Errors
     /// Why it cannot be asked, in words: it becomes a failed record.
     fn prepare(&self) -> Result<Prepared<Self::Judge>, String>;
+
+    /// The question with its options in other orders, which certificates ask for.
+    fn rotations(&self) -> Rotations<Self>
+    where
+        Self: Sized,
+    {
+        Rotations::None
+    }
+}
+
+/// The other rotations of a question's options.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rotations<P> {
+    /// There are none: the question has no options, or they cannot be rotated.
+    None,
+    /// The verdict covers all of them, so many with the task's own.
+    Covered(usize),
+    /// All but the task's own, each as a problem of its own.
+    Others(Vec<P>),
 }
 
 /// A problem made ready for the engine.

@@ -29,8 +29,8 @@ use crate::{
     prepare::PromptLayout,
     problem::Problem,
     run::{
-        ControlPlan, Driver, Evaluated, Evaluator, FORMAT, Manifest, Pair, Progress, RunError,
-        RunOutcome, RunPlan, Searches, TaskManifest,
+        AtOnce, Batching, Certifier, ControlPlan, Driver, Evaluated, Evaluator, FORMAT, Manifest,
+        Pair, Progress, RunError, RunOutcome, RunPlan, SampleRecord, Searches, TaskManifest,
     },
 };
 use cola_engine::{Decode, Engine, EngineOptions, workers_and_threads};
@@ -304,11 +304,6 @@ impl Session {
     /// `seed` decides all draws; a run directory belongs to one plan.
     pub fn plan<P: Problem>(&self, problems: Vec<P>, searches: Searches, seed: u64) -> RunPlan<P> {
         let model = self.model();
-        let cuda = model.compute().device != Device::Cpu;
-        let usual = match cuda {
-            true => SAMPLES_IN_FLIGHT_CUDA,
-            false => SAMPLES_IN_FLIGHT_CPU,
-        };
         RunPlan {
             manifest: Manifest {
                 format: FORMAT,
@@ -334,7 +329,7 @@ impl Session {
             },
             problems,
             searches,
-            in_flight: self.in_flight.unwrap_or(usual * self.engine.devices()),
+            in_flight: self.samples_in_flight(),
         }
     }
 
@@ -363,11 +358,65 @@ impl Session {
         pairs: &[Pair],
         interrupt: &Interrupt,
         progress: &mut Progress,
-        done: impl FnMut(usize, Result<Evaluated<'_, P::Judge>, String>),
+        mut done: impl FnMut(usize, Result<Evaluated<'_, P::Judge>, String>),
     ) -> Result<bool, RunError> {
-        let most = self.in_flight.unwrap_or(EVALUATIONS_IN_FLIGHT);
+        let problems: Vec<&P> = problems.iter().collect();
+        let batching = Batching {
+            most: self.evaluations_in_flight(),
+            isolated: false,
+        };
         let watched = (&*interrupt.0, progress);
-        Evaluator::run(&self.engine, problems, pairs, most, watched, done)
+        Evaluator::run(
+            &self.engine,
+            &problems,
+            pairs,
+            batching,
+            watched,
+            |at, it| {
+                done(at, it);
+                Ok(())
+            },
+        )
+    }
+
+    /// Certifies what a run found: `problems` are all that were searched, and `records` what the search recorded of them. A
+    /// certificate that the directory holds already is kept. Returns the records with their certificates.
+    ///
+    /// # Errors
+    /// A directory that cannot be written, a certificate of something else in it, and a device that is lost.
+    pub fn certify<P: Problem>(
+        &self,
+        problems: &[P],
+        records: Vec<SampleRecord>,
+        directory: impl AsRef<Path>,
+        interrupt: &Interrupt,
+        progress: &mut Progress,
+    ) -> Result<RunOutcome, RunError> {
+        let at_once = AtOnce {
+            samples: self.samples_in_flight(),
+            evaluations: self.evaluations_in_flight(),
+        };
+        let watched = (&*interrupt.0, progress);
+        Certifier::run(
+            &self.engine,
+            problems,
+            records,
+            directory.as_ref(),
+            at_once,
+            watched,
+        )
+    }
+
+    fn evaluations_in_flight(&self) -> usize {
+        self.in_flight.unwrap_or(EVALUATIONS_IN_FLIGHT)
+    }
+
+    fn samples_in_flight(&self) -> usize {
+        let usual = match self.model().compute().device {
+            Device::Cpu => SAMPLES_IN_FLIGHT_CPU,
+            _ => SAMPLES_IN_FLIGHT_CUDA,
+        };
+        self.in_flight.unwrap_or(usual * self.engine.devices())
     }
 }
 

@@ -1,7 +1,10 @@
 //! Test support: records built by hand, and synthetic runs of any size.
 
 use super::RunRecords;
-use crate::run::{ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord};
+use crate::run::{
+    Certificate, ControlOutcome, Controls, Evaluation, RandomOutcome, RotationCount, SampleCost,
+    SampleRecord, Transfer, UndoneEdit,
+};
 use cola_search::Health;
 use cola_search::chain::Chain;
 
@@ -31,6 +34,7 @@ pub fn sample(task: &str, index: usize) -> Sample {
         controls: None,
         sampling: Vec::new(),
         menu: Vec::new(),
+        certificate: None,
         cost: SampleCost {
             steps_run: 30,
             steps_grown: 0,
@@ -57,6 +61,22 @@ fn evaluation(chain: &str, correct: bool) -> Evaluation {
         margin: Some(if correct { 1.5 } else { -0.5 }),
         answer: if correct { "42" } else { "17" }.to_owned(),
         degradation: Some(0.0),
+    }
+}
+
+/// A certificate without rotations and edits. `transfer`: samples, right of the chain, right of the unmodified model.
+pub fn certificate((samples, right, unmodified_right): (usize, usize, usize)) -> Certificate {
+    Certificate {
+        confirmed: true,
+        degradation: Some(0.0),
+        rotations: None,
+        edits: vec![],
+        needed: 0,
+        transfer: Transfer {
+            samples,
+            right,
+            unmodified_right,
+        },
     }
 }
 
@@ -132,6 +152,12 @@ impl Sample {
         self
     }
 
+    /// A [certificate] of the best chain.
+    pub fn certified(mut self, transfer: (usize, usize, usize)) -> Self {
+        self.0.certificate = Some(certificate(transfer));
+        self
+    }
+
     /// The sample failed.
     pub fn failed(mut self, error: &str) -> Self {
         self.0.error = Some(error.to_owned());
@@ -182,6 +208,49 @@ pub fn small_run() -> RunRecords {
         sample("facts", 0)
             .best("0,2,1,3")
             .controls(None, Some(None)),
+    ];
+    RunRecords::new(
+        "demo",
+        10.0,
+        records.into_iter().map(Sample::build).collect(),
+    )
+    .unwrap()
+}
+
+/// A run with certificates: five labels, of which one has none, and a sample without a label.
+pub fn certified_run() -> RunRecords {
+    let edit = || UndoneEdit {
+        undone: "skip 3".to_owned(),
+        chain: Chain::identity(4),
+        correct: true,
+        degradation: Some(0.0),
+    };
+    let with = |sample: Sample, change: &dyn Fn(&mut Certificate)| {
+        sample.with(|record| change(record.certificate.as_mut().unwrap()))
+    };
+    let records = vec![
+        // certified: right in all rotations; one of two edits needed
+        with(
+            sample("arith", 0).best("0-2").certified((16, 6, 10)),
+            &|c| {
+                c.rotations = Some(RotationCount { right: 4, of: 4 });
+                (c.edits, c.needed) = (vec![edit(), edit()], 1);
+            },
+        ),
+        // wrong in a rotation; its edit is needed
+        with(
+            sample("arith", 1).best("0-2").certified((16, 6, 10)),
+            &|c| {
+                c.rotations = Some(RotationCount { right: 3, of: 4 });
+                (c.edits, c.needed) = (vec![edit()], 1);
+            },
+        ),
+        // answers too few other samples
+        sample("arith", 2).best("0,3").certified((16, 5, 10)),
+        // certified: the unmodified model
+        sample("arith", 3).best("0-3").certified((16, 10, 10)),
+        sample("facts", 0).best("1-3"),
+        sample("facts", 1).tried("0-2", false),
     ];
     RunRecords::new(
         "demo",

@@ -8,6 +8,7 @@
 
 mod arms;
 mod bounds;
+mod certificates;
 mod controls;
 mod csv_files;
 mod depth;
@@ -31,6 +32,7 @@ pub(crate) mod fixtures;
 
 pub use arms::{ArmCurve, ArmPoint, arms};
 pub use bounds::AtBound;
+pub use certificates::CertificateCounts;
 pub use controls::ControlCounts;
 pub use error::AnalysisError;
 pub use report::write_report;

@@ -151,8 +151,7 @@ pub fn started_right(record: &SampleRecord) -> bool {
 
 /// The confirmed shortest right chain.
 pub fn found(record: &SampleRecord) -> Option<&Evaluation> {
-    let best = record.best.as_ref().filter(|best| best.correct);
-    best.filter(|_| !failed(record))
+    record.label()
 }
 
 /// Every chain evaluated on the sample, the unmodified model included, once each; of a failed

@@ -98,6 +98,7 @@ mod tests {
                 "selectivity.csv",
                 "depth_by_bound.csv",
                 "arms.csv",
+                "certificates.csv",
                 "transitions.csv",
                 "depth.csv",
                 "thirds.csv",

@@ -9,6 +9,7 @@ use super::{
     RunRecords,
     arms::{ArmCurve, arms},
     bounds::AtBound,
+    certificates::CertificateCounts,
     controls::{ControlCounts, layers_saved_beyond_random},
     outcome::{failed, found, right_chains, started_right},
     selectivity::{Selectivity, Source},
@@ -114,6 +115,9 @@ pub struct DatasetSummary {
     /// Other ways to spend as many tries, if the run has any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arms: Vec<ArmCurve>,
+    /// What certificates say of the best chains; `None` without certificates.
+    #[serde(default)]
+    pub certificates: Option<CertificateCounts>,
 }
 
 impl Summary {
@@ -180,6 +184,7 @@ impl DatasetSummary {
             layers_saved_beyond_random: layers_saved_beyond_random(records),
             bounds: AtBound::curve(records),
             arms: arms(records),
+            certificates: CertificateCounts::of(records),
             controls,
             failed: count(&failed),
             depth_found,

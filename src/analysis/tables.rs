@@ -3,6 +3,7 @@
 use super::{
     arms::{ArmCurve, ArmPoint, SEARCH},
     bounds::AtBound,
+    certificates::CertificateCounts,
     format::{
         NOTHING, excess_interval, mean_interval, mean_percent, odds_interval, percent,
         percent_interval, points_interval, thousands,
@@ -21,7 +22,7 @@ pub struct Table {
     pub rows: Vec<Vec<String>>,
 }
 
-/// What is beyond luck, accuracy, what changed, controls, and depth against degradation.
+/// What is beyond luck, accuracy, what changed, controls, depth against degradation, and certificates.
 pub fn tables(summary: &Summary) -> Vec<Table> {
     let mut rows: Vec<&DatasetSummary> = summary.datasets.iter().collect();
     if rows.len() > 1 {
@@ -131,6 +132,22 @@ pub fn tables(summary: &Summary) -> Vec<Table> {
         ],
         rows: with(&|d| d.bounds.iter().map(at_bound).collect()),
     });
+    if summary.total.certificates.is_some() {
+        tables.push(Table {
+            title: "Certificates, % of the best chains (labels)".to_owned(),
+            header: vec![
+                "dataset",
+                "labels",
+                "rotations",
+                "transfer",
+                "all edits needed",
+                "certified",
+                "mean depth",
+                "if certified",
+            ],
+            rows: with(&|d| certificate_cells(d.certificates)),
+        });
+    }
     tables
 }
 
@@ -170,6 +187,22 @@ fn arm_cells(curve: &ArmCurve) -> Vec<String> {
     cells.push(last.map_or_else(|| NOTHING.to_owned(), |point| format!("{:.0}", point.steps)));
     cells.push(ahead.map_or_else(|| NOTHING.to_owned(), points_interval));
     cells
+}
+
+fn certificate_cells(counts: Option<CertificateCounts>) -> Vec<String> {
+    let Some(c) = counts else {
+        return vec![NOTHING.to_owned(); 7];
+    };
+    let of = |hits, of| percent_interval(Proportion::new(hits, of));
+    vec![
+        thousands(c.labels as u64),
+        of(c.rotations, c.rotated),
+        of(c.transfer, c.labels),
+        of(c.all_needed, c.edited),
+        of(c.certified, c.labels),
+        mean_interval(c.depth),
+        mean_interval(c.depth_certified),
+    ]
 }
 
 fn at_bound(at: &AtBound) -> String {

@@ -8,6 +8,7 @@ use super::{
     table::align,
     tables::tables,
 };
+use crate::run::{MAX_TRANSFER_LOSS, TRANSFER_SAMPLES};
 
 /// The summary as plain text of about 100 columns, for any terminal or none.
 pub fn render(summary: &Summary) -> String {
@@ -121,6 +122,18 @@ pub fn notes(summary: &Summary) -> Vec<String> {
             thousands(summary.total.unconfirmed_chains as u64)
         ));
     }
+    if let Some(counts) = summary.total.certificates {
+        lines.push(format!(
+            "certified: right in every rotation of the options, where they can be rotated, and right on at most {MAX_TRANSFER_LOSS} of\n\
+             {TRANSFER_SAMPLES} other samples of the dataset fewer than the unmodified model (transfer)."
+        ));
+        if counts.without > 0 {
+            lines.push(format!(
+                "Best chains without a certificate, counted as not certified: {}.",
+                thousands(counts.without as u64)
+            ));
+        }
+    }
     lines
 }
 
@@ -183,7 +196,7 @@ mod tests {
     use super::*;
     use crate::analysis::{
         RunRecords,
-        fixtures::{sample, small_run, synthetic_run},
+        fixtures::{certificate, certified_run, sample, small_run, synthetic_run},
     };
 
     #[test]
@@ -237,8 +250,35 @@ mod tests {
     }
 
     #[test]
+    fn certificates_have_a_table_where_there_are_some() {
+        let text = render(&Summary::of(&certified_run()));
+        let table = text
+            .split("\n\n")
+            .find(|part| part.starts_with("Certificates"));
+        insta::assert_snapshot!(table.unwrap(), @r"
+        Certificates, % of the best chains (labels)
+        dataset  labels    rotations      transfer  all edits needed     certified  mean depth  if certified
+        arith         4  50.0 (9-91)  75.0 (30-95)       50.0 (9-91)  50.0 (15-85)    3.0 ±1.3      3.5 ±6.4
+        facts         -            -             -                 -             -           -             -
+        all           5  50.0 (9-91)  60.0 (23-88)       50.0 (9-91)  40.0 (12-77)    3.0 ±0.9      3.5 ±6.4
+        ");
+        let notes: Vec<&str> = text.lines().rev().take(3).collect();
+        insta::assert_snapshot!(notes.into_iter().rev().collect::<Vec<_>>().join("\n"), @r"
+        certified: right in every rotation of the options, where they can be rotated, and right on at most 4 of
+        16 other samples of the dataset fewer than the unmodified model (transfer).
+        Best chains without a certificate, counted as not certified: 1.
+        ");
+        assert!(!render(&Summary::of(&small_run())).contains("ertif"));
+    }
+
+    #[test]
     fn lines_fit_a_terminal() {
         let run = synthetic_run(&["arc_challenge", "commonsense-2", "arith-5"], 12, 300);
+        let mut records = run.records().to_vec();
+        for record in &mut records {
+            record.certificate = Some(certificate((16, 8, 9)));
+        }
+        let run = RunRecords::new("synthetic", 1.0, records).unwrap();
         let text = render(&Summary::of(&run));
         let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
         assert!(widest <= 120, "{widest} columns:\n{text}");

@@ -185,6 +185,9 @@ pub struct TaskArgs {
     pub limit: Option<usize>,
     #[command(flatten)]
     pub prompts: PromptArgs,
+    /// Whether certificates will ask for the other rotations of the options.
+    #[arg(skip)]
+    pub other_rotations: bool,
 }
 
 /// How to search.
@@ -238,6 +241,11 @@ pub struct StrategyArgs {
     /// temperatures 0.3, 0.7 and 1. layers+sampling spends half of its tries on each of search and sampling.
     #[arg(long, value_enum, value_delimiter = ',', num_args = 1.., value_name = "ARM")]
     pub arms: Vec<Arm>,
+    /// After the search, certify the best chain of each sample: in how many rotations of the options it is right,
+    /// which of its changes it needs, and how many of 16 other samples of the task it answers. Writes
+    /// certificates.jsonl. With a finished run, the same command with --certify only certifies.
+    #[arg(long)]
+    pub certify: bool,
 }
 
 /// A way to spend tries on a sample.
@@ -417,6 +425,21 @@ pub struct ExportArgs {
     /// File to write.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// Write only samples whose best chain has a certificate that holds the thresholds below. The run needs
+    /// certificates: see cola search --certify.
+    #[arg(long)]
+    pub certified: bool,
+    /// Least share of the rotations of the options in which the chain must be right (default: 1). Samples whose
+    /// options cannot be rotated hold any.
+    #[arg(long, value_name = "SHARE", requires = "certified", value_parser = share, allow_negative_numbers = true)]
+    pub min_rotations: Option<f64>,
+    /// Of 16 other samples, the chain may answer N fewer right than the unmodified model (default: 4); of fewer
+    /// samples, in proportion.
+    #[arg(long, value_name = "N", requires = "certified")]
+    pub max_transfer_loss: Option<usize>,
+    /// Most degradation of the chain, in nats per token (default: the bound of the run).
+    #[arg(long, value_name = "NATS", requires = "certified", value_parser = nats, allow_negative_numbers = true)]
+    pub max_degradation: Option<f64>,
 }
 
 /// Arguments of `cola synth`.
@@ -519,14 +542,24 @@ fn parse_bytes(text: &str) -> Result<usize, String> {
 }
 
 fn max_degradation(text: &str) -> Result<MaxDegradation, String> {
-    let nats = text
-        .parse()
-        .ok()
-        .filter(|nats: &f64| nats.is_finite() && *nats >= 0.0);
-    match (text, nats) {
+    match (text, nats(text)) {
         ("none", _) => Ok(MaxDegradation::Unbounded),
-        (_, Some(nats)) => Ok(MaxDegradation::Nats(nats)),
-        (_, None) => Err("expected a number of nats per token, 0 or more, or none".to_owned()),
+        (_, Ok(nats)) => Ok(MaxDegradation::Nats(nats)),
+        (_, Err(reason)) => Err(format!("{reason}, or none")),
+    }
+}
+
+fn nats(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(nats) if f64::is_finite(nats) && nats >= 0.0 => Ok(nats),
+        _ => Err("expected a number of nats per token, 0 or more".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a number from 0 to 1".to_owned()),
     }
 }
 

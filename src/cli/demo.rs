@@ -85,6 +85,7 @@ pub fn run(mut args: DemoArgs) -> Result<Ending, CliError> {
             .filter_map(|(_, rows)| Some(home.join((*rows)?)))
             .collect(),
         limit: args.limit.or(shown.limit),
+        other_rotations: args.strategy.certify,
         ..TaskArgs::default()
     })?;
     let model = setup::locate_model(&home.join(shown.model).to_string_lossy(), None)?;

@@ -47,11 +47,12 @@ impl PromptArgs {
         self.chat && self.fewshot_as_multiturn.unwrap_or(true)
     }
 
-    /// How rows become questions.
-    pub fn manner(&self) -> PromptOptions {
+    /// How rows become questions, with their other rotations beside them or not.
+    pub fn manner(&self, other_rotations: bool) -> PromptOptions {
         PromptOptions {
             chat: self.chat,
             rotations: self.rotations,
+            other_rotations,
         }
     }
 

@@ -14,12 +14,15 @@ use crate::prepare::PromptLayout;
 use crate::{
     analysis::RunRecords,
     run::{
-        ControlSamples, Manifest, Progress, RunOutcome, SamplingPlan, Searches, note, wall_seconds,
+        ControlSamples, Manifest, Progress, RunOutcome, SampleRecord, SamplingPlan, Searches, note,
+        wall_seconds,
     },
+    session::Interrupt,
 };
 use cola_search::SearchConfig;
 
-pub fn run(args: SearchArgs) -> Result<Ending, CliError> {
+pub fn run(mut args: SearchArgs) -> Result<Ending, CliError> {
+    args.tasks.other_rotations = args.strategy.certify;
     // Everything that can be refused cheaply is, before the weights are read.
     let tasks = tasks::load(&args.tasks)?;
     tasks::check_verdicts(&tasks)?;
@@ -55,7 +58,11 @@ impl SearchJob {
     /// Runs it in `out` and prints the summary.
     pub fn run(self, loaded: &Loaded, out: &Path) -> Result<Ending, CliError> {
         let outcome = self.drive(loaded, out)?;
-        let failed = outcome.records.iter().any(|record| record.error.is_some());
+        let uncertified = |record: &SampleRecord| {
+            self.strategy.certify && record.label().is_some() && record.certificate.is_none()
+        };
+        let failed = |record: &SampleRecord| record.error.is_some() || uncertified(record);
+        let failed = outcome.records.iter().any(failed);
         if outcome.interrupted {
             note(format_args!(
                 "{}: the same command continues this run",
@@ -92,12 +99,36 @@ impl SearchJob {
         self.complete(&mut plan.manifest, loaded, &layout);
         let mut progress = Progress::new(self.command, false);
         let interrupt = setup::interrupt_flag();
-        let outcome = loaded
+        let mut outcome = loaded
             .session
             .search(&plan, out, &interrupt, &mut progress)?;
         tell_warnings(self.command, &layout);
+        if self.strategy.certify && !outcome.interrupted {
+            outcome = self.certify(loaded, &layout, outcome.records, out, &interrupt)?;
+        }
         tracing::info!(totals = ?loaded.session.engine().totals(), "engine");
         Ok(outcome)
+    }
+
+    /// Certifies what the search found.
+    fn certify(
+        &self,
+        loaded: &Loaded,
+        layout: &PromptLayout,
+        records: Vec<SampleRecord>,
+        out: &Path,
+        interrupt: &Interrupt,
+    ) -> Result<RunOutcome, CliError> {
+        // The search has warned of the prompts, and looked for wrong answers.
+        let layout = PromptLayout {
+            wrong_targets: None,
+            warnings: Arc::default(),
+            ..layout.clone()
+        };
+        let problems = self.tasks.problems(&Arc::new(layout));
+        let mut progress = Progress::new(&format!("{}, certificates", self.command), false);
+        let session = &loaded.session;
+        Ok(session.certify(&problems, records, out, interrupt, &mut progress)?)
     }
 
     /// Adds what the session does not know: names, and how prompts are made.

@@ -83,7 +83,7 @@ pub fn load(args: &TaskArgs) -> Result<Tasks, CliError> {
             limit: args.limit,
             conditions: args.conditions.clone(),
             skip_bad_rows: args.skip_bad_rows,
-            manner: args.prompts.manner(),
+            manner: args.prompts.manner(args.other_rotations),
         };
         if let Some(dataset) = &args.dataset {
             from_dataset(dataset, args, &spec, &mut options)?;

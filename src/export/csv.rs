@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-use super::{Exporter, Row};
+use super::{COLUMNS, Exporter, Row};
 
 /// The `csv` format.
 pub struct Csv;
@@ -12,16 +12,12 @@ pub struct Csv;
 impl Exporter for Csv {
     fn write(&self, rows: &mut dyn Iterator<Item = Row>, out: &mut dyn Write) -> io::Result<()> {
         let mut writer = ::csv::Writer::from_writer(out);
-        let mut header_written = false;
+        writer.write_record(COLUMNS)?;
         for row in rows {
             // By way of JSON, so that both formats have the same columns in the same order.
             let Value::Object(fields) = serde_json::to_value(&row)? else {
                 unreachable!("a row is a struct");
             };
-            if !header_written {
-                writer.write_record(fields.keys())?;
-                header_written = true;
-            }
             writer.write_record(fields.values().map(cell))?;
         }
         writer.flush()

@@ -19,7 +19,7 @@ pub use error::ExportError;
 pub use output::Output;
 pub use row::{COLUMNS, Row};
 
-use crate::run::SampleRecord;
+use crate::run::{SampleRecord, Thresholds};
 
 /// Writes rows in one format.
 pub trait Exporter {
@@ -75,13 +75,15 @@ impl FromStr for Format {
 }
 
 /// Writes the best chain of every sample, by (task, index), to an output opened before, and
-/// finishes it. Returns the number of rows.
+/// finishes it. With `certified`, only samples whose certificate holds these thresholds are written. Returns the number of
+/// rows.
 ///
 /// # Errors
 /// No records, or a write that failed; the old file then stands.
 pub fn export(
     records: &[SampleRecord],
     format: Format,
+    certified: Option<Thresholds>,
     mut output: Output,
 ) -> Result<usize, ExportError> {
     if records.is_empty() {
@@ -89,20 +91,26 @@ pub fn export(
     }
     let mut sorted: Vec<&SampleRecord> = records.iter().collect();
     sorted.sort_by(|a, b| (&a.task, a.index, &a.id).cmp(&(&b.task, b.index, &b.id)));
-    let mut rows = sorted.into_iter().map(Row::of);
+    let thresholds = certified.unwrap_or_default();
+    let rows = sorted.into_iter();
+    let rows = rows.map(|record| Row::of(record, &thresholds));
+    let mut count = 0;
+    let mut rows = rows
+        .filter(|row| certified.is_none() || row.certified == Some(true))
+        .inspect(|_| count += 1);
     let written = format.exporter().write(&mut rows, &mut output);
     written.map_err(|source| output.error(source))?;
     output.finish()?;
-    Ok(records.len())
+    Ok(count)
 }
 
-/// [`Output::create`] and [`export`] in one.
+/// [`Output::create`] and [`export`] of all samples in one.
 pub fn export_to(
     records: &[SampleRecord],
     format: Format,
     path: &Path,
 ) -> Result<usize, ExportError> {
-    export(records, format, Output::create(path)?)
+    export(records, format, None, Output::create(path)?)
 }
 
 #[cfg(test)]
@@ -123,13 +131,13 @@ mod tests {
         let mut records = small_run().records().to_vec();
         records.reverse();
         insta::assert_snapshot!(exported(&records, Format::Csv), @r#"
-        task,id,index,gold,baseline_correct,baseline_answer,found,chain,layers,alphas,length,unique_layers,margin,degradation,answer,random_found,random_chain,matched_target,matched_target_found,matched_target_chain,wrong_target,wrong_target_found,wrong_target_chain,error
-        arith,0,0,42,true,42,true,"0,3",0 3,,2,2,1.5,0.0,42,,,,,,,,,
-        arith,1,1,42,true,42,true,0-3,0 1 2 3,,4,4,1.5,0.0,42,true,0-2,13,false,,13,false,,
-        arith,2,2,42,false,17,true,"0-2,(3)x2",0 1 2 3 3,,5,4,1.5,0.0,42,true,0-2,13,true,1-3,13,true,1-3,
-        arith,3,3,42,false,17,false,,,,,,,,,false,,,,,,,,
-        arith,4,4,42,true,42,false,,,,,,,,,,,,,,,,,out of memory
-        facts,0,0,42,false,17,true,"0,2,1,3",0 2 1 3,,4,4,1.5,0.0,42,false,,13,false,,13,false,,
+        task,id,index,gold,baseline_correct,baseline_answer,found,chain,layers,alphas,length,unique_layers,margin,degradation,answer,random_found,random_chain,matched_target,matched_target_found,matched_target_chain,wrong_target,wrong_target_found,wrong_target_chain,rotations_right,rotations,edits,needed_edits,transfer_samples,transfer_right,transfer_unmodified_right,certified,error
+        arith,0,0,42,true,42,true,"0,3",0 3,,2,2,1.5,0.0,42,,,,,,,,,,,,,,,,,
+        arith,1,1,42,true,42,true,0-3,0 1 2 3,,4,4,1.5,0.0,42,true,0-2,13,false,,13,false,,,,,,,,,,
+        arith,2,2,42,false,17,true,"0-2,(3)x2",0 1 2 3 3,,5,4,1.5,0.0,42,true,0-2,13,true,1-3,13,true,1-3,,,,,,,,,
+        arith,3,3,42,false,17,false,,,,,,,,,false,,,,,,,,,,,,,,,,
+        arith,4,4,42,true,42,false,,,,,,,,,,,,,,,,,,,,,,,,,out of memory
+        facts,0,0,42,false,17,true,"0,2,1,3",0 2 1 3,,4,4,1.5,0.0,42,false,,13,false,,13,false,,,,,,,,,,
         "#);
     }
 
@@ -154,6 +162,48 @@ mod tests {
             (&false.into(), &serde_json::Value::Null)
         );
         assert_eq!(rows[4]["error"], "out of memory");
+    }
+
+    #[test]
+    fn only_certified_samples_are_written_if_they_are_asked_for() {
+        let records = [
+            sample("t", 0).best("0-2").certified((16, 9, 10)).build(),
+            sample("t", 1).best("0-2").certified((16, 5, 10)).build(),
+            sample("t", 2).best("0-2").build(),
+            // The certificate of a sample that failed after all says nothing.
+            sample("t", 3)
+                .best("0-2")
+                .certified((16, 9, 10))
+                .failed("x")
+                .build(),
+            sample("t", 4).build(),
+        ];
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out");
+        let written = |certified, format| {
+            let output = Output::create(&path).unwrap();
+            let rows = export(&records, format, certified, output).unwrap();
+            (rows, std::fs::read_to_string(&path).unwrap())
+        };
+        let (rows, text) = written(Some(Thresholds::default()), Format::Csv);
+        assert_eq!((rows, text.lines().count()), (1, 2), "{text}");
+        assert!(text.contains(",,0,0,16,9,10,true,\n"), "{text}");
+        let strict = Thresholds {
+            max_transfer_loss: 0,
+            ..Thresholds::default()
+        };
+        let (rows, text) = written(Some(strict), Format::Csv);
+        assert_eq!((rows, text.trim_end()), (0, COLUMNS.join(",").as_str()));
+        let (rows, text) = written(None, Format::Jsonl);
+        assert_eq!(rows, records.len());
+        let certified: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["certified"].clone()
+            })
+            .collect();
+        let expected = serde_json::json!([true, false, null, null, null]);
+        assert_eq!(serde_json::Value::from(certified), expected);
     }
 
     #[test]

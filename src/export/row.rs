@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use crate::run::{ControlOutcome, SampleRecord};
+use crate::run::{ControlOutcome, SampleRecord, Thresholds};
 use cola_search::chain::{Alpha, Chain, Layer};
 
 /// The names of the columns.
-pub const COLUMNS: [&str; 24] = [
+pub const COLUMNS: [&str; 32] = [
     "task",
     "id",
     "index",
@@ -30,6 +30,14 @@ pub const COLUMNS: [&str; 24] = [
     "wrong_target",
     "wrong_target_found",
     "wrong_target_chain",
+    "rotations_right",
+    "rotations",
+    "edits",
+    "needed_edits",
+    "transfer_samples",
+    "transfer_right",
+    "transfer_unmodified_right",
+    "certified",
     "error",
 ];
 
@@ -84,16 +92,34 @@ pub struct Row {
     pub wrong_target_found: Option<bool>,
     /// The shortest chain that did.
     pub wrong_target_chain: Option<Chain>,
+    /// Rotations of the options in which the chain is right; nothing without a certificate, here and up to `certified`, and
+    /// where the options cannot be rotated.
+    pub rotations_right: Option<usize>,
+    /// All rotations.
+    pub rotations: Option<usize>,
+    /// Edits that make the chain differ from the unmodified model.
+    pub edits: Option<usize>,
+    /// Of those, edits without which it is not right within the bound on degradation.
+    pub needed_edits: Option<usize>,
+    /// Other samples of the task on which it ran.
+    pub transfer_samples: Option<usize>,
+    /// Of those, samples that it answers right within the bound.
+    pub transfer_right: Option<usize>,
+    /// Of those, samples that the unmodified model answers right.
+    pub transfer_unmodified_right: Option<usize>,
+    /// Whether the certificate holds the thresholds.
+    pub certified: Option<bool>,
     /// Why the sample failed.
     pub error: Option<String>,
 }
 
 impl Row {
     /// The row of a sample. A failed sample has no best chain, whatever it recorded before.
-    pub fn of(record: &SampleRecord) -> Self {
-        let best = record.best.as_ref();
-        let best =
-            best.filter(|best| best.correct && record.error.is_none() && record.baseline.is_some());
+    pub fn of(record: &SampleRecord, thresholds: &Thresholds) -> Self {
+        let best = record.label();
+        let certificate = record.certificate.as_ref().filter(|_| best.is_some());
+        let rotations = certificate.and_then(|certificate| certificate.rotations);
+        let transfer = certificate.map(|certificate| certificate.transfer);
         let random = record.controls.as_ref().map(|controls| &controls.random);
         let controls = record.controls.as_ref();
         let matched = controls.and_then(|c| c.matched_target.as_ref());
@@ -123,6 +149,14 @@ impl Row {
             wrong_target: wrong.map(|outcome| outcome.target.clone()),
             wrong_target_found: wrong.map(found),
             wrong_target_chain: wrong.and_then(|outcome| outcome.found.clone()),
+            rotations_right: rotations.map(|count| count.right),
+            rotations: rotations.map(|count| count.of),
+            edits: certificate.map(|certificate| certificate.edits.len()),
+            needed_edits: certificate.map(|certificate| certificate.needed),
+            transfer_samples: transfer.map(|transfer| transfer.samples),
+            transfer_right: transfer.map(|transfer| transfer.right),
+            transfer_unmodified_right: transfer.map(|transfer| transfer.unmodified_right),
+            certified: certificate.and_then(|_| thresholds.hold(record)),
             error: record.error.clone(),
         }
     }

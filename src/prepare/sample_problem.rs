@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{PreparedSample, PromptLayout};
-use crate::problem::{Prepared, Problem};
+use crate::problem::{Prepared, Problem, Rotations};
 use lm_tasks::Sample;
 
 /// A sample, and how it is put to the model.
@@ -52,5 +52,20 @@ impl Problem for SampleProblem {
     fn prepare(&self) -> Result<Prepared<PreparedSample>, String> {
         let prepared = self.layout.prepare(Arc::clone(&self.sample));
         prepared.map_err(|error| error.to_string())
+    }
+
+    fn rotations(&self) -> Rotations<Self> {
+        if !self.sample.rotated.is_empty() {
+            return Rotations::Covered(self.sample.variants().count());
+        }
+        let problem = |sample| Self {
+            sample: Arc::new(sample),
+            layout: Arc::clone(&self.layout),
+        };
+        let others: Vec<Self> = self.sample.in_other_rotations().map(problem).collect();
+        match others.is_empty() {
+            true => Rotations::None,
+            false => Rotations::Others(others),
+        }
     }
 }

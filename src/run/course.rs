@@ -557,6 +557,7 @@ impl<J: Judge> Course<J> {
             }),
             sampling: findings.sampling,
             menu: Vec::new(),
+            certificate: None,
             cost: self.cost,
             error: findings.error,
             session,

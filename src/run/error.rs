@@ -54,6 +54,24 @@ pub enum RunError {
         /// The format of the run.
         was: u32,
     },
+    /// A certificate is of something else than what the run found.
+    #[error(
+        "{}: the certificate of sample {sample} is for {field} {was}, and the run has {now}; delete this file and run the \
+         same search command with option `certify`",
+        path.display()
+    )]
+    StaleCertificate {
+        /// The file of the certificates.
+        path: PathBuf,
+        /// Task and id.
+        sample: String,
+        /// What differs.
+        field: &'static str,
+        /// What it is in the certificate.
+        was: String,
+        /// What it is in the run.
+        now: String,
+    },
     /// The directory is in use.
     #[error("{}: another process is writing to this run; wait until it ends, or use another option `out`", .0.display())]
     Locked(PathBuf),

@@ -28,6 +28,15 @@ pub struct Pair {
     pub chain: Chain,
 }
 
+/// How pairs run.
+#[derive(Debug, Clone, Copy)]
+pub struct Batching {
+    /// Most pairs in flight.
+    pub most: usize,
+    /// Whether each runs by itself, where no other row can change what comes of it.
+    pub isolated: bool,
+}
+
 /// What came of a pair.
 #[derive(Debug)]
 pub struct Evaluated<'a, J> {
@@ -48,10 +57,9 @@ pub struct Evaluated<'a, J> {
 /// Evaluates pairs, many at a time.
 pub struct Evaluator<'a, P: Problem> {
     backend: &'a dyn Backend,
-    problems: &'a [P],
+    problems: &'a [&'a P],
     pairs: &'a [Pair],
-    /// Most pairs in flight.
-    most: usize,
+    batching: Batching,
     /// Problems with pairs in flight, by their index.
     active: BTreeMap<usize, Active<P::Judge>>,
     /// Evaluations in flight, by the index of their pair.
@@ -69,27 +77,27 @@ struct Active<J> {
 }
 
 impl<'a, P: Problem> Evaluator<'a, P> {
-    /// Evaluates `pairs` on `problems`, at most `most` at a time, and calls `done` with the index of each pair and what came
-    /// of it, or the reason it failed, in whatever order that becomes known.
+    /// Evaluates `pairs` on `problems`, and calls `done` with the index of each pair and what came of it, or the reason it
+    /// failed, in whatever order that becomes known.
     ///
     /// Returns whether it was interrupted: then some were not run.
     ///
     /// # Errors
-    /// The device is lost.
+    /// The device is lost, or `done` fails.
     pub fn run(
         backend: &'a dyn Backend,
-        problems: &'a [P],
+        problems: &'a [&'a P],
         pairs: &'a [Pair],
-        most: usize,
+        batching: Batching,
         (interrupt, progress): (&AtomicBool, &mut Progress),
-        mut done: impl FnMut(usize, Result<Evaluated<'_, P::Judge>, String>),
+        mut done: impl FnMut(usize, Result<Evaluated<'_, P::Judge>, String>) -> Result<(), RunError>,
     ) -> Result<bool, RunError> {
         let (reply, completions) = unbounded();
         let mut run = Self {
             backend,
             problems,
             pairs,
-            most: most.max(1),
+            batching,
             active: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             reply,
@@ -102,10 +110,10 @@ impl<'a, P: Problem> Evaluator<'a, P> {
         let mut next = 0;
         let more = |next| next < pairs.len() && !interrupt.load(Ordering::Relaxed);
         while more(next) || !run.in_flight.is_empty() {
-            while more(next) && run.in_flight.len() < run.most {
+            while more(next) && run.in_flight.len() < run.batching.most.max(1) {
                 if let Err(error) = run.begin(next, &left) {
                     progress.recorded(true);
-                    done(next, Err(error));
+                    done(next, Err(error))?;
                 }
                 next += 1;
             }
@@ -117,6 +125,10 @@ impl<'a, P: Problem> Evaluator<'a, P> {
                 break;
             };
             run.deliver(completion, progress, &mut done)?;
+        }
+        // Those whose other pairs are not run any more.
+        for active in run.active.values() {
+            run.release(active);
         }
         let interrupted = next < pairs.len();
         progress.finish(interrupted);
@@ -142,7 +154,7 @@ impl<'a, P: Problem> Evaluator<'a, P> {
             self.active.insert(*problem, active);
         }
         let active = &self.active[problem];
-        let evaluation = InFlight::new(chain.clone(), active.rows.len(), false);
+        let evaluation = InFlight::new(chain.clone(), active.rows.len(), self.batching.isolated);
         self.submit(at, active, &evaluation);
         self.in_flight.insert(at, evaluation);
         Ok(())
@@ -157,7 +169,7 @@ impl<'a, P: Problem> Evaluator<'a, P> {
         &mut self,
         completion: Completion,
         progress: &mut Progress,
-        done: &mut impl FnMut(usize, Result<Evaluated<'_, P::Judge>, String>),
+        done: &mut impl FnMut(usize, Result<Evaluated<'_, P::Judge>, String>) -> Result<(), RunError>,
     ) -> Result<(), RunError> {
         if let Err(error @ (EngineError::Device(_) | EngineError::Stopped)) = completion.result {
             return Err(error.into());
@@ -188,7 +200,7 @@ impl<'a, P: Problem> Evaluator<'a, P> {
             verdict: judged.verdict,
             cost,
         });
-        done(at, evaluated);
+        done(at, evaluated)?;
         self.in_flight.remove(&at);
         self.end(problem);
         Ok(())
@@ -204,9 +216,13 @@ impl<'a, P: Problem> Evaluator<'a, P> {
             return;
         }
         if let Some(active) = self.active.remove(&problem) {
-            for row in &active.rows {
-                self.backend.release(row);
-            }
+            self.release(&active);
+        }
+    }
+
+    fn release(&self, active: &Active<P::Judge>) {
+        for row in &active.rows {
+            self.backend.release(row);
         }
     }
 }

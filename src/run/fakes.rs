@@ -16,7 +16,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::problem::{Judge, Judged, Prepared, Problem, Scores, Target, Verdict};
+use crate::problem::{Judge, Judged, Prepared, Problem, Rotations, Scores, Target, Verdict};
 use cola_engine::{
     Backend, Completion, Cost, DecodePlan, EngineError, Outcome, Request, Row, RowId,
 };
@@ -172,6 +172,19 @@ impl Problem for FakeProblem {
             }),
             judge: FakeJudge,
         })
+    }
+
+    /// Of every third problem two others, of the next the verdict covers two in all, and the last has none.
+    fn rotations(&self) -> Rotations<Self> {
+        let other = |turn: u32| FakeProblem {
+            number: self.number + 1000 * turn,
+            ..self.clone()
+        };
+        match self.number % 3 {
+            0 => Rotations::Others(vec![other(1), other(2)]),
+            1 => Rotations::Covered(2),
+            _ => Rotations::None,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! manifest.json   what everything depends on; the same command with other values is refused
 //! samples.jsonl   the journal: one complete record a finished sample, append-only
+//! certificates.jsonl   one line a certified best chain, append-only; only with certificates
 //!
 //! driver ── starts samples, many at a time ──▶ course ── asks strategy, controls, re-check ──┐
 //!    ▲                                                                                       │
@@ -12,9 +13,11 @@
 //! A course (`course.rs`) is one sample's way from its first evaluation to its record. It never waits: the
 //! driver feeds it completions and submits what it asks for, so a few threads keep hundreds of
 //! samples in flight. An evaluation in flight (`in_flight.rs`) is one chain on all rows of a sample, run again by itself
-//! where its verdict was a near-tie; searches and fixed chains use the same. All of it is tested without a model, on made-up
+//! where its verdict was a near-tie; searches and fixed chains use the same. Certificates (`certify/`) are a second stage, of fixed
+//! chains, over the records of a finished search. All of it is tested without a model, on made-up
 //! outcomes (`fakes.rs`).
 
+mod certify;
 mod controls;
 mod course;
 mod driver;
@@ -25,6 +28,7 @@ mod fakes;
 mod fluency;
 mod in_flight;
 mod journal;
+mod json_lines;
 mod manifest;
 mod pareto;
 mod progress;
@@ -33,11 +37,15 @@ mod sampling;
 #[cfg(test)]
 mod tests;
 
+pub use certify::{
+    AtOnce, Certificate, Certifier, MAX_TRANSFER_LOSS, RotationCount, TRANSFER_SAMPLES, Thresholds,
+    Transfer, UndoneEdit,
+};
 pub use controls::{ControlPlan, ControlSamples};
 pub use course::Searches;
 pub use driver::{Driver, RunOutcome, RunPlan};
 pub use error::RunError;
-pub use evaluate::{Evaluated, Evaluator, Pair};
+pub use evaluate::{Batching, Evaluated, Evaluator, Pair};
 pub use fluency::{degradation, prompt_loss};
 pub use journal::Journal;
 pub use manifest::{FORMAT, Manifest, TaskManifest};

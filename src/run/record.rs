@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Sampled;
+use super::{Certificate, Sampled};
 use crate::problem::Verdict;
 use cola_engine::Cost;
 use cola_search::Health;
@@ -62,6 +62,9 @@ pub struct SampleRecord {
     /// What the chains of a menu give that was chosen on other samples, in the menu's order, if the run has one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub menu: Vec<Evaluation>,
+    /// What the best chain is worth. Not in the journal: it is filled in from `certificates.jsonl` when records are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
     /// What the sample cost, controls and re-checks included.
     pub cost: SampleCost,
     /// Why the sample failed, if it did.
@@ -227,6 +230,12 @@ impl SampleRecord {
             // The state was not finite, unless nothing could be measured.
             (Some(_), None) => self.prompt_loss.is_none(),
         }
+    }
+
+    /// The best chain, which is a label for other tools. A sample that failed has none, whatever it recorded before.
+    pub fn label(&self) -> Option<&Evaluation> {
+        let best = self.best.as_ref().filter(|best| best.correct);
+        best.filter(|_| self.error.is_none() && self.baseline.is_some())
     }
 
     /// Whether the best chain is right and shorter than the model.

@@ -66,14 +66,14 @@ fn plan(problems: Vec<FakeProblem>, in_flight: usize, controls: usize) -> RunPla
 }
 
 /// The same plan with a bound on degradation.
-fn bounded(problems: Vec<FakeProblem>, in_flight: usize) -> RunPlan<FakeProblem> {
+pub fn bounded(problems: Vec<FakeProblem>, in_flight: usize) -> RunPlan<FakeProblem> {
     let mut plan = plan(problems, in_flight, 100);
     plan.searches.max_degradation = Some(BOUND);
     plan.manifest.max_degradation = Some(BOUND);
     plan
 }
 
-fn run_in(
+pub fn run_in(
     directory: &Path,
     plan: &RunPlan<FakeProblem>,
     backend: &FakeBackend,
@@ -330,14 +330,18 @@ fn pairs_have_their_true_verdicts_each_once_and_rows_are_released() {
         let mut seen = vec![0; pairs.len()];
         let interrupted = Evaluator::run(
             &backend,
-            &problems,
+            &problems.iter().collect::<Vec<_>>(),
             &pairs,
-            most,
+            Batching {
+                most,
+                isolated: false,
+            },
             (&AtomicBool::new(false), &mut Progress::new("test", true)),
             |at, evaluated| {
                 seen[at] += 1;
                 let truth = problems[pairs[at].problem].truth(&pairs[at].chain);
                 assert_eq!(evaluated.unwrap().verdict, truth);
+                Ok(())
             },
         );
         assert!(!interrupted.unwrap());

@@ -67,7 +67,7 @@ fn chats_are_lm_evals_with_a_system_message_or_none_and_examples_in_turns_or_one
             data: vec![data.clone()],
             manner: PromptOptions {
                 chat: true,
-                rotations: false,
+                ..PromptOptions::default()
             },
             ..LoadOptions::default()
         };

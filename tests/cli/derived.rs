@@ -182,6 +182,14 @@ fn exports_hold_the_best_chain_of_every_sample() {
             "wrong_target": control("wrong_target", &|o| o["target"].clone()),
             "wrong_target_found": control("wrong_target", &was_found),
             "wrong_target_chain": control("wrong_target", &|o| o["found"].clone()),
+            "rotations_right": null,
+            "rotations": null,
+            "edits": null,
+            "needed_edits": null,
+            "transfer_samples": null,
+            "transfer_right": null,
+            "transfer_unmodified_right": null,
+            "certified": null,
             "error": null,
         });
         assert_eq!(row, &expected, "{id}");

@@ -1,6 +1,7 @@
 //! The program as a user runs it, and prompts as the model reads them.
 
 mod asking;
+mod certify;
 mod chat_prompts;
 mod damping;
 mod data;

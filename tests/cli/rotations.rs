@@ -54,6 +54,7 @@ fn sample(prompt: &str, choices: &str, letters: bool) -> Sample {
         manner: PromptOptions {
             chat: false,
             rotations: true,
+            ..PromptOptions::default()
         },
         ..LoadOptions::default()
     };

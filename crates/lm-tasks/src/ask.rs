@@ -19,6 +19,21 @@ pub struct PromptOptions {
     pub chat: bool,
     /// Whether every question is also rendered with its options rotated.
     pub rotations: bool,
+    /// Whether every question whose options can be rotated is also rendered with its options rotated, as
+    /// questions of their own, which no verdict on the sample depends on. Without effect beside
+    /// `rotations`.
+    pub other_rotations: bool,
+}
+
+/// The questions of a row.
+pub(super) struct Questions {
+    /// With the options in the task's own order.
+    pub own: Rendered,
+    /// With the options rotated by one place, by two, and so on; empty unless requested.
+    pub rotated: Vec<Rendered>,
+    /// The same as questions of their own; empty unless requested, and where the options cannot be
+    /// rotated.
+    pub other_rotations: Vec<Rendered>,
 }
 
 /// The text before the prompt of a row: description and solved examples.
@@ -59,14 +74,13 @@ struct Turned {
     gold: usize,
 }
 
-/// The questions of a row: with the options in the task's own order, then, if requested, with the
-/// options rotated by one place, by two, and so on.
+/// The questions of a row.
 pub(super) fn ask(
     task: &TaskSpec,
     row: &Row<'_>,
     examples: Option<&mut Examples>,
     manner: PromptOptions,
-) -> Result<Vec<Rendered>, String> {
+) -> Result<Questions, String> {
     let columns = row.columns;
     let description = match columns.get(&task.description) {
         Some(value) => python::to_str(value),
@@ -75,15 +89,38 @@ pub(super) fn ask(
     let examples = examples.map(|examples| examples.draw(columns));
     let head = Head::new(description, examples.transpose()?.unwrap_or_default());
     let own = one(task, row, &head, manner, None)?;
-    let mut all = vec![own];
-    if !manner.rotations {
-        return Ok(all);
+    let mut questions = Questions {
+        rotated: Vec::new(),
+        other_rotations: Vec::new(),
+        own,
+    };
+    let rotations = PromptOptions {
+        rotations: true,
+        ..manner
+    };
+    if manner.rotations {
+        questions.rotated = rotate(task, row, &head, rotations, &questions.own)?;
+    } else if manner.other_rotations {
+        let rotated = rotate(task, row, &head, rotations, &questions.own);
+        questions.other_rotations = rotated.unwrap_or_default();
     }
-    let choice = all[0].question.choice();
+    Ok(questions)
+}
+
+/// A question with its options rotated by one place, by two, and so on.
+fn rotate(
+    task: &TaskSpec,
+    row: &Row<'_>,
+    head: &Head,
+    manner: PromptOptions,
+    own: &Rendered,
+) -> Result<Vec<Rendered>, String> {
+    let choice = own.question.choice();
     let Some((options, gold)) = choice.filter(|_| task.has_options()) else {
         return Err("option `rotations`: there are no options to rotate".to_owned());
     };
     let (options, count) = (options.to_vec(), options.len());
+    let mut all = Vec::new();
     for turn in 1..count {
         let mut order = options.clone();
         if !letters::are_letters(&options) {
@@ -93,16 +130,11 @@ pub(super) fn ask(
             options: order,
             gold: (gold + count - turn) % count,
         };
-        let columns = rotated(columns, &options, turn);
+        let columns = rotated(row.columns, &options, turn);
         let row = Row::new(&columns);
-        all.push(one(task, &row, &head, manner, Some(turned))?);
+        all.push(one(task, &row, head, manner, Some(turned))?);
     }
-    let (first, rest) = all.split_at(1);
-    if !rest.is_empty()
-        && rest
-            .iter()
-            .all(|rotated| rotated.context == first[0].context)
-    {
+    if !all.is_empty() && all.iter().all(|rotated| rotated.context == own.context) {
         let hint = match task.letters {
             true => "",
             false => ", or list them with option `letters`",

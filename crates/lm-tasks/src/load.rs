@@ -99,22 +99,17 @@ pub fn load_samples(task: &Arc<TaskSpec>, options: &LoadOptions) -> Result<Loade
         let sample = selection.takes(&located.row).and_then(|taken| match taken {
             true => {
                 let doc = processed(task, located.row)?;
-                let rendered = ask(task, &Row::new(&doc), examples.as_mut(), options.manner)?;
-                Ok(Some((doc, rendered)))
+                let questions = ask(task, &Row::new(&doc), examples.as_mut(), options.manner)?;
+                Ok(Some((doc, questions)))
             }
             false => Ok(None),
         });
         match sample {
             Ok(None) => {}
-            Ok(Some((doc, rendered))) => {
+            Ok(Some((doc, questions))) => {
                 let id = unique(&mut used, id);
-                samples.extend(Sample::of(
-                    task,
-                    &id,
-                    rows.count - 1,
-                    Arc::new(doc),
-                    rendered,
-                ));
+                let index = rows.count - 1;
+                samples.push(Sample::of(task, &id, index, Arc::new(doc), questions));
             }
             Err(message) => tolerance.forgive(TaskError::row(
                 place,

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
+use super::ask::Questions;
 use super::letters;
 use super::spec::TaskSpec;
 
@@ -37,6 +38,9 @@ pub struct Sample {
     /// Prompts and questions with the options rotated by one place, by two, and so on; empty unless
     /// rotations were requested. A chain is right only if it is right in every order.
     pub rotated: Vec<Rendered>,
+    /// The same renderings as questions of their own, which no verdict on the sample depends on; empty
+    /// unless they were requested, and where the options cannot be rotated.
+    pub other_rotations: Vec<Rendered>,
 }
 
 /// A prompt and the question that follows it.
@@ -211,23 +215,35 @@ impl Question {
 }
 
 impl Sample {
-    /// A sample of a row's renderings: the first in the task's own order, the others rotated.
-    /// `None` without renderings.
+    /// A sample of a row's questions.
     pub(super) fn of(
         task: &Arc<TaskSpec>,
         id: &str,
         index: usize,
         doc: Arc<Columns>,
-        rendered: Vec<Rendered>,
-    ) -> Option<Sample> {
-        let mut rendered = rendered.into_iter();
-        Some(Sample {
+        questions: Questions,
+    ) -> Sample {
+        Sample {
             task: Arc::clone(task),
             id: id.to_owned(),
             index,
             doc,
-            own: rendered.next()?,
-            rotated: rendered.collect(),
+            own: questions.own,
+            rotated: questions.rotated,
+            other_rotations: questions.other_rotations,
+        }
+    }
+
+    /// The sample in each of its [other rotations](Self::other_rotations), as samples of one question.
+    pub fn in_other_rotations(&self) -> impl Iterator<Item = Sample> {
+        self.other_rotations.iter().map(|rendered| Sample {
+            task: Arc::clone(&self.task),
+            id: self.id.clone(),
+            index: self.index,
+            doc: Arc::clone(&self.doc),
+            own: rendered.clone(),
+            rotated: Vec::new(),
+            other_rotations: Vec::new(),
         })
     }
 

@@ -1,6 +1,7 @@
 //! The statistics as CSV files: one observation a row, a header, the same order every time. A
 //! number that does not exist is an empty cell.
 
+mod certificates;
 mod depth;
 mod layers;
 mod luck;
@@ -17,13 +18,14 @@ use crate::run::SampleRecord;
 pub type CsvFile = (&'static str, fn(&[RunRecords]) -> io::Result<Vec<u8>>);
 
 /// Every CSV file of a report.
-pub const CSV_FILES: [CsvFile; 12] = [
+pub const CSV_FILES: [CsvFile; 13] = [
     ("summary.csv", outcomes::summary),
     ("controls.csv", outcomes::controls),
     ("excess.csv", luck::excess),
     ("selectivity.csv", luck::selectivity),
     ("depth_by_bound.csv", luck::depth_by_bound),
     ("arms.csv", luck::arms),
+    ("certificates.csv", certificates::certificates),
     ("transitions.csv", outcomes::transitions),
     ("depth.csv", depth::depth),
     ("thirds.csv", depth::by_third),

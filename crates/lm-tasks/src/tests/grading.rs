@@ -416,6 +416,44 @@ fn the_best_of_several_right_options_counts() {
 }
 
 #[test]
+fn other_rotations_are_samples_of_their_own_where_the_options_can_be_rotated() {
+    let bench = Bench::new();
+    let load_as = |yaml: &str, row: &str, rotations: bool, other_rotations: bool| {
+        let options = LoadOptions {
+            data: vec![bench.file("rows.jsonl", row).into()],
+            manner: PromptOptions {
+                rotations,
+                other_rotations,
+                ..PromptOptions::default()
+            },
+            ..LoadOptions::default()
+        };
+        let task = Arc::new(bench.task(yaml).unwrap());
+        load_samples(&task, &options).unwrap().samples.remove(0)
+    };
+    let listed = CHOICE.replace("doc_to_text: q", "doc_to_text: \"{{q}} {{options}}\"");
+    let load = |row: &str, rotations, other| load_as(&listed, row, rotations, other);
+    let row = r#"{"q": "?", "options": ["aa", "bb", "cc"], "gold": 1}"#;
+    let (plain, asked) = (load(row, false, false), load(row, true, true));
+    let other = load(row, false, true);
+    // What the run asks is the same question, and has the same hash.
+    assert_eq!(other.fingerprint(), plain.fingerprint());
+    assert!(asked.other_rotations.is_empty() && !asked.rotated.is_empty());
+    let rotations: Vec<Sample> = other.in_other_rotations().collect();
+    assert_eq!(rotations.len(), 2);
+    for (rotation, rendered) in rotations.iter().zip(&asked.rotated) {
+        assert_eq!((&rotation.id, rotation.index), (&other.id, other.index));
+        assert_eq!(rotation.own.question, rendered.question);
+        assert_eq!(rotation.gold_text(), "bb");
+        assert!(rotation.rotated.is_empty());
+    }
+    // Two right answers, and a prompt that lists no options.
+    let several = r#"{"q": "?", "options": ["aa", "bb"], "gold": [0, 1]}"#;
+    assert!(load(several, false, true).other_rotations.is_empty());
+    assert!(load_as(CHOICE, row, false, true).other_rotations.is_empty());
+}
+
+#[test]
 fn several_right_answers_have_no_letter_and_no_rotation() {
     let bench = Bench::new();
     let rows = r#"{"q": "? aa, bb", "options": ["aa", "bb"], "gold": [0, 1]}"#;
