@@ -211,6 +211,7 @@ impl SearchConfig {
         params.root_edits.damping = self.damping;
         params.deep_edits.damping = self.damping;
         self.set_budget(&mut params)?;
+        params.max_degradation = self.bound(preset)?;
         let listing = match strategy {
             StrategyKind::Exhaustive => Some(exhaustive::list(&params)?),
             _ => None,
@@ -218,9 +219,9 @@ impl SearchConfig {
         Ok(ResolvedSearch {
             strategy,
             preset,
-            params,
             covers: listing.as_ref().map(|listing| listing.what.clone()),
-            max_degradation: self.bound(preset)?,
+            max_degradation: params.max_degradation,
+            params,
             listing,
         })
     }

@@ -20,11 +20,8 @@ const TRIES: usize = 16;
 /// Nearest misses that are repaired.
 const MISSES: usize = 3;
 
-/// How much longer than the shortest right chain another one may be to be searched near.
-const NEAR: usize = 5;
-
-/// Power by which layers that right chains do without are preferred.
-const PREFERENCE: i32 = 3;
+/// Random deletions among which the most promising is chosen.
+const CANDIDATES: usize = 128;
 
 /// A step that no single edit makes.
 const JUMP: Step = Step {
@@ -89,51 +86,36 @@ impl Mcts {
         None
     }
 
-    /// Picks a right chain at most [`NEAR`] layers longer than the best one and deletes so many layers that the result
-    /// would be a new best, those the sooner that right chains have done without.
+    /// The walk to a chain that a right one becomes when layers are deleted and that would be a new best: of many random
+    /// deletions the one that is expected to save most layers.
     pub(super) fn nearby(&mut self, best: usize) -> Option<Vec<NodeIndex>> {
-        let near = self.right.iter().copied();
-        let near = near.filter(|&node| self.graph.node(node).chain.len() <= best + NEAR);
-        let near: Vec<NodeIndex> = near.collect();
-        if near.is_empty() {
-            return None;
-        }
-        let spare = self.spare();
-        for _ in 0..TRIES {
-            let from = near[self.rng.random_range(0..near.len())];
+        let fit = self.surrogate.fit();
+        let mut chosen: Option<(f64, NodeIndex, Chain)> = None;
+        for _ in 0..CANDIDATES {
+            let from = self.right[self.rng.random_range(0..self.right.len())];
             let mut steps: Vec<chain::Step> = self.graph.node(from).chain.steps().collect();
-            let drop = (steps.len() + 1 - best).max(2);
+            let mut drop = (steps.len() + 1).saturating_sub(best).max(1);
+            while self.rng.random_bool(0.5) {
+                drop += 1;
+            }
             if steps.len() < drop + self.params.deep_edits.lengths.min {
                 continue;
             }
             for _ in 0..drop {
-                let weights = steps.iter().map(|step| spare[usize::from(step.layer)]);
-                steps.remove(weighted(weights.collect(), &mut self.rng));
+                steps.remove(self.rng.random_range(0..steps.len()));
+            }
+            let layers: Vec<chain::Layer> = steps.iter().map(|step| step.layer).collect();
+            let gain = fit.chance(&layers) * (best - layers.len()) as f64;
+            if chosen.as_ref().is_some_and(|(most, _, _)| gain <= *most) {
+                continue;
             }
             let chain = Chain::from_steps(steps);
             if self.graph.find(&chain).is_none() {
-                return Some(self.jump(from, chain, JUMP));
+                chosen = Some((gain, from, chain));
             }
         }
-        None
-    }
-
-    /// How well this sample does without each layer: the share of right chains among those evaluated without it, to the power
-    /// of [`PREFERENCE`]. A layer that was never left out has half a chance.
-    fn spare(&self) -> Vec<f64> {
-        let mut counts = vec![(0.5, 1.0); self.params.layers];
-        for node in self.graph.nodes().filter(|node| node.told()) {
-            let mut there = vec![false; self.params.layers];
-            for &layer in node.chain.layers() {
-                there[usize::from(layer)] = true;
-            }
-            for ((right, all), _) in counts.iter_mut().zip(there).filter(|(_, there)| !there) {
-                *right += f64::from(u8::from(node.right()));
-                *all += 1.0;
-            }
-        }
-        let share = |(right, all): (f64, f64)| (right / all).powi(PREFERENCE);
-        counts.into_iter().map(share).collect()
+        let (_, from, chain) = chosen?;
+        Some(self.jump(from, chain, JUMP))
     }
 }
 
@@ -147,16 +129,6 @@ fn edited(mut chain: Chain, edits: usize, space: &EditSpace, rng: &mut impl Rng)
         }
     }
     chain
-}
-
-/// Draws an index with probability in proportion to its weight. There is at least one weight, and all are above 0.
-fn weighted(weights: Vec<f64>, rng: &mut impl Rng) -> usize {
-    let mut left = rng.random::<f64>() * weights.iter().sum::<f64>();
-    let drawn = weights.iter().position(|weight| {
-        left -= weight;
-        left < 0.0
-    });
-    drawn.unwrap_or(weights.len() - 1)
 }
 
 #[cfg(test)]
@@ -194,23 +166,6 @@ mod tests {
             .count();
         // A fifth of 200, more or less.
         assert!((20..=70).contains(&fresh), "{fresh}");
-    }
-
-    #[test]
-    fn layers_that_right_chains_do_without_are_the_first_to_go() {
-        // Right without layer 7, whatever else runs, and with layer 2.
-        let verdict = |chain: &Chain| {
-            let layers = chain.layers();
-            Feedback::new(!layers.contains(&7) && layers.contains(&2), Some(0.0))
-        };
-        let spare = search(60, verdict).spare();
-        assert_eq!(spare.len(), LAYERS);
-        assert!(spare[7] > spare[2], "{spare:?}");
-        let others = (0..LAYERS).filter(|&layer| layer != 2);
-        assert!(
-            others.clone().all(|layer| spare[layer] > spare[2]),
-            "{spare:?}"
-        );
     }
 
     #[test]

@@ -98,6 +98,7 @@ mod score;
 mod seed;
 mod select;
 mod shrink;
+mod surrogate;
 
 #[cfg(test)]
 mod planted;

@@ -20,6 +20,7 @@ use super::{
     reward,
     select::Leaf,
     shrink::{Known, Shrinker},
+    surrogate::{Surrogate, slack},
 };
 use crate::chain::Chain;
 
@@ -42,6 +43,8 @@ pub(super) struct Mcts {
     /// Right chains, in the order of their verdicts.
     pub(super) right: Vec<NodeIndex>,
     shrinker: Option<Shrinker>,
+    /// Predicts which chains are right.
+    pub(super) surrogate: Surrogate,
     /// Each step adds the share of local simulations; when the sum reaches 1, a local simulation is due.
     local_credit: f64,
     /// Number of simulations begun, and of those that ended on a chain with a known verdict.
@@ -54,7 +57,9 @@ impl Mcts {
     pub(super) fn new(params: SearchParams, seed: u64) -> Self {
         let mut graph = SearchGraph::default();
         let root = graph.add(Chain::identity(params.layers), None);
+        let surrogate = Surrogate::new(params.layers);
         Self {
+            surrogate,
             params,
             graph,
             root,
@@ -208,6 +213,8 @@ impl Strategy for Mcts {
         let leaf = path[path.len() - 1]; // a walk holds at least the root
         let margin = feedback.margin.filter(|_| !self.params.verdict_only);
         let feedback = Feedback { margin, ..feedback };
+        let near = slack(feedback, self.params.max_degradation);
+        self.surrogate.learn(chain, near);
         let reward = match self.params.shaped_reward {
             true => reward::shaped(feedback, chain.len(), self.params.deep_edits.lengths.max),
             false => reward::bare(feedback),

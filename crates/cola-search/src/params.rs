@@ -109,6 +109,10 @@ pub struct SearchParams {
     /// Share of the simulations that edit one of the nearest misses, while no right chain is known. The tree gets the rest.
     #[serde(default)]
     pub repair_share: f64,
+    /// Bound on the degradation of right chains, nats a token; `None` for none. Not serialized, because a run records it
+    /// separately.
+    #[serde(skip)]
+    pub max_degradation: Option<f64>,
     /// Most edits in a chain of the `random` strategy, and in a fresh one.
     pub random_edits: usize,
 }
@@ -224,6 +228,7 @@ impl SearchParams {
             nearby_share: 0.0,
             fresh_share: 0.0,
             repair_share: 0.0,
+            max_degradation: None,
             random_edits: 4,
         }
     }
