@@ -3,7 +3,8 @@
 //! A tree walks on from where it has been, and can spend a whole budget below one poor edit. While no right chain is known,
 //! `default` therefore gives it only three fifths of the budget: one fifth of the simulations draw a *fresh* chain of a few edits
 //! of the identity, which no local optimum can hold back, and one fifth *repair* one of the nearest misses. Once the shortest
-//! right chain is proven, chains near it lose several layers at once, most often those that right chains have done without.
+//! right chain is proven, chains lose several layers at once: of many deletions drawn, the one that the [surrogate](super::surrogate)
+//! expects to save most layers.
 
 use petgraph::graph::NodeIndex;
 use rand::{Rng, RngExt};
@@ -22,6 +23,9 @@ const MISSES: usize = 3;
 
 /// Random deletions among which the most promising is chosen.
 const CANDIDATES: usize = 128;
+
+/// Share of these that start from any evaluated chain, right or wrong.
+const FROM_ANY: f64 = 0.25;
 
 /// A step that no single edit makes.
 const JUMP: Step = Step {
@@ -86,13 +90,19 @@ impl Mcts {
         None
     }
 
-    /// The walk to a chain that a right one becomes when layers are deleted and that would be a new best: of many random
-    /// deletions the one that is expected to save most layers.
+    /// The walk to a chain that an evaluated one becomes when layers are deleted and that would be a new best: of many random
+    /// deletions, most of them from right chains, the one that is expected to save most layers.
     pub(super) fn nearby(&mut self, best: usize) -> Option<Vec<NodeIndex>> {
         let fit = self.surrogate.fit();
+        let told = |node: &NodeIndex| self.graph.node(*node).told();
+        let told: Vec<NodeIndex> = self.graph.indices().filter(told).collect();
         let mut chosen: Option<(f64, NodeIndex, Chain)> = None;
         for _ in 0..CANDIDATES {
-            let from = self.right[self.rng.random_range(0..self.right.len())];
+            let from = match self.rng.random_bool(FROM_ANY) {
+                true => &told,
+                false => &self.right,
+            };
+            let from = from[self.rng.random_range(0..from.len())];
             let mut steps: Vec<chain::Step> = self.graph.node(from).chain.steps().collect();
             let mut drop = (steps.len() + 1).saturating_sub(best).max(1);
             while self.rng.random_bool(0.5) {

@@ -47,8 +47,8 @@
 //! The preset `default` mixes *exploring* with *shrinking* (deletions from the shortest right chain). While no right chain is
 //! known, all simulations explore: three in five by the tree policy (`select.rs`), one draws a fresh chain near the identity, and
 //! one edits one of the nearest misses (`explore.rs`), so that no poor line takes the whole budget. Once a right chain is known,
-//! seven of eight simulations shrink it until it is proven; after that, nine of ten delete several layers at once from the shortest
-//! right chains, most often those that right chains have done without. With damping ([`SearchConfig::damping`]), every repeat is also
+//! all simulations shrink it until it is proven; after that, they delete several layers at once from right chains, those that a linear
+//! model of the evaluations so far (`surrogate.rs`) expects to save most. With damping ([`SearchConfig::damping`]), every repeat is also
 //! tried damped. The presets that reproduce published searches only explore; [`SearchParams::preset`] says
 //! how they deviate from the publications.
 //!

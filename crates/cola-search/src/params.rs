@@ -99,8 +99,8 @@ pub struct SearchParams {
     pub stop_early: bool,
     /// Share of the simulations that shrink the shortest right chain, until it is proven.
     pub shrink_share: f64,
-    /// Share of the simulations that delete random layers from the shortest right chains, once the shortest
-    /// is proven.
+    /// Share of the simulations that delete layers from evaluated chains, chosen by a model of which chains are
+    /// right, once the shortest right chain is proven.
     pub nearby_share: f64,
     /// Share of the simulations that evaluate a fresh chain, a few random edits from the identity, while no right chain is
     /// known.
@@ -183,8 +183,8 @@ impl SearchParams {
             widening_factor: 3.0,
             widening_exponent: 0.7,
             shaped_reward: true,
-            shrink_share: 0.875,
-            nearby_share: 0.9,
+            shrink_share: 1.0,
+            nearby_share: 1.0,
             fresh_share: 0.2,
             repair_share: 0.2,
             ..Self::published(layers)
