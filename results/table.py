@@ -2,8 +2,9 @@
 
     python3 results/table.py RUN > RUN/table.md        RUN: directory of a run, with its summary.json
 
-"original -> found" are shares of all samples, in %: the unmodified model, and with the best chain that a search found which
-saw the right answers (oracle). The rows below it say what luck reaches on the control samples, at the same budget.
+"original -> found" are shares of all samples, in %: the unmodified model, and with the best chain within the bound on degradation
+that a search found which saw the right answers (oracle). The rows below it say what luck reaches on the control samples, at the
+same budget and bound.
 """
 
 import json
@@ -22,6 +23,18 @@ PUBLISHED_COLUMNS = ["arc_easy", "arc_challenge", "DART-1", "DART-2", "DART-3", 
 
 def percent(part, whole):
     return f"{100 * part / whole:.1f}" if whole else "-"
+
+
+def points(excess):
+    if excess["value"] is None:
+        return "-"
+    return f"{100 * excess['value']:+.0f} ({100 * excess['low']:.0f} to {100 * excess['high']:.0f})"
+
+
+def odds(selectivity):
+    if selectivity["low"] is None:
+        return "-"
+    return f"{selectivity['value']:.1f} ({selectivity['low']:.1f}-{selectivity['high']:.1f})"
 
 
 def row(cells):
@@ -50,7 +63,11 @@ def main():
         ["wrong control samples", *(str(wrong(task)) for task in tasks)],
         ["of these fixed by the search", *share(control("search_fixed"), wrong)],
         ["by random chains at the same budget", *share(control("random_fixed"), wrong)],
-        ["a wrong answer reached by the same search (luck)", *share(control("wrong_target_hit"), wrong)],
+        ["a matched wrong answer reached by the same search (luck)", *share(lambda t: t["excess"]["wrong_target_hit"], lambda t: t["excess"]["wrong_samples"])],
+        ["a wrong answer drawn at random reached", *share(control("wrong_target_hit"), wrong)],
+        ["excess, points: fixed less matched (95 %)", *(points(task["excess"]) for task in tasks)],
+        ["the same of random chains", *(points(task["random_excess"]) for task in tasks)],
+        ["selectivity: odds at equal rank, random chains (95 %)", *(odds(task["selectivity"]) for task in tasks)],
     ]
     lines = table(f"**This run**, % (samples of each task in brackets), {summary['chains']:,} chains", columns, rows)
     published = [[f"{name} (published)", *cells.split(", ")] for name, cells in PUBLISHED.items()]

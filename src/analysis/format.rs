@@ -1,7 +1,7 @@
 //! Numbers as people read them. A number that does not exist is a dash, never "NaN".
 
 use super::{
-    selectivity::Selectivity,
+    headline::SelectivityCounts,
     statistics::{Excess, Mean, Proportion},
 };
 
@@ -66,9 +66,8 @@ pub fn points_interval(mean: Mean) -> String {
 }
 
 /// `2.4 (1.3-4.1)`: odds with their interval; nothing where so few samples say something that there is none.
-pub fn odds_interval(selectivity: Option<Selectivity>) -> String {
-    let with_interval = selectivity.and_then(|s| Some((s.odds, s.interval?)));
-    with_interval.map_or_else(
+pub fn odds_interval(selectivity: SelectivityCounts) -> String {
+    selectivity.with_interval().map_or_else(
         || NOTHING.to_owned(),
         |(odds, i)| format!("{odds:.1} ({:.1}-{:.1})", i.low, i.high),
     )

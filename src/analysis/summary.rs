@@ -11,11 +11,13 @@ use super::{
     bounds::AtBound,
     certificates::CertificateCounts,
     controls::{ControlCounts, layers_saved_beyond_random},
+    headline::{ExcessCounts, SelectivityCounts},
     outcome::{failed, found, right_chains, started_right},
     selectivity::{Selectivity, Source},
-    statistics::{Excess, Mean},
+    statistics::Mean,
 };
 use crate::run::SampleRecord;
+use cola_search::Health;
 
 /// A run in numbers. The keys up to `datasets` are the contract of `--json`; those after it may
 /// grow.
@@ -95,23 +97,29 @@ pub struct DatasetSummary {
     pub max_degradation: Option<f64>,
     /// Of the baseline-wrong with a matched wrong answer: by how much more often the search reached the right one.
     #[serde(default)]
-    pub excess: Option<Excess>,
+    pub excess: ExcessCounts,
     /// The same of random chains.
     #[serde(default)]
-    pub random_excess: Option<Excess>,
+    pub random_excess: ExcessCounts,
     /// The odds of the right answer against a wrong one of its rank, over random chains within the bound: unbiased, since they
     /// are told nothing.
     #[serde(default)]
-    pub selectivity: Option<Selectivity>,
+    pub selectivity: SelectivityCounts,
     /// The same over the chains of the search, which is told which answer is right.
     #[serde(default)]
-    pub search_selectivity: Option<Selectivity>,
+    pub search_selectivity: SelectivityCounts,
     /// Of the baseline-right with controls: layers by which the search's chains are shorter than random ones.
     #[serde(default)]
     pub layers_saved_beyond_random: Option<Mean>,
     /// Depth at several bounds on degradation.
     #[serde(default)]
     pub bounds: Vec<AtBound>,
+    /// Mean number of edits between the unmodified model and the chains of a search.
+    #[serde(default)]
+    pub mean_edits: Option<f64>,
+    /// Mean share of the unmodified model's legal edits that a search tried.
+    #[serde(default)]
+    pub mean_root_coverage: Option<f64>,
     /// Other ways to spend as many tries, if the run has any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arms: Vec<ArmCurve>,
@@ -159,12 +167,15 @@ impl DatasetSummary {
             .iter()
             .filter_map(|record| Some(found(record)?.chain.len() as f64))
             .collect();
-        let simulations: Vec<f64> = records
-            .iter()
-            .filter_map(|record| Some(record.health.as_ref()?.simulations as f64))
-            .collect();
+        let health_mean = |number: fn(&Health) -> f64| {
+            let numbers = records.iter().filter_map(|r| r.health.as_ref()).map(number);
+            Mean::of(&numbers.collect::<Vec<f64>>()).map(|mean| mean.value)
+        };
         let depth_found = Mean::of(&depths);
         let controls = ControlCounts::of(records);
+        let selectivity = |source| {
+            SelectivityCounts::of(Selectivity::of(records, source, SampleRecord::is_fluent))
+        };
         Self {
             task: task.to_owned(),
             samples: records.len(),
@@ -175,12 +186,14 @@ impl DatasetSummary {
             correct_with_shorter: count(&|r| started_right(r) && found(r).is_some() && r.shorter()),
             fixed: count(&|r| !started_right(r) && found(r).is_some()),
             mean_depth_found: depth_found.map(|mean| mean.value),
-            mean_simulations: Mean::of(&simulations).map(|mean| mean.value),
+            mean_simulations: health_mean(|health| health.simulations as f64),
+            mean_edits: health_mean(|health| health.mean_depth),
+            mean_root_coverage: health_mean(|health| health.root_coverage),
             max_degradation: records.first().and_then(|record| record.max_degradation),
-            excess: controls.matched.excess(),
-            random_excess: controls.random_matched.excess(),
-            selectivity: Selectivity::of(records, Source::Random, SampleRecord::is_fluent),
-            search_selectivity: Selectivity::of(records, Source::Search, SampleRecord::is_fluent),
+            excess: ExcessCounts::of(controls.matched),
+            random_excess: ExcessCounts::of(controls.random_matched),
+            selectivity: selectivity(Source::Random),
+            search_selectivity: selectivity(Source::Search),
             layers_saved_beyond_random: layers_saved_beyond_random(records),
             bounds: AtBound::curve(records),
             arms: arms(records),
@@ -292,6 +305,30 @@ mod tests {
             "wrong_target_hit",
         ];
         assert_eq!(keys(&dataset["controls"])[..contract.len()], contract);
+        let contract = ["wrong_samples", "fixed", "wrong_target_hit", "low", "high"];
+        for dataset in [dataset, &json["total"]] {
+            assert_eq!(keys(&dataset["excess"])[..contract.len()], contract);
+            let contract = ["value", "low", "high", "chains"];
+            assert_eq!(keys(&dataset["selectivity"])[..contract.len()], contract);
+            assert!(dataset["max_degradation"].is_null());
+        }
+        let excess = &dataset["excess"];
+        let counts = [
+            &excess["wrong_samples"],
+            &excess["fixed"],
+            &excess["wrong_target_hit"],
+        ];
+        assert_eq!(counts, [1, 1, 1]);
+    }
+
+    #[test]
+    fn what_luck_reaches_has_its_keys_without_controls_too() {
+        let run = RunRecords::new("m", 1.0, vec![sample("t", 0).build()]).unwrap();
+        let json = serde_json::to_value(Summary::of(&run)).unwrap();
+        let total = &json["total"];
+        assert_eq!(total["excess"]["wrong_samples"], 0);
+        assert!(total["excess"]["low"].is_null() && total["selectivity"]["value"].is_null());
+        assert_eq!(total["selectivity"]["chains"], 0);
     }
 
     #[test]

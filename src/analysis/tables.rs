@@ -165,9 +165,9 @@ fn beyond_luck(d: &DatasetSummary) -> Vec<String> {
         thousands(c.control_samples as u64),
         percent_interval(c.search()),
         percent_interval(c.matched.second()),
-        excess_interval(d.excess),
+        excess_interval(d.excess.excess()),
         percent_interval(c.random()),
-        excess_interval(d.random_excess),
+        excess_interval(d.random_excess.excess()),
         odds_interval(d.selectivity),
     ]
 }

@@ -108,6 +108,16 @@ pub fn notes(summary: &Summary) -> Vec<String> {
             c.without_wrong_target
         ));
     }
+    if let Some((edits, coverage)) = summary
+        .total
+        .mean_edits
+        .zip(summary.total.mean_root_coverage)
+    {
+        lines.push(format!(
+            "Searches: chains {edits:.1} edits from the unmodified model on average; {} % of its single edits tried.",
+            significant(100.0 * coverage)
+        ));
+    }
     if summary.total.degenerate_searches > 0 {
         lines.push(format!(
             "Degenerate searches: {} of {} samples were searched at depth 1 or along a single line \
@@ -135,6 +145,15 @@ pub fn notes(summary: &Summary) -> Vec<String> {
         }
     }
     lines
+}
+
+/// A number with two significant digits, without an exponent.
+fn significant(number: f64) -> String {
+    let decimals = match number.abs() {
+        n if n < 1e-12 => 0,
+        n => (1 - n.log10().floor() as i32).clamp(0, 8) as usize,
+    };
+    format!("{number:.decimals$}")
 }
 
 /// Which other ways to spend as many tries the search beats, where the run has any.
@@ -165,7 +184,7 @@ fn referee(total: &DatasetSummary) -> Option<String> {
 
 /// What the search shows beyond luck, in two lines at most.
 pub fn luck(d: &DatasetSummary) -> String {
-    let Some(excess) = d.excess else {
+    let Some(excess) = d.excess.excess() else {
         return match d.controls.control_samples {
             0 => "No controls ran on wrong answers: how much of W→C is luck is not known.",
             _ => "No wrong answer has a match to look for: how much of W→C is luck is not known.",
