@@ -54,20 +54,24 @@ pub enum RunError {
         /// The format of the run.
         was: u32,
     },
-    /// A certificate is of something else than what the run found.
+    /// A line of a stage after the search is of something else than what the run found.
     #[error(
-        "{}: the certificate of sample {sample} is for {field} {was}, and the run has {now}; delete this file and run the \
-         same search command with option `certify`",
+        "{}: the {stage} of sample {sample} is for {field} {was}, and the run has {now}; delete this file and run the \
+         same search command with option `{option}`",
         path.display()
     )]
-    StaleCertificate {
-        /// The file of the certificates.
+    Stale {
+        /// The file of the stage.
         path: PathBuf,
+        /// What a line is.
+        stage: &'static str,
+        /// The option that runs the stage.
+        option: &'static str,
         /// Task and id.
         sample: String,
         /// What differs.
         field: &'static str,
-        /// What it is in the certificate.
+        /// What it is in the line.
         was: String,
         /// What it is in the run.
         now: String,

@@ -25,6 +25,7 @@ mod error;
 mod evaluate;
 #[cfg(test)]
 mod fakes;
+mod fixed_chains;
 mod fluency;
 mod in_flight;
 mod journal;
@@ -34,11 +35,12 @@ mod pareto;
 mod progress;
 mod record;
 mod sampling;
+mod searched;
 #[cfg(test)]
 mod tests;
 
 pub use certify::{
-    AtOnce, Certificate, Certifier, MAX_TRANSFER_LOSS, RotationCount, TRANSFER_SAMPLES, Thresholds,
+    Certificate, Certifier, MAX_TRANSFER_LOSS, RotationCount, TRANSFER_SAMPLES, Thresholds,
     Transfer, UndoneEdit,
 };
 pub use controls::{ControlPlan, ControlSamples};
@@ -46,6 +48,7 @@ pub use course::Searches;
 pub use driver::{Driver, RunOutcome, RunPlan};
 pub use error::RunError;
 pub use evaluate::{Batching, Evaluated, Evaluator, Pair};
+pub use fixed_chains::AtOnce;
 pub use fluency::{degradation, prompt_loss};
 pub use journal::Journal;
 pub use manifest::{FORMAT, Manifest, TaskManifest};

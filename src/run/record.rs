@@ -232,6 +232,15 @@ impl SampleRecord {
         }
     }
 
+    /// What the search and its random control recorded of a chain. The best chain's own evaluation comes first: it ran isolated.
+    pub fn evaluation_of(&self, chain: &Chain) -> Option<&Evaluation> {
+        let random = self.controls.iter();
+        let random = random.flat_map(|controls| &controls.random.evaluations);
+        let all = self.best.iter().chain(&self.baseline);
+        let mut all = all.chain(&self.evaluations).chain(random);
+        all.find(|evaluation| evaluation.chain == *chain)
+    }
+
     /// The best chain, which is a label for other tools. A sample that failed has none, whatever it recorded before.
     pub fn label(&self) -> Option<&Evaluation> {
         let best = self.best.as_ref().filter(|best| best.correct);

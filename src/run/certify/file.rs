@@ -61,8 +61,10 @@ impl CertificateLine {
         }
         match fields.into_iter().find(|(_, was, now)| was != now) {
             None => Ok(()),
-            Some((field, was, now)) => Err(RunError::StaleCertificate {
+            Some((field, was, now)) => Err(RunError::Stale {
                 path: PathBuf::from(path),
+                stage: "certificate",
+                option: "certify",
                 sample: format!("{}/{}", self.task, self.id),
                 field,
                 was,
@@ -77,10 +79,11 @@ impl CertificateLine {
 /// # Errors
 /// The file cannot be read, or is not of these records.
 pub fn attach(directory: &Path, records: &mut [SampleRecord]) -> Result<(), RunError> {
-    match directory.join(NAME).exists() {
-        true => attach_lines(directory, &JsonLines::read(directory, NAME)?, records),
-        false => Ok(()),
-    }
+    attach_lines(
+        directory,
+        &JsonLines::read_if_any(directory, NAME)?,
+        records,
+    )
 }
 
 /// Gives the records their certificates.

@@ -5,7 +5,7 @@ use super::{
     edits::{blocks, undo},
     file::CertificateLine,
 };
-use crate::run::{Evaluation, SampleRecord, fluency::Fluency};
+use crate::run::{Evaluation, SampleRecord, fixed_chains::Measured};
 
 /// A part of a certificate that one evaluation answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +30,18 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// What a run of a chain came to: whether it was right, and its loss on the prompt.
-    pub fn measured(fluency: &Fluency, (correct, loss): (bool, Option<f64>)) -> Self {
+    /// What a run of a chain came to.
+    pub fn measured(measured: &Measured) -> Self {
+        let Measured {
+            verdict,
+            loss,
+            fluency,
+        } = measured;
         Self {
-            correct,
-            fluent: fluency.holds(loss),
+            correct: verdict.correct,
+            fluent: fluency.holds(*loss),
             // JSON has no infinity.
-            degradation: fluency.degradation(loss).filter(|nats| nats.is_finite()),
+            degradation: fluency.degradation(*loss).filter(|nats| nats.is_finite()),
         }
     }
 
