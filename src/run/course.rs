@@ -557,6 +557,7 @@ impl<J: Judge> Course<J> {
             }),
             sampling: findings.sampling,
             menu: Vec::new(),
+            menu_error: None,
             certificate: None,
             cost: self.cost,
             error: findings.error,

@@ -161,3 +161,10 @@ impl<P: Problem> FixedChains<'_, P> {
         )
     }
 }
+
+/// Notes why a sample failed. Of several reasons one is kept that does not depend on their order.
+pub fn keep_least(known: &mut Option<String>, error: String) {
+    if known.as_ref().is_none_or(|known| error < *known) {
+        *known = Some(error);
+    }
+}

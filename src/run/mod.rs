@@ -3,6 +3,7 @@
 //! ```text
 //! manifest.json   what everything depends on; the same command with other values is refused
 //! samples.jsonl   the journal: one complete record a finished sample, append-only
+//! menu.jsonl      two lines a sample, append-only; only with menus
 //! certificates.jsonl   one line a certified best chain, append-only; only with certificates
 //!
 //! driver ── starts samples, many at a time ──▶ course ── asks strategy, controls, re-check ──┐
@@ -13,9 +14,9 @@
 //! A course (`course.rs`) is one sample's way from its first evaluation to its record. It never waits: the
 //! driver feeds it completions and submits what it asks for, so a few threads keep hundreds of
 //! samples in flight. An evaluation in flight (`in_flight.rs`) is one chain on all rows of a sample, run again by itself
-//! where its verdict was a near-tie; searches and fixed chains use the same. Certificates (`certify/`) are a second stage, of fixed
-//! chains, over the records of a finished search. All of it is tested without a model, on made-up
-//! outcomes (`fakes.rs`).
+//! where its verdict was a near-tie; searches and fixed chains use the same. Menus (`menu/`) and certificates (`certify/`) are
+//! stages after the search: they run fixed chains (`fixed_chains.rs`) on what it recorded (`searched.rs`), and write files of their own.
+//! All of it is tested without a model, on made-up outcomes (`fakes.rs`).
 
 mod certify;
 mod controls;
@@ -31,6 +32,7 @@ mod in_flight;
 mod journal;
 mod json_lines;
 mod manifest;
+mod menu;
 mod pareto;
 mod progress;
 mod record;
@@ -52,6 +54,7 @@ pub use fixed_chains::AtOnce;
 pub use fluency::{degradation, prompt_loss};
 pub use journal::Journal;
 pub use manifest::{FORMAT, Manifest, TaskManifest};
+pub use menu::{LEAST_SAMPLES, MenuPlan, MenuStage};
 pub use progress::{Progress, note};
 pub use record::{
     Candidate, ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord,

@@ -5,7 +5,10 @@ use super::{
     edits::{blocks, undo},
     file::CertificateLine,
 };
-use crate::run::{Evaluation, SampleRecord, fixed_chains::Measured};
+use crate::run::{
+    Evaluation, SampleRecord,
+    fixed_chains::{Measured, keep_least},
+};
 
 /// A part of a certificate that one evaluation answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,12 +140,10 @@ impl Pending {
         }
     }
 
-    /// A part failed. Of several reasons one is kept that does not depend on their order.
+    /// A part failed.
     pub fn fail(&mut self, error: String) {
         self.missing = self.missing.saturating_sub(1);
-        if self.line.error.as_ref().is_none_or(|known| error < *known) {
-            self.line.error = Some(error);
-        }
+        keep_least(&mut self.line.error, error);
     }
 
     /// The line to write, once nothing is missing.
