@@ -8,7 +8,7 @@ use super::canvas::{
 };
 use crate::analysis::{
     RunRecords,
-    arms::{ArmCurve, ArmPoint, SEARCH, arms},
+    arms::{ArmCurve, ArmPoint, MENU, RANDOM, SEARCH, arms},
 };
 
 /// A line and a band an arm, over all samples of the run.
@@ -38,8 +38,8 @@ pub fn draw(run: &RunRecords) -> Drawing {
 fn colour(arm: &str, at: usize) -> RGBColor {
     match arm {
         SEARCH => BLUE,
-        "random" => ORANGE,
-        "menu" => GREY,
+        RANDOM => ORANGE,
+        MENU => GREY,
         _ => LINES[(at + 2) % LINES.len()],
     }
 }
