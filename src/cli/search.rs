@@ -167,10 +167,12 @@ pub fn resolve_searches(args: &StrategyArgs, layers: usize) -> Result<Searches, 
         max_degradation: args.max_degradation.unwrap_or_default(),
     };
     let mut searches = Searches::resolve(&config, layers)?;
-    if args.arms.contains(&Arm::Random) && args.controls == ControlSamples::NONE {
-        return Err(CliError::Usage(
-            "--arms random: random chains are a control, and --controls 0 turns them off; give --controls all".to_owned(),
-        ));
+    if args.arms.contains(&Arm::Random) && args.controls != ControlSamples::ALL {
+        let most = args.controls.most();
+        return Err(CliError::Usage(format!(
+            "--arms random: random chains are a control, and --controls {most} runs it on at most {most} samples of a task; \
+             give --controls all"
+        )));
     }
     let drawn = |arm| matches!(arm, &Arm::Sampling | &Arm::LayersAndSampling);
     if args.arms.iter().any(drawn) {

@@ -78,7 +78,8 @@ impl<'a, P: Problem> MenuStage<'a, P> {
         menus.resume(directory, &lines, &mut records)?;
         for (task, samples) in &menus.too_small {
             progress.say(format_args!(
-                "no menu for {task}: a menu takes {LEAST_SAMPLES} samples that did not fail, and it has {samples}"
+                "no menu for {task}, nor over all tasks: a menu takes {LEAST_SAMPLES} samples that did not fail, and {task} \
+                 has {samples}"
             ));
         }
         let searched = Searched::new(problems, &records);
