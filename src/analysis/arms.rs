@@ -69,6 +69,15 @@ type Given = (f64, f64);
 
 /// The arms that a run holds, on all its samples; nothing where there is only the search.
 pub fn arms(records: &[SampleRecord]) -> Vec<ArmCurve> {
+    let curves = curves(records);
+    match curves.len() {
+        1 => Vec::new(),
+        _ => curves,
+    }
+}
+
+/// The search and whatever it is compared with; nothing where all samples failed.
+pub fn curves(records: &[SampleRecord]) -> Vec<ArmCurve> {
     let asked: Vec<&SampleRecord> = records.iter().filter(|record| !failed(record)).collect();
     let in_all = |has: fn(&SampleRecord) -> bool| asked.iter().all(|&record| has(record));
     let in_some = |has: fn(&SampleRecord) -> bool| asked.iter().any(|&record| has(record));
@@ -77,7 +86,7 @@ pub fn arms(records: &[SampleRecord]) -> Vec<ArmCurve> {
     // A sample whose menu failed is not right; where others have none, the run was interrupted or a task is too small.
     let menu = in_some(has_menu) && in_all(|r| !r.menu.is_empty() || r.menu_error.is_some());
     let random = in_all(|record| record.controls.is_some());
-    if asked.is_empty() || !(drawn || menu || random) {
+    if asked.is_empty() {
         return Vec::new();
     }
     let most =
@@ -328,6 +337,8 @@ mod tests {
 
     #[test]
     fn a_run_with_the_search_alone_compares_nothing() {
-        assert_eq!(arms(&[sample("t", 0).tried("0", true).build()]), []);
+        let record = sample("t", 0).tried("0", true).build();
+        assert_eq!(arms(std::slice::from_ref(&record)), []);
+        assert_eq!(at(&curves(&[record]), "search", 1), (0.0, 4.0));
     }
 }

@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(mean_interval(Mean::of(&[2.0, 4.0, 6.0])), "4.0 ±5.0");
         assert_eq!(mean_interval(Mean::of(&[2.0])), "2.0");
         let difference = Mean::of_differences(&[0.0, 1.0, 0.0, 1.0]).unwrap();
-        assert_eq!(points_interval(difference), "+50.0 (-21.0 to 87.7)");
+        assert_eq!(points_interval(difference), "+50.0 (-26.3 to 93.0)");
         let (value, interval) = (-0.0004, None);
         let least = Mean {
             value,

@@ -15,6 +15,9 @@ const SEARCH: &str = "search --model @demo --task arith commonsense --data arith
 const ALL: &str = "--arms search,random,sampling,layers+sampling --arms menu";
 const SAMPLES: usize = 14;
 
+/// Samples of a run that is slow enough to be stopped midway.
+const SLOW: usize = 40;
+
 fn place() -> Place {
     let place = Place::new();
     place.synth("arith.jsonl", "arith", 4, SAMPLES);
@@ -310,13 +313,13 @@ fn a_menu_only_adds_to_a_finished_run_and_is_the_same_every_time() {
 #[test]
 fn a_menu_that_is_interrupted_or_killed_continues_to_the_same_lines() {
     let place = Place::new();
-    place.synth("arith.jsonl", "arith", 4, 60);
-    let search = "search --model @demo --task arith --data arith.jsonl --simulations 30 --controls 0 \
+    place.synth("arith.jsonl", "arith", 4, SLOW);
+    let search = "search --model @demo --task arith --data arith.jsonl --simulations 20 --controls 0 \
                   --in-flight 2 --workers 1";
     place.ok(&format!("{search} --out run"));
     place.ok(&format!("{search} --arms menu --out whole"));
     let expected = without_floats(&place, "whole");
-    assert_eq!(expected.len(), 2 * 60);
+    assert_eq!(expected.len(), 2 * SLOW);
     let with_menu = format!("{search} --arms menu --out run");
     let written = || match place.has("run/menu.jsonl") {
         true => place.read("run/menu.jsonl").lines().count(),
@@ -332,10 +335,10 @@ fn a_menu_that_is_interrupted_or_killed_continues_to_the_same_lines() {
     running.signal("-CONT");
     let ended = running.end().with_status(130);
     let done = written();
-    assert!((2..60).contains(&done), "{done}");
+    assert!((2..SLOW).contains(&done), "{done}");
     for words in [
         "cola search, menu, choosing: interrupted",
-        &format!("{done}/60 samples"),
+        &format!("{done}/{SLOW} samples"),
         "cola search: the same command continues this run",
     ] {
         assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
@@ -344,9 +347,9 @@ fn a_menu_that_is_interrupted_or_killed_continues_to_the_same_lines() {
     assert!(!ended.stdout.contains("menu"), "{}", ended.stdout);
     // In the second step.
     let mut running = place.start(&with_menu);
-    assert!(running.wait_until(|| written() >= 62));
+    assert!(running.wait_until(|| written() >= SLOW + 2));
     running.kill();
-    assert!(written() < 120);
+    assert!(written() < 2 * SLOW);
     place.ok(&with_menu);
     assert_eq!(without_floats(&place, "run"), expected);
 }
