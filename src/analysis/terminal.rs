@@ -156,7 +156,7 @@ fn compare_arms(summary: &Summary) -> Vec<String> {
     let mut lines: Vec<String> = [
         line("In as many tries the search is ahead of", &ahead),
         line("In as many tries the search is behind", &behind),
-        line("In as many tries no difference is shown to", &open),
+        line("In as many tries no difference is shown from", &open),
     ]
     .into_iter()
     .flatten()

@@ -48,7 +48,7 @@ pub use certify::{
 pub use controls::{ControlPlan, ControlSamples};
 pub use course::Searches;
 pub use driver::{Driver, RunOutcome, RunPlan};
-pub use error::RunError;
+pub use error::{RunError, StaleLine};
 pub use evaluate::{Batching, Evaluated, Evaluator, Pair};
 pub use fixed_chains::AtOnce;
 pub use fluency::{degradation, prompt_loss};

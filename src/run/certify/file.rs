@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Certificate;
-use crate::run::{Evaluation, RunError, SampleRecord, json_lines::JsonLines};
+use crate::run::{Evaluation, RunError, SampleRecord, StaleLine, json_lines::JsonLines};
 use cola_search::chain::Chain;
 
 /// Name of the file in a run directory.
@@ -61,7 +61,7 @@ impl CertificateLine {
         }
         match fields.into_iter().find(|(_, was, now)| was != now) {
             None => Ok(()),
-            Some((field, was, now)) => Err(RunError::Stale {
+            Some((field, was, now)) => Err(StaleLine {
                 path: PathBuf::from(path),
                 stage: "certificate",
                 option: "certify",
@@ -69,7 +69,8 @@ impl CertificateLine {
                 field,
                 was,
                 now,
-            }),
+            }
+            .into()),
         }
     }
 }

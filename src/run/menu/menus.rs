@@ -10,7 +10,7 @@ use super::{
     file::{Found, MenuLine, NAME, hash},
     halves::{Half, halves, other},
 };
-use crate::run::{RunError, SampleRecord};
+use crate::run::{RunError, SampleRecord, StaleLine};
 use cola_search::{chain::Chain, seed_for};
 
 /// What the menus of finished records depend on.
@@ -90,7 +90,7 @@ impl Menus {
             let at = places.get(&(line.task.clone(), line.id.clone())).copied();
             let differs = self.difference(line, at.map(|at| (at, &records[at])));
             if let Some((field, was, now)) = differs {
-                return Err(RunError::Stale {
+                return Err(StaleLine {
                     path: PathBuf::from(directory).join(NAME),
                     stage: "menu",
                     option: "arms",
@@ -98,7 +98,8 @@ impl Menus {
                     field,
                     was,
                     now,
-                });
+                }
+                .into());
             }
             if let Some(at) = at {
                 line.give(&mut records[at]);

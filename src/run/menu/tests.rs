@@ -336,5 +336,5 @@ fn menus_of_something_else_are_refused_by_what_differs() {
     std::fs::write(&path, text).unwrap();
     let backend = FakeBackend::new(1, Faults::default());
     let error = menus_in(directory.path(), &plan, &backend, &AtomicBool::new(false)).unwrap_err();
-    assert!(matches!(error, RunError::Stale { .. }), "{error}");
+    assert!(matches!(error, RunError::Stale(_)), "{error}");
 }
