@@ -37,7 +37,7 @@
 //! | module | is about |
 //! | --- | --- |
 //! | [`prepare`] | a sample as rows of the engine, and what an outcome says of it |
-//! | [`run`] | one batch run: driver, journal, resume, progress, certificates |
+//! | [`run`] | one batch run: driver, journal, resume, progress, menus, certificates |
 //! | [`analysis`] | summary, depth usage, statistics, report |
 //! | [`export`] | chains for other tools, one file a format |
 //! | [`cli`] | the command line |

@@ -30,7 +30,8 @@ use crate::{
     problem::Problem,
     run::{
         AtOnce, Batching, Certifier, ControlPlan, Driver, Evaluated, Evaluator, FORMAT, Manifest,
-        Pair, Progress, RunError, RunOutcome, RunPlan, SampleRecord, Searches, TaskManifest,
+        MenuPlan, MenuStage, Pair, Progress, RunError, RunOutcome, RunPlan, SampleRecord, Searches,
+        TaskManifest,
     },
 };
 use cola_engine::{Decode, Engine, EngineOptions, workers_and_threads};
@@ -379,6 +380,31 @@ impl Session {
         )
     }
 
+    /// Chooses menus on what a run found and tries them: `problems` are all that were searched, and `records` what the search
+    /// recorded of them. What the directory holds already is kept. Returns the records with their menus.
+    ///
+    /// # Errors
+    /// A directory that cannot be written, menus of something else in it, and a device that is lost.
+    pub fn menus<P: Problem>(
+        &self,
+        problems: &[P],
+        records: Vec<SampleRecord>,
+        plan: MenuPlan,
+        directory: impl AsRef<Path>,
+        interrupt: &Interrupt,
+        progress: &Progress,
+    ) -> Result<RunOutcome, RunError> {
+        MenuStage::run(
+            &self.engine,
+            problems,
+            records,
+            plan,
+            directory.as_ref(),
+            self.at_once(),
+            (&*interrupt.0, progress),
+        )
+    }
+
     /// Certifies what a run found: `problems` are all that were searched, and `records` what the search recorded of them. A
     /// certificate that the directory holds already is kept. Returns the records with their certificates.
     ///
@@ -392,19 +418,22 @@ impl Session {
         interrupt: &Interrupt,
         progress: &mut Progress,
     ) -> Result<RunOutcome, RunError> {
-        let at_once = AtOnce {
-            samples: self.samples_in_flight(),
-            evaluations: self.evaluations_in_flight(),
-        };
-        let watched = (&*interrupt.0, progress);
         Certifier::run(
             &self.engine,
             problems,
             records,
             directory.as_ref(),
-            at_once,
-            watched,
+            self.at_once(),
+            (&*interrupt.0, progress),
         )
+    }
+
+    /// What runs at once in a stage after the search.
+    fn at_once(&self) -> AtOnce {
+        AtOnce {
+            samples: self.samples_in_flight(),
+            evaluations: self.evaluations_in_flight(),
+        }
     }
 
     fn evaluations_in_flight(&self) -> usize {

@@ -5,7 +5,7 @@
 //! | `search` | a chain of the search, within the bound on degradation |
 //! | `random` | a random chain, within the bound |
 //! | `sampling T` | an answer drawn from the unmodified model at temperature T |
-//! | `menu` | a chain of a menu that was chosen on other samples, within the bound |
+//! | `menu` | a chain of a menu that was chosen on other samples, within the bound; a sample whose menu failed is not right |
 //! | `layers+sampling T` | half of the tries of the search, half of `sampling T` |
 //!
 //! All are oracle numbers: a sample counts if any of its tries is right, and only the gold answer says which. The first try of
@@ -22,6 +22,16 @@ const TRIES: [usize; 9] = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 
 /// Name of the arm that the others are compared with.
 pub const SEARCH: &str = "search";
+
+/// Name of its control.
+pub const RANDOM: &str = "random";
+
+/// Name of the arm of menus.
+pub const MENU: &str = "menu";
+
+/// Names of the arms that draw answers, before the temperature.
+pub const SAMPLING: &str = "sampling ";
+pub const LAYERS_AND_SAMPLING: &str = "layers+sampling ";
 
 /// One arm over the number of tries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,141 +56,160 @@ pub struct ArmPoint {
     pub search_ahead: Option<Mean>,
 }
 
-/// What one sample gives for every number of tries.
-type Course<'r> = Box<dyn Fn(usize) -> (f64, f64) + 'r>;
+/// What the chains of one sample give, in their order.
+struct ChainTries {
+    /// Number of the first right one, from 1.
+    first: Option<usize>,
+    /// Layer steps up to each.
+    steps: Vec<f64>,
+}
+
+/// What one sample gives at a number of tries: the chance that one is right, and layer steps.
+type Given = (f64, f64);
 
 /// The arms that a run holds, on all its samples; nothing where there is only the search.
 pub fn arms(records: &[SampleRecord]) -> Vec<ArmCurve> {
+    let curves = curves(records);
+    match curves.len() {
+        1 => Vec::new(),
+        _ => curves,
+    }
+}
+
+/// The search and whatever it is compared with; nothing where all samples failed.
+pub fn curves(records: &[SampleRecord]) -> Vec<ArmCurve> {
     let asked: Vec<&SampleRecord> = records.iter().filter(|record| !failed(record)).collect();
+    let in_all = |has: fn(&SampleRecord) -> bool| asked.iter().all(|&record| has(record));
+    let in_some = |has: fn(&SampleRecord) -> bool| asked.iter().any(|&record| has(record));
+    let has_menu = |record: &SampleRecord| !record.menu.is_empty();
+    let drawn = in_all(|record| !record.sampling.is_empty());
+    // A sample whose menu failed is not right; where others have none, the run was interrupted or a task is too small.
+    let menu = in_some(has_menu) && in_all(|r| !r.menu.is_empty() || r.menu_error.is_some());
+    let random = in_all(|record| record.controls.is_some());
+    if asked.is_empty() {
+        return Vec::new();
+    }
     let most =
         |count: &dyn Fn(&SampleRecord) -> usize| asked.iter().map(|&r| count(r)).max().unwrap_or(0);
-    let searched = most(&|record| record.evaluations.len());
-    let in_all =
-        |has: &dyn Fn(&SampleRecord) -> bool| !asked.is_empty() && asked.iter().all(|&r| has(r));
-    let mut curves = Vec::new();
-    let mut add = |arm: String, budget: usize, of: &dyn Fn(&SampleRecord) -> Course<'_>| {
-        let tries = TRIES
-            .into_iter()
-            .filter(|&tries| tries < budget)
-            .chain([budget]);
-        let points = tries
-            .filter_map(|tries| point(records, tries, of, &search))
-            .collect();
-        curves.push(ArmCurve { arm, points });
-    };
-    let drawn = in_all(&|record| !record.sampling.is_empty());
-    let menu = in_all(&|record| !record.menu.is_empty());
-    let random = in_all(&|record| record.controls.is_some());
-    if !drawn && !menu {
-        return curves;
-    }
-    add(SEARCH.to_owned(), searched, &search);
-    if random {
-        let of = |record: &SampleRecord| {
-            record
-                .controls
-                .as_ref()
-                .map_or(0, |c| c.random.evaluations.len())
+    let searched: Vec<ChainTries> = (records.iter())
+        .map(|record| ChainTries::of(record, &record.evaluations))
+        .collect();
+    let search = |at: usize, tries: usize| Some(searched[at].within(tries));
+    let arm = |name: String, budget: usize, given: &dyn Fn(usize, usize) -> Option<Given>| {
+        let tries = TRIES.into_iter().filter(|&tries| tries < budget);
+        let point = |tries| {
+            point(records, tries, &|at| given(at, tries), &|at| {
+                search(at, tries)
+            })
         };
-        add("random".to_owned(), most(&of), &|record| {
-            let random = record
-                .controls
-                .as_ref()
-                .map(|c| c.random.evaluations.as_slice());
-            chains(record, random.unwrap_or_default())
-        });
+        ArmCurve {
+            arm: name,
+            points: tries.chain([budget]).filter_map(point).collect(),
+        }
+    };
+    let chains = |name: &str, of: &dyn Fn(&SampleRecord) -> &[Evaluation]| {
+        let tries = records
+            .iter()
+            .map(|record| ChainTries::of(record, of(record)));
+        let tries: Vec<ChainTries> = tries.collect();
+        arm(name.to_owned(), most(&|r| of(r).len()), &|at, k| {
+            Some(tries[at].within(k))
+        })
+    };
+    let budget = most(&|record| record.evaluations.len());
+    let mut curves = vec![arm(SEARCH.to_owned(), budget, &search)];
+    if random {
+        curves.push(chains(RANDOM, &|record| {
+            let controls = record.controls.as_ref();
+            controls.map_or(&[], |controls| &controls.random.evaluations)
+        }));
     }
     if menu {
-        add("menu".to_owned(), most(&|r| r.menu.len()), &|record| {
-            chains(record, &record.menu)
-        });
+        let tries = records
+            .iter()
+            .map(|record| has_menu(record).then(|| ChainTries::of(record, &record.menu)));
+        let tries: Vec<Option<ChainTries>> = tries.collect();
+        curves.push(arm(
+            MENU.to_owned(),
+            most(&|record| record.menu.len()),
+            &|at, k| Some(tries[at].as_ref()?.within(k)),
+        ));
     }
     let temperatures = asked.first().map_or(&[][..], |record| &record.sampling);
-    for (at, Sampled { temperature, .. }) in temperatures.iter().enumerate().filter(|_| drawn) {
-        let budget = searched.min(most(&|record| record.sampling[at].most_tries()));
-        add(format!("sampling {temperature}"), budget, &|record| {
-            sampling(record, at)
-        });
-        add(
-            format!("layers+sampling {temperature}"),
-            budget,
-            &|record| {
-                let (search, sampling) = (search(record), sampling(record, at));
-                Box::new(move |tries| {
-                    let (found, steps) = search(tries.div_ceil(2));
-                    let (drawn, _) = sampling(tries / 2);
-                    // The first chain of the search is the pass that answers are drawn from.
-                    (1.0 - (1.0 - found) * (1.0 - drawn), steps)
-                })
-            },
-        );
+    for (number, Sampled { temperature, .. }) in temperatures.iter().enumerate().filter(|_| drawn) {
+        // Draws from the unmodified model, which runs once.
+        let sampling = |at: usize, tries| {
+            let sampled = records[at].sampling.get(number);
+            let right = sampled.and_then(|sampled| sampled.pass_at(tries));
+            (right.unwrap_or(0.0), records[at].layers as f64)
+        };
+        let both = |at: usize, tries: usize| {
+            let (found, steps) = searched[at].within(tries.div_ceil(2));
+            let (drawn, _) = sampling(at, tries / 2);
+            // The first chain of the search is the pass that answers are drawn from.
+            (1.0 - (1.0 - found) * (1.0 - drawn), steps)
+        };
+        let budget = budget.min(most(&|record| record.sampling[number].most_tries()));
+        let name = format!("{SAMPLING}{temperature}");
+        curves.push(arm(name, budget, &|at, tries| Some(sampling(at, tries))));
+        let name = format!("{LAYERS_AND_SAMPLING}{temperature}");
+        curves.push(arm(name, budget, &|at, tries| Some(both(at, tries))));
     }
     curves
 }
 
+/// An arm at a number of tries. `arm` and the search give what each sample gives, by index; `None` where it failed in the arm.
 fn point(
     records: &[SampleRecord],
     tries: usize,
-    arm: &dyn Fn(&SampleRecord) -> Course<'_>,
-    search: &dyn Fn(&SampleRecord) -> Course<'_>,
+    arm: &dyn Fn(usize) -> Option<Given>,
+    search: &dyn Fn(usize) -> Option<Given>,
 ) -> Option<ArmPoint> {
     let (mut right, mut ahead, mut steps) = (Vec::new(), Vec::new(), Vec::new());
-    for record in records {
-        if failed(record) {
-            right.push(0.0);
-            ahead.push(0.0);
-            continue;
-        }
-        let (here, cost) = arm(record)(tries);
-        right.push(here);
-        steps.push(cost);
-        ahead.push(search(record)(tries).0 - here);
+    for (at, record) in records.iter().enumerate() {
+        let ran = |given: Option<Given>| given.filter(|_| !failed(record));
+        let here = ran(arm(at));
+        let share = |given: Option<Given>| given.map_or(0.0, |(share, _)| share);
+        right.push(share(here));
+        ahead.push(share(ran(search(at))) - share(here));
+        steps.extend(here.map(|(_, steps)| steps));
     }
     Some(ArmPoint {
         tries,
-        right: Mean::of(&right)?,
+        right: Mean::of_shares(&right)?,
         steps: Mean::of(&steps)?.value,
-        search_ahead: Mean::of(&ahead),
+        search_ahead: Mean::of_differences(&ahead),
     })
 }
 
-fn search(record: &SampleRecord) -> Course<'_> {
-    chains(record, &record.evaluations)
-}
-
-/// Chains in their order: the unmodified model is the first try, whether it is among them or not.
-fn chains<'r>(record: &'r SampleRecord, evaluations: &'r [Evaluation]) -> Course<'r> {
-    let mut prefixes = Prefixes::default();
-    let mut steps = Vec::with_capacity(evaluations.len() + 1);
-    let (mut total, mut first) = (0, None);
-    let others = evaluations
-        .iter()
-        .filter(|e| !e.chain.is_identity(record.layers));
-    for (at, evaluation) in record.baseline.iter().chain(others).enumerate() {
-        total += prefixes.insert(&evaluation.chain);
-        steps.push(total as f64);
-        let counts = evaluation.correct
-            && record.is_fluent(evaluation)
-            && !record.unconfirmed.contains(&evaluation.chain);
-        first = first.or(counts.then_some(at + 1));
+impl ChainTries {
+    /// The unmodified model is the first try, whether it is among the chains or not.
+    fn of(record: &SampleRecord, evaluations: &[Evaluation]) -> Self {
+        let mut prefixes = Prefixes::default();
+        let mut steps = Vec::with_capacity(evaluations.len() + 1);
+        let (mut total, mut first) = (0, None);
+        let others = evaluations
+            .iter()
+            .filter(|e| !e.chain.is_identity(record.layers));
+        for (at, evaluation) in record.baseline.iter().chain(others).enumerate() {
+            total += prefixes.insert(&evaluation.chain);
+            steps.push(total as f64);
+            let counts = evaluation.correct
+                && record.is_fluent(evaluation)
+                && !record.unconfirmed.contains(&evaluation.chain);
+            first = first.or(counts.then_some(at + 1));
+        }
+        Self { first, steps }
     }
-    Box::new(move |tries| {
-        let found = first.is_some_and(|first| first <= tries);
-        let run = tries
-            .min(steps.len())
-            .checked_sub(1)
-            .map_or(0.0, |last| steps[last]);
-        (f64::from(u8::from(found)), run)
-    })
-}
 
-/// Draws from the unmodified model, which runs once.
-fn sampling(record: &SampleRecord, at: usize) -> Course<'_> {
-    let sampled = record.sampling.get(at);
-    Box::new(move |tries| {
-        let right = sampled.and_then(|sampled| sampled.pass_at(tries));
-        (right.unwrap_or(0.0), record.layers as f64)
-    })
+    fn within(&self, tries: usize) -> Given {
+        let found = self.first.is_some_and(|first| first <= tries);
+        let run = tries.min(self.steps.len()).checked_sub(1);
+        (
+            f64::from(u8::from(found)),
+            run.map_or(0.0, |last| self.steps[last]),
+        )
+    }
 }
 
 #[cfg(test)]
@@ -268,7 +297,48 @@ mod tests {
     }
 
     #[test]
+    fn a_menu_counts_where_every_sample_has_one_or_failed() {
+        let chain = |chain: &str, correct| Evaluation {
+            chain: chain.parse().unwrap(),
+            correct,
+            margin: None,
+            answer: String::new(),
+            degradation: Some(0.0),
+        };
+        let with_menu = |at, menu: &[(&str, bool)]| {
+            let menu: Vec<Evaluation> = menu
+                .iter()
+                .map(|&(text, right)| chain(text, right))
+                .collect();
+            sample("t", at)
+                .tried("0-2", false)
+                .tried("0-1", true)
+                .with(|r| r.menu = menu)
+                .build()
+        };
+        let first = with_menu(0, &[("0-3", false), ("0-2", true), ("1", false)]);
+        let second = with_menu(1, &[("0-3", false), ("0-2", false), ("1", true)]);
+        // Right as it is, and yet not by a menu that is not known.
+        let mut broken = with_menu(2, &[]);
+        broken.baseline.as_mut().unwrap().correct = true;
+        let without = arms(&[first.clone(), second.clone(), broken.clone()]);
+        assert_eq!(without, []);
+        broken.menu_error = Some("broken".to_owned());
+        let curves = arms(&[first, second, broken]);
+        let names: Vec<&str> = curves.iter().map(|curve| curve.arm.as_str()).collect();
+        assert_eq!(names, ["search", "menu"]);
+        // Steps of the two that ran: the unmodified model's, nothing for its prefix 0-2, one for the layer 1 alone.
+        assert_eq!(at(&curves, "menu", 1), (0.0, 4.0));
+        assert_eq!(at(&curves, "menu", 2), (1.0 / 3.0, 4.0));
+        assert_eq!(at(&curves, "menu", 3), (2.0 / 3.0, 5.0));
+        let ahead = curves[1].points[0].search_ahead.unwrap();
+        assert!((ahead.value - 1.0 / 3.0).abs() < 1e-12);
+    }
+
+    #[test]
     fn a_run_with_the_search_alone_compares_nothing() {
-        assert_eq!(arms(&[sample("t", 0).tried("0", true).build()]), []);
+        let record = sample("t", 0).tried("0", true).build();
+        assert_eq!(arms(std::slice::from_ref(&record)), []);
+        assert_eq!(at(&curves(&[record]), "search", 1), (0.0, 4.0));
     }
 }

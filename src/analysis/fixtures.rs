@@ -34,6 +34,7 @@ pub fn sample(task: &str, index: usize) -> Sample {
         controls: None,
         sampling: Vec::new(),
         menu: Vec::new(),
+        menu_error: None,
         certificate: None,
         cost: SampleCost {
             steps_run: 30,

@@ -56,12 +56,14 @@ pub fn mean_percent(mean: Mean) -> String {
     }
 }
 
-/// `+12 (3 to 22)`: a mean difference of shares in per cent with its interval.
+/// `+2.6 (0.4 to 4.9)`: a mean difference of shares in per cent with its interval.
 pub fn points_interval(mean: Mean) -> String {
-    let value = format!("{:+.0}", 100.0 * mean.value);
+    // Less than half of the last digit is 0, not -0.
+    let points = |share: f64| (1000.0 * share).round() / 10.0 + 0.0;
+    let value = format!("{:+.1}", points(mean.value));
     match mean.interval {
         None => value,
-        Some(i) => format!("{value} ({:.0} to {:.0})", 100.0 * i.low, 100.0 * i.high),
+        Some(i) => format!("{value} ({:.1} to {:.1})", points(i.low), points(i.high)),
     }
 }
 
@@ -122,6 +124,15 @@ mod tests {
         assert_eq!(percent_interval(Proportion::new(15, 50)), "30.0 (19-44)");
         assert_eq!(mean_interval(Mean::of(&[2.0, 4.0, 6.0])), "4.0 ±5.0");
         assert_eq!(mean_interval(Mean::of(&[2.0])), "2.0");
+        let difference = Mean::of_differences(&[0.0, 1.0, 0.0, 1.0]).unwrap();
+        assert_eq!(points_interval(difference), "+50.0 (-26.3 to 93.0)");
+        let (value, interval) = (-0.0004, None);
+        let least = Mean {
+            value,
+            interval,
+            ..difference
+        };
+        assert_eq!(points_interval(least), "+0.0");
     }
 
     #[test]

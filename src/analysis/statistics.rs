@@ -39,15 +39,17 @@ impl Proportion {
     /// Wilson's score interval at 95 % (Wilson 1927; Brown, Cai and DasGupta 2001): stays within
     /// `0..=1` and is honest for few samples and for rates at 0 and 1. `None` of no samples.
     pub fn wilson(self) -> Option<Interval> {
-        let p = self.rate()?;
-        let n = self.of as f64;
-        let z2 = Z_95 * Z_95;
-        let centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
-        let half = Z_95 / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
-        Some(Interval {
-            low: (centre - half).max(0.0),
-            high: (centre + half).min(1.0),
-        })
+        Some(wilson(self.rate()?, self.of as f64))
+    }
+}
+
+fn wilson(p: f64, n: f64) -> Interval {
+    let z2 = Z_95 * Z_95;
+    let centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = Z_95 / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+    Interval {
+        low: (centre - half).max(0.0),
+        high: (centre + half).min(1.0),
     }
 }
 
@@ -124,14 +126,14 @@ fn mcnemar(b: u64, c: u64) -> f64 {
     (2.0 * tail).min(1.0)
 }
 
-/// A mean with Student's t interval at 95 %.
+/// A mean with its interval at 95 %: Student's t, unless it is of shares.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Mean {
     /// Number of values.
     pub n: usize,
     /// Their mean.
     pub value: f64,
-    /// `value -+ t(0.975, n - 1) * s / sqrt(n)`; `None` of one value.
+    /// Of other means than those of shares `value -+ t(0.975, n - 1) * s / sqrt(n)`, and `None` of one value.
     pub interval: Option<Interval>,
 }
 
@@ -150,6 +152,34 @@ impl Mean {
                 low: value - half,
                 high: value + half,
             }),
+        })
+    }
+}
+
+impl Mean {
+    /// The mean of values in `0..=1`, with Wilson's interval. That is wider than need be where values are neither 0 nor 1.
+    pub fn of_shares(values: &[f64]) -> Option<Self> {
+        let mean = Self::of(values)?;
+        Some(Self {
+            interval: Some(wilson(mean.value, mean.n as f64)),
+            ..mean
+        })
+    }
+
+    /// The mean of paired differences in `-1..=1`. The interval is Wald's after one sample of each extreme was added: where all
+    /// differences are -1, 0 or 1, it is that of an [`Excess`].
+    pub fn of_differences(values: &[f64]) -> Option<Self> {
+        let mean = Self::of(values)?;
+        let n = mean.n as f64 + 2.0;
+        let centre = values.iter().sum::<f64>() / n;
+        let squares = values.iter().map(|value| value * value).sum::<f64>() + 2.0;
+        let half = Z_95 * ((squares / n - centre * centre) / n).sqrt();
+        Some(Self {
+            interval: Some(Interval {
+                low: (centre - half).max(-1.0),
+                high: (centre + half).min(1.0),
+            }),
+            ..mean
         })
     }
 }
@@ -275,6 +305,32 @@ mod tests {
         assert_eq!((excess.value, excess.p_value), (0.0, 1.0));
         assert!(excess.interval.low < -0.05 && excess.interval.high > 0.05);
         assert_eq!(Paired::default().excess(), None);
+    }
+
+    #[test]
+    fn means_of_shares_and_differences_have_the_intervals_of_counts() {
+        let shares = Mean::of_shares(&[1.0, 1.0, 0.0, 1.0]).unwrap();
+        assert_eq!(shares.interval, Proportion::new(3, 4).wilson());
+        let mut paired = Paired::default();
+        let mut differences = Vec::new();
+        for (first, second, times) in [(true, false, 12), (false, true, 4), (true, true, 34)] {
+            for _ in 0..times {
+                paired.add(first, second);
+                differences.push(f64::from(u8::from(first)) - f64::from(u8::from(second)));
+            }
+        }
+        let (mean, excess) = (
+            Mean::of_differences(&differences).unwrap(),
+            paired.excess().unwrap(),
+        );
+        let interval = mean.interval.unwrap();
+        assert!(close(mean.value, excess.value));
+        assert!(close(interval.low, excess.interval.low));
+        assert!(close(interval.high, excess.interval.high));
+        let same = Mean::of_differences(&[0.0; 20]).unwrap().interval.unwrap();
+        assert!(same.low < -0.05 && same.high > 0.05);
+        assert_eq!(Mean::of_differences(&[]), None);
+        assert_eq!(Mean::of_shares(&[]), None);
     }
 
     #[test]

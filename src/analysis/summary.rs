@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     RunRecords,
-    arms::{ArmCurve, arms},
+    arms::{ArmCurve, RANDOM, SEARCH, arms},
     bounds::AtBound,
     certificates::CertificateCounts,
     controls::{ControlCounts, layers_saved_beyond_random},
@@ -57,6 +57,9 @@ pub struct Summary {
     /// Bad rows of the data that were passed over: no samples, and not known from records.
     #[serde(default)]
     pub skipped_rows: usize,
+    /// Whether tables compare the search with random chains alone. With other arms they always compare.
+    #[serde(skip)]
+    pub compares_arms: bool,
 }
 
 /// One dataset in numbers. "Found" and "fixed" are oracle numbers: the search saw the gold answer.
@@ -153,6 +156,16 @@ impl Summary {
             tokens_drafted: total(|r| r.cost.tokens_drafted),
             passes: total(|r| r.cost.passes),
             skipped_rows: 0,
+            compares_arms: false,
+        }
+    }
+
+    /// The arms to show, over all samples.
+    pub fn shown_arms(&self) -> &[ArmCurve] {
+        let is_other = |curve: &ArmCurve| ![SEARCH, RANDOM].contains(&&*curve.arm);
+        match self.compares_arms || self.total.arms.iter().any(is_other) {
+            true => &self.total.arms,
+            false => &[],
         }
     }
 }

@@ -96,27 +96,7 @@ pub fn tables(summary: &Summary) -> Vec<Table> {
             rows: with(&|d| control_cells(d)),
         });
     }
-    if !summary.total.arms.is_empty() {
-        let of = |d: &&DatasetSummary| {
-            let arm = |curve: &ArmCurve| [vec![d.task.clone()], arm_cells(curve)].concat();
-            d.arms.iter().map(arm).collect::<Vec<_>>()
-        };
-        tables.push(Table {
-            title: "Arms: % of all samples that any of so many tries answers right (oracle)"
-                .to_owned(),
-            header: vec![
-                "dataset",
-                "arm",
-                "1 try",
-                "5 tries",
-                "20 tries",
-                "all tries",
-                "layer steps",
-                "search ahead",
-            ],
-            rows: rows.iter().flat_map(of).collect(),
-        });
-    }
+    tables.extend(arms_table(summary, &rows));
     tables.push(Table {
         title: format!(
             "Depth against degradation: mean shortest right chain of {} layers (% of samples with one)",
@@ -151,6 +131,43 @@ pub fn tables(summary: &Summary) -> Vec<Table> {
     tables
 }
 
+/// The arms of each dataset, or of all samples where there are more than two.
+fn arms_table(summary: &Summary, rows: &[&DatasetSummary]) -> Option<Table> {
+    if summary.shown_arms().is_empty() {
+        return None;
+    }
+    let several = rows.len() == 3;
+    let shown = match several {
+        true => rows,
+        false => &rows[rows.len() - 1..],
+    };
+    let cells = |d: &&DatasetSummary| {
+        let task = several.then(|| d.task.clone());
+        let arm = |curve: &ArmCurve| task.iter().cloned().chain(arm_cells(curve)).collect();
+        d.arms.iter().map(arm).collect::<Vec<_>>()
+    };
+    let header = [
+        "arm",
+        "1 try",
+        "5",
+        "20",
+        "all",
+        "tries",
+        "steps",
+        "search ahead",
+    ];
+    Some(Table {
+        title: "Arms, % of all samples that are right within 1, 5, 20 and all tries (oracle)"
+            .to_owned(),
+        header: several
+            .then_some("dataset")
+            .into_iter()
+            .chain(header)
+            .collect(),
+        rows: shown.iter().flat_map(cells).collect(),
+    })
+}
+
 /// Which chains count.
 fn within(bound: Option<f64>) -> String {
     match bound {
@@ -172,20 +189,25 @@ fn beyond_luck(d: &DatasetSummary) -> Vec<String> {
     ]
 }
 
-/// The arm at 1, 5, 20 and all tries, what all tries cost, and how far the search is ahead then.
+/// The arm at 1, 5, 20 and all tries, how many that are, what they cost, and how far the search is ahead then.
 fn arm_cells(curve: &ArmCurve) -> Vec<String> {
     let at = |tries| curve.points.iter().find(|point| point.tries == tries);
-    let share = |point: Option<&ArmPoint>| {
-        point.map_or_else(|| NOTHING.to_owned(), |point| mean_percent(point.right))
-    };
     let last = curve.points.last();
+    let cell = |of: Option<String>| of.unwrap_or_else(|| NOTHING.to_owned());
+    let share = |point: Option<&ArmPoint>| {
+        cell(point.map(|point| format!("{:.1}", 100.0 * point.right.value)))
+    };
     let ahead = last
         .and_then(|point| point.search_ahead)
         .filter(|_| curve.arm != SEARCH);
     let mut cells = vec![curve.arm.clone()];
-    cells.extend([at(1), at(5), at(20), last].map(share));
-    cells.push(last.map_or_else(|| NOTHING.to_owned(), |point| format!("{:.0}", point.steps)));
-    cells.push(ahead.map_or_else(|| NOTHING.to_owned(), points_interval));
+    cells.extend([1, 5, 20].map(|tries| share(at(tries))));
+    cells.extend([
+        cell(last.map(|point| mean_percent(point.right))),
+        cell(last.map(|point| thousands(point.tries as u64))),
+        cell(last.map(|point| thousands(point.steps.round() as u64))),
+        cell(ahead.map(points_interval)),
+    ]);
     cells
 }
 

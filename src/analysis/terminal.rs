@@ -1,7 +1,7 @@
 //! The summary on the terminal, in the shape of the paper's Table 1 with the controls beside it.
 
 use super::{
-    arms::SEARCH,
+    arms::{MENU, SAMPLING, SEARCH},
     format::{excess_interval, percent, thousands},
     statistics::Proportion,
     summary::{DatasetSummary, Summary},
@@ -101,7 +101,7 @@ pub fn notes(summary: &Summary) -> Vec<String> {
                 .to_owned(),
         );
     }
-    lines.extend(referee(&summary.total));
+    lines.extend(compare_arms(summary));
     if c.without_wrong_target > 0 {
         lines.push(format!(
             "Control samples without a wrong answer to look for, not in the wrong-target rate: {}.",
@@ -156,30 +156,71 @@ fn significant(number: f64) -> String {
     format!("{number:.decimals$}")
 }
 
-/// Which other ways to spend as many tries the search beats, where the run has any.
-fn referee(total: &DatasetSummary) -> Option<String> {
-    let (mut beaten, mut others) = (Vec::new(), Vec::new());
-    let mut tries = 0;
-    for curve in total.arms.iter().filter(|curve| curve.arm != SEARCH) {
-        let last = curve.points.last()?;
-        tries = tries.max(last.tries);
-        let ahead = last.search_ahead.and_then(|mean| mean.interval);
-        match ahead.is_some_and(|interval| interval.low > 0.0) {
-            true => beaten.push(curve.arm.as_str()),
-            false => others.push(curve.arm.as_str()),
-        }
+/// Which other ways to spend as many tries the search is ahead of, one line each, and what they are.
+fn compare_arms(summary: &Summary) -> Vec<String> {
+    let arms = summary.shown_arms();
+    let (mut ahead, mut behind, mut open) = (Vec::new(), Vec::new(), Vec::new());
+    for curve in arms.iter().filter(|curve| curve.arm != SEARCH) {
+        let last = curve.points.last().and_then(|last| last.search_ahead);
+        let group = match last.and_then(|mean| mean.interval) {
+            Some(interval) if interval.low > 0.0 => &mut ahead,
+            Some(interval) if interval.high < 0.0 => &mut behind,
+            _ => &mut open,
+        };
+        group.push(curve.arm.as_str());
     }
-    let list = |names: Vec<&str>| match names.is_empty() {
-        true => "none".to_owned(),
-        false => names.join(", "),
+    let line = |before: &str, names: &[&str]| {
+        (!names.is_empty()).then(|| format!("{before} {}.", list_arms(names)))
     };
-    (tries > 0).then(|| {
-        format!(
-            "Within {tries} tries the search is ahead of: {}. Not shown to be ahead of: {}.",
-            list(beaten),
-            list(others)
-        )
-    })
+    let mut lines: Vec<String> = [
+        line("In as many tries the search is ahead of", &ahead),
+        line("In as many tries the search is behind", &behind),
+        line("In as many tries no difference is shown from", &open),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !arms.is_empty() {
+        lines.push(
+            "steps: layer steps over the prompt in all tries; what each try generates comes on top."
+                .to_owned(),
+        );
+    }
+    if arms.iter().any(|curve| curve.arm == MENU) {
+        lines.push(
+            "menu: the unmodified model and a fixed list of chains that was chosen on the other half of the samples."
+                .to_owned(),
+        );
+    }
+    if arms.iter().any(|curve| curve.arm.starts_with(SAMPLING)) {
+        lines.push(
+            "sampling: answers drawn from the unmodified model at a temperature; layers+sampling: half of the tries each."
+                .to_owned(),
+        );
+    }
+    lines
+}
+
+/// `random, menu, sampling (0.3, 0.7)`: names of arms, those that differ in the temperature together.
+fn list_arms(names: &[&str]) -> String {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for name in names {
+        let (kind, temperature) = match name.split_once(' ') {
+            Some((kind, temperature)) => (kind, Some(temperature)),
+            None => (*name, None),
+        };
+        let place = groups.iter().position(|(known, _)| *known == kind);
+        let place = place.unwrap_or_else(|| {
+            groups.push((kind, Vec::new()));
+            groups.len() - 1
+        });
+        groups[place].1.extend(temperature);
+    }
+    let text = |(kind, temperatures): &(&str, Vec<&str>)| match temperatures.is_empty() {
+        true => (*kind).to_owned(),
+        false => format!("{kind} ({})", temperatures.join(", ")),
+    };
+    groups.iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
 /// What the search shows beyond luck, in two lines at most.

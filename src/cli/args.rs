@@ -236,9 +236,11 @@ pub struct StrategyArgs {
     /// 0 turns them off.
     #[arg(long, default_value = "all", value_name = "N|all")]
     pub controls: ControlSamples,
-    /// Also spend as many tries in other ways on the same samples, to compare how many are right within 1, 2, ... tries. search
-    /// and random (random chains, a control) need no more runs. sampling draws answers from the unmodified model at
-    /// temperatures 0.3, 0.7 and 1. layers+sampling spends half of its tries on each of search and sampling.
+    /// Compare other ways (arms) to spend as many tries on the same samples: how many are right within 1, 2, 5, ...
+    /// tries. search is the search itself, and random its control; neither needs more runs. sampling draws answers
+    /// from the unmodified model at temperatures 0.3, 0.7 and 1. layers+sampling spends half of its tries on the
+    /// search and half on sampling. menu runs a fixed list of chains that was chosen on other samples, after the
+    /// search, and writes menu.jsonl. With a finished run, the same command with --arms menu only adds the menu.
     #[arg(long, value_enum, value_delimiter = ',', num_args = 1.., value_name = "ARM")]
     pub arms: Vec<Arm>,
     /// After the search, certify the best chain of each sample: in how many rotations of the options it is right,
@@ -260,6 +262,8 @@ pub enum Arm {
     /// Half the tries of the search, half of sampling.
     #[value(name = "layers+sampling")]
     LayersAndSampling,
+    /// Chains of a menu.
+    Menu,
 }
 
 /// Arguments of `cola demo`.

@@ -88,7 +88,8 @@ impl CliError {
 }
 
 /// What an option of a library has after its flag on the command line.
-const VALUES: [(&str, &str); 3] = [
+const VALUES: [(&str, &str); 4] = [
+    ("arms", " menu"),
     ("data", " FILE"),
     ("fewshot_data", " FILE"),
     ("tokenizer", " DIR"),

@@ -8,15 +8,18 @@ use crate::{
     run::{Journal, SampleRecord},
 };
 
-/// Prints the summary of a run and writes `summary.json` and `summary.txt` beside the journal.
+/// Prints the summary of a run and writes `summary.json` and `summary.txt` beside the journal. `arms`: whether the search is
+/// compared with random chains where there is nothing else to compare it with.
 pub fn summarise(
     run: &RunRecords,
     skipped_rows: usize,
+    arms: bool,
     out: &Path,
     json: bool,
 ) -> Result<(), CliError> {
     let mut summary = Summary::of(run);
     summary.skipped_rows = skipped_rows;
+    summary.compares_arms = arms;
     let table = render(&summary);
     output::file(
         &out.join("summary.json"),

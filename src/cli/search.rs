@@ -14,10 +14,9 @@ use crate::prepare::PromptLayout;
 use crate::{
     analysis::RunRecords,
     run::{
-        ControlSamples, Manifest, Progress, RunOutcome, SampleRecord, SamplingPlan, Searches, note,
-        wall_seconds,
+        ControlSamples, Manifest, MenuPlan, Progress, RunOutcome, SampleRecord, SamplingPlan,
+        Searches, note, wall_seconds,
     },
-    session::Interrupt,
 };
 use cola_search::SearchConfig;
 
@@ -61,7 +60,9 @@ impl SearchJob {
         let uncertified = |record: &SampleRecord| {
             self.strategy.certify && record.label().is_some() && record.certificate.is_none()
         };
-        let failed = |record: &SampleRecord| record.error.is_some() || uncertified(record);
+        let failed = |record: &SampleRecord| {
+            record.error.is_some() || record.menu_error.is_some() || uncertified(record)
+        };
         let failed = outcome.records.iter().any(failed);
         if outcome.interrupted {
             note(format_args!(
@@ -74,7 +75,8 @@ impl SearchJob {
         }
         let seconds = wall_seconds(&outcome.records);
         let run = RunRecords::new(&self.model, seconds, outcome.records)?;
-        results::summarise(&run, self.tasks.skipped_rows(), out, self.json)?;
+        let arms = !self.strategy.arms.is_empty();
+        results::summarise(&run, self.tasks.skipped_rows(), arms, out, self.json)?;
         Ok(match (outcome.interrupted, failed) {
             (true, _) => Ending::Interrupted,
             (false, true) => Ending::Failures,
@@ -103,32 +105,31 @@ impl SearchJob {
             .session
             .search(&plan, out, &interrupt, &mut progress)?;
         tell_warnings(self.command, &layout);
-        if self.strategy.certify && !outcome.interrupted {
-            outcome = self.certify(loaded, &layout, outcome.records, out, &interrupt)?;
-        }
-        tracing::info!(totals = ?loaded.session.engine().totals(), "engine");
-        Ok(outcome)
-    }
-
-    /// Certifies what the search found.
-    fn certify(
-        &self,
-        loaded: &Loaded,
-        layout: &PromptLayout,
-        records: Vec<SampleRecord>,
-        out: &Path,
-        interrupt: &Interrupt,
-    ) -> Result<RunOutcome, CliError> {
         // The search has warned of the prompts, and looked for wrong answers.
         let layout = PromptLayout {
             wrong_targets: None,
             warnings: Arc::default(),
-            ..layout.clone()
+            ..(*layout).clone()
         };
         let problems = self.tasks.problems(&Arc::new(layout));
-        let mut progress = Progress::new(&format!("{}, certificates", self.command), false);
-        let session = &loaded.session;
-        Ok(session.certify(&problems, records, out, interrupt, &mut progress)?)
+        if self.strategy.arms.contains(&Arm::Menu) && !outcome.interrupted {
+            let menu = MenuPlan {
+                seed: self.strategy.seed,
+                tries: self.searches.tries,
+            };
+            let progress = Progress::new(&format!("{}, menu", self.command), false);
+            let session = &loaded.session;
+            outcome =
+                session.menus(&problems, outcome.records, menu, out, &interrupt, &progress)?;
+        }
+        if self.strategy.certify && !outcome.interrupted {
+            let mut progress = Progress::new(&format!("{}, certificates", self.command), false);
+            let session = &loaded.session;
+            outcome =
+                session.certify(&problems, outcome.records, out, &interrupt, &mut progress)?;
+        }
+        tracing::info!(totals = ?loaded.session.engine().totals(), "engine");
+        Ok(outcome)
     }
 
     /// Adds what the session does not know: names, and how prompts are made.
@@ -166,15 +167,16 @@ pub fn resolve_searches(args: &StrategyArgs, layers: usize) -> Result<Searches, 
         max_degradation: args.max_degradation.unwrap_or_default(),
     };
     let mut searches = Searches::resolve(&config, layers)?;
-    if args.arms.contains(&Arm::Random) && args.controls == ControlSamples::NONE {
-        return Err(CliError::Usage(
-            "--arms random: random chains are a control, and --controls 0 turns them off; give --controls all".to_owned(),
-        ));
+    if args.arms.contains(&Arm::Random) && args.controls != ControlSamples::ALL {
+        let most = args.controls.most();
+        return Err(CliError::Usage(format!(
+            "--arms random: random chains are a control, and --controls {most} runs it on at most {most} samples of a task; \
+             give --controls all"
+        )));
     }
     let drawn = |arm| matches!(arm, &Arm::Sampling | &Arm::LayersAndSampling);
     if args.arms.iter().any(drawn) {
-        let tries = config.resolve(layers)?.params.simulations;
-        searches.sampling = Some(SamplingPlan::usual(tries));
+        searches.sampling = Some(SamplingPlan::usual(searches.tries));
     }
     Ok(searches)
 }

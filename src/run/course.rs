@@ -30,6 +30,8 @@ pub struct Searches {
     /// Most nats a token by which a chain may read the prompt worse than the unmodified model and still count as right; `None`
     /// for no bound.
     pub max_degradation: Option<f64>,
+    /// Tries a sample of what the search is compared with: draws from the unmodified model, chains of a menu.
+    pub tries: usize,
     /// Answers drawn from the unmodified model, to compare with; `None` for none.
     pub sampling: Option<SamplingPlan>,
 }
@@ -47,6 +49,7 @@ impl Searches {
         };
         Ok(Self {
             max_degradation: main.max_degradation,
+            tries: main.params.tries(),
             main: Arc::new(main),
             random: Arc::new(random.resolve(layers)?),
             sampling: None,
@@ -557,6 +560,7 @@ impl<J: Judge> Course<J> {
             }),
             sampling: findings.sampling,
             menu: Vec::new(),
+            menu_error: None,
             certificate: None,
             cost: self.cost,
             error: findings.error,

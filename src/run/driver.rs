@@ -268,6 +268,7 @@ impl<'a, P: Problem> Driver<'a, P> {
             controls: None,
             sampling: Vec::new(),
             menu: Vec::new(),
+            menu_error: None,
             certificate: None,
             cost: SampleCost::default(),
             error: Some(error),

@@ -54,24 +54,9 @@ pub enum RunError {
         /// The format of the run.
         was: u32,
     },
-    /// A certificate is of something else than what the run found.
-    #[error(
-        "{}: the certificate of sample {sample} is for {field} {was}, and the run has {now}; delete this file and run the \
-         same search command with option `certify`",
-        path.display()
-    )]
-    StaleCertificate {
-        /// The file of the certificates.
-        path: PathBuf,
-        /// Task and id.
-        sample: String,
-        /// What differs.
-        field: &'static str,
-        /// What it is in the certificate.
-        was: String,
-        /// What it is in the run.
-        now: String,
-    },
+    /// See [`StaleLine`].
+    #[error(transparent)]
+    Stale(Box<StaleLine>),
     /// The directory is in use.
     #[error("{}: another process is writing to this run; wait until it ends, or use another option `out`", .0.display())]
     Locked(PathBuf),
@@ -91,6 +76,36 @@ pub enum RunError {
     /// The engine stopped working altogether.
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+/// A line of a stage after the search is of something else than what the run found.
+#[derive(Debug, Error)]
+#[error(
+    "{}: the {stage} of sample {sample} is for {field} {was}, and the run has {now}; delete this file and run the \
+     same search command with option `{option}`",
+    path.display()
+)]
+pub struct StaleLine {
+    /// The file of the stage.
+    pub path: PathBuf,
+    /// What a line is.
+    pub stage: &'static str,
+    /// The option that runs the stage.
+    pub option: &'static str,
+    /// Task and id.
+    pub sample: String,
+    /// What differs.
+    pub field: &'static str,
+    /// What it is in the line.
+    pub was: String,
+    /// What it is in the run.
+    pub now: String,
+}
+
+impl From<StaleLine> for RunError {
+    fn from(line: StaleLine) -> Self {
+        Self::Stale(Box::new(line))
+    }
 }
 
 impl RunError {

@@ -1,11 +1,11 @@
 //! The journal, `samples.jsonl`: append-only, one complete record a line.
 //!
-//! The certificates of a run are in a [file of their own](super::certify): they are known later, and no line of the journal is
-//! written twice. Whoever reads records gets them with their certificates.
+//! What stages after the search find is in files of their own, [menus](super::menu) and [certificates](super::certify): it is known
+//! later, and no line of the journal is written twice. Whoever reads records gets them with both.
 
 use std::path::Path;
 
-use super::{RunError, SampleRecord, certify, json_lines::JsonLines};
+use super::{RunError, SampleRecord, certify, json_lines::JsonLines, menu};
 
 /// Name of the journal in a run directory.
 const NAME: &str = "samples.jsonl";
@@ -18,14 +18,14 @@ impl Journal {
     /// Opens or creates the journal of `directory` and reads its records.
     pub fn open(directory: &Path) -> Result<(Self, Vec<SampleRecord>), RunError> {
         let (lines, mut records) = JsonLines::open(directory, NAME)?;
-        certify::attach(directory, &mut records)?;
+        attach(directory, &mut records)?;
         Ok((Self(lines), records))
     }
 
     /// Reads the records of a run that is not being continued.
     pub fn read(directory: &Path) -> Result<Vec<SampleRecord>, RunError> {
         let mut records = JsonLines::read(directory, NAME)?;
-        certify::attach(directory, &mut records)?;
+        attach(directory, &mut records)?;
         Ok(records)
     }
 
@@ -38,4 +38,10 @@ impl Journal {
     pub fn sync(&self) -> Result<(), RunError> {
         self.0.sync()
     }
+}
+
+/// Gives records what stages after the search found.
+fn attach(directory: &Path, records: &mut [SampleRecord]) -> Result<(), RunError> {
+    menu::attach(directory, records)?;
+    certify::attach(directory, records)
 }

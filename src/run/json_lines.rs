@@ -50,6 +50,14 @@ impl<T: Serialize + DeserializeOwned> JsonLines<T> {
         Ok(read_lines(&path, &mut file)?.0)
     }
 
+    /// Reads the complete lines of a file; none where there is no file.
+    pub fn read_if_any(directory: &Path, name: &str) -> Result<Vec<T>, RunError> {
+        match directory.join(name).exists() {
+            true => Self::read(directory, name),
+            false => Ok(Vec::new()),
+        }
+    }
+
     /// Appends a line. One write: a reader sees the whole line or a torn last one.
     pub fn append(&mut self, value: &T) -> Result<(), RunError> {
         let mut line = serde_json::to_vec(value).map_err(|error| RunError::Malformed {

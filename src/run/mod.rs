@@ -3,6 +3,7 @@
 //! ```text
 //! manifest.json   what everything depends on; the same command with other values is refused
 //! samples.jsonl   the journal: one complete record a finished sample, append-only
+//! menu.jsonl      two lines a sample, append-only; only with menus
 //! certificates.jsonl   one line a certified best chain, append-only; only with certificates
 //!
 //! driver ── starts samples, many at a time ──▶ course ── asks strategy, controls, re-check ──┐
@@ -13,9 +14,9 @@
 //! A course (`course.rs`) is one sample's way from its first evaluation to its record. It never waits: the
 //! driver feeds it completions and submits what it asks for, so a few threads keep hundreds of
 //! samples in flight. An evaluation in flight (`in_flight.rs`) is one chain on all rows of a sample, run again by itself
-//! where its verdict was a near-tie; searches and fixed chains use the same. Certificates (`certify/`) are a second stage, of fixed
-//! chains, over the records of a finished search. All of it is tested without a model, on made-up
-//! outcomes (`fakes.rs`).
+//! where its verdict was a near-tie; searches and fixed chains use the same. Menus (`menu/`) and certificates (`certify/`) are
+//! stages after the search: they run fixed chains (`fixed_chains.rs`) on what it recorded (`searched.rs`), and write files of their own.
+//! All of it is tested without a model, on made-up outcomes (`fakes.rs`).
 
 mod certify;
 mod controls;
@@ -25,30 +26,35 @@ mod error;
 mod evaluate;
 #[cfg(test)]
 mod fakes;
+mod fixed_chains;
 mod fluency;
 mod in_flight;
 mod journal;
 mod json_lines;
 mod manifest;
+mod menu;
 mod pareto;
 mod progress;
 mod record;
 mod sampling;
+mod searched;
 #[cfg(test)]
 mod tests;
 
 pub use certify::{
-    AtOnce, Certificate, Certifier, MAX_TRANSFER_LOSS, RotationCount, TRANSFER_SAMPLES, Thresholds,
+    Certificate, Certifier, MAX_TRANSFER_LOSS, RotationCount, TRANSFER_SAMPLES, Thresholds,
     Transfer, UndoneEdit,
 };
 pub use controls::{ControlPlan, ControlSamples};
 pub use course::Searches;
 pub use driver::{Driver, RunOutcome, RunPlan};
-pub use error::RunError;
+pub use error::{RunError, StaleLine};
 pub use evaluate::{Batching, Evaluated, Evaluator, Pair};
+pub use fixed_chains::AtOnce;
 pub use fluency::{degradation, prompt_loss};
 pub use journal::Journal;
 pub use manifest::{FORMAT, Manifest, TaskManifest};
+pub use menu::{LEAST_SAMPLES, MenuPlan, MenuStage};
 pub use progress::{Progress, note};
 pub use record::{
     Candidate, ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord,

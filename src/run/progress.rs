@@ -53,6 +53,18 @@ impl Progress {
         Self::new("", true)
     }
 
+    /// Progress of a part of the work, shown like this.
+    pub fn part(&self, name: &str) -> Self {
+        Self::new(&format!("{}, {name}", self.what), self.quiet)
+    }
+
+    /// Says something about the work.
+    pub fn say(&self, line: impl Display) {
+        if !self.quiet {
+            note(format_args!("{}: {line}", self.what));
+        }
+    }
+
     /// Begins, with `before` of `total` samples already done.
     pub fn start(&mut self, total: usize, before: usize) {
         (self.total, self.before) = (total, before);

@@ -59,9 +59,13 @@ pub struct SampleRecord {
     /// Answers drawn from the unmodified model, one entry a temperature, if the run draws any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sampling: Vec<Sampled>,
-    /// What the chains of a menu give that was chosen on other samples, in the menu's order, if the run has one.
+    /// What the chains of a menu give that was chosen on other samples, in the menu's order, the unmodified model first. Not in the
+    /// journal: it is filled in from `menu.jsonl` when records are read. Empty where the run has no menu.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub menu: Vec<Evaluation>,
+    /// Why the menu could not be evaluated, if it could not; then `menu` is empty. Filled in like that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub menu_error: Option<String>,
     /// What the best chain is worth. Not in the journal: it is filled in from `certificates.jsonl` when records are read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
@@ -230,6 +234,15 @@ impl SampleRecord {
             // The state was not finite, unless nothing could be measured.
             (Some(_), None) => self.prompt_loss.is_none(),
         }
+    }
+
+    /// What the search and its random control recorded of a chain. The best chain's own evaluation comes first: it ran isolated.
+    pub fn evaluation_of(&self, chain: &Chain) -> Option<&Evaluation> {
+        let random = self.controls.iter();
+        let random = random.flat_map(|controls| &controls.random.evaluations);
+        let all = self.best.iter().chain(&self.baseline);
+        let mut all = all.chain(&self.evaluations).chain(random);
+        all.find(|evaluation| evaluation.chain == *chain)
     }
 
     /// The best chain, which is a label for other tools. A sample that failed has none, whatever it recorded before.

@@ -59,6 +59,7 @@ fn plan(problems: Vec<FakeProblem>, in_flight: usize, controls: usize) -> RunPla
             main: Arc::new(resolved("mcts")),
             random: Arc::new(resolved("random")),
             max_degradation: None,
+            tries: 30,
             sampling: None,
         },
         in_flight,

@@ -1,5 +1,6 @@
 //! The program as a user runs it, and prompts as the model reads them.
 
+mod arms;
 mod asking;
 mod certify;
 mod chat_prompts;

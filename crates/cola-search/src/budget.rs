@@ -122,6 +122,20 @@ mod tests {
     }
 
     #[test]
+    fn other_ways_get_as_many_tries_as_the_budget_pays_for_runs_of_the_model() {
+        for (simulations, steps, tries) in [
+            (Some(50), None, 50),
+            (None, Some(240), 20),
+            (Some(50), Some(240), 20),
+            (Some(10), Some(240), 10),
+            (None, Some(13), 1),
+        ] {
+            let search = resolve("mcts", simulations, steps).unwrap();
+            assert_eq!(search.params.tries(), tries, "{simulations:?} {steps:?}");
+        }
+    }
+
+    #[test]
     fn without_simulations_the_steps_alone_bound_a_search() {
         let preset = SearchParams::preset(Preset::Default, 12).simulations;
         let (asked, health) = run(&resolve("random", None, Some(4000)).unwrap());

@@ -290,6 +290,14 @@ impl SearchParams {
         2 * self.layers * (self.layers - 1) <= self.expected_chains()
     }
 
+    /// Number of tries that other ways to answer a sample get: the simulations, or fewer where the layer steps pay for
+    /// fewer runs of the whole model.
+    pub fn tries(&self) -> usize {
+        let runs = |steps: usize| steps / self.layers.max(1);
+        let runs = self.budget_steps.map_or(usize::MAX, runs);
+        self.simulations.min(runs).max(1)
+    }
+
     /// Number of chains that the budget allows. A chain is expected to take new steps for half of the
     /// model's layers, and to share the others with earlier chains.
     fn expected_chains(&self) -> usize {

@@ -5,7 +5,7 @@ use std::io;
 use super::{PROPORTION, build, proportion_cells};
 use crate::analysis::{
     AtBound, ControlCounts, Mean, Paired, Proportion, RunRecords, Selectivity, Source,
-    arms::{SEARCH, arms as arms_of},
+    arms::{SEARCH, curves},
     format::csv_number,
     outcome::{failed, started_right},
     selectivity::other_answers,
@@ -160,7 +160,7 @@ impl Counts {
     }
 }
 
-/// Other ways to spend as many tries, where the run has any.
+/// How many samples are right within so many tries of the search, and of other ways to spend them, where the run has any.
 pub fn arms(runs: &[RunRecords]) -> io::Result<Vec<u8>> {
     let header = [
         "arm",
@@ -174,7 +174,7 @@ pub fn arms(runs: &[RunRecords]) -> io::Result<Vec<u8>> {
         "ahead_high_95",
     ];
     build(runs, &header, |dataset, rows| {
-        for curve in arms_of(dataset.records) {
+        for curve in curves(dataset.records) {
             for point in curve.points {
                 let mean = |mean: Option<Mean>| {
                     let interval = mean.and_then(|mean| mean.interval);

@@ -8,7 +8,7 @@ use super::canvas::{
 };
 use crate::analysis::{
     RunRecords,
-    arms::{ArmCurve, ArmPoint, SEARCH, arms},
+    arms::{ArmCurve, ArmPoint, MENU, RANDOM, SEARCH, arms},
 };
 
 /// A line and a band an arm, over all samples of the run.
@@ -38,8 +38,8 @@ pub fn draw(run: &RunRecords) -> Drawing {
 fn colour(arm: &str, at: usize) -> RGBColor {
     match arm {
         SEARCH => BLUE,
-        "random" => ORANGE,
-        "menu" => GREY,
+        RANDOM => ORANGE,
+        MENU => GREY,
         _ => LINES[(at + 2) % LINES.len()],
     }
 }
@@ -47,8 +47,8 @@ fn colour(arm: &str, at: usize) -> RGBColor {
 fn draw_lines(area: &Area, curves: &[ArmCurve], colours: &[RGBColor]) -> Painted<()> {
     let points = || curves.iter().flat_map(|curve| &curve.points);
     let most = points().map(|point| point.tries).max().unwrap_or(1).max(2) as f64;
-    let lowest = points().map(|point| low(point)).fold(1.0, f64::min);
-    let highest = points().map(|point| high(point)).fold(0.0, f64::max);
+    let lowest = points().map(low).fold(1.0, f64::min);
+    let highest = points().map(high).fold(0.0, f64::max);
     let y = (lowest - 0.03).max(0.0)..(highest + 0.03).min(1.0);
     let mut chart = ChartBuilder::on(area)
         .margin(12)

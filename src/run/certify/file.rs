@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Certificate;
-use crate::run::{Evaluation, RunError, SampleRecord, json_lines::JsonLines};
+use crate::run::{Evaluation, RunError, SampleRecord, StaleLine, json_lines::JsonLines};
 use cola_search::chain::Chain;
 
 /// Name of the file in a run directory.
@@ -61,13 +61,16 @@ impl CertificateLine {
         }
         match fields.into_iter().find(|(_, was, now)| was != now) {
             None => Ok(()),
-            Some((field, was, now)) => Err(RunError::StaleCertificate {
+            Some((field, was, now)) => Err(StaleLine {
                 path: PathBuf::from(path),
+                stage: "certificate",
+                option: "certify",
                 sample: format!("{}/{}", self.task, self.id),
                 field,
                 was,
                 now,
-            }),
+            }
+            .into()),
         }
     }
 }
@@ -77,10 +80,11 @@ impl CertificateLine {
 /// # Errors
 /// The file cannot be read, or is not of these records.
 pub fn attach(directory: &Path, records: &mut [SampleRecord]) -> Result<(), RunError> {
-    match directory.join(NAME).exists() {
-        true => attach_lines(directory, &JsonLines::read(directory, NAME)?, records),
-        false => Ok(()),
-    }
+    attach_lines(
+        directory,
+        &JsonLines::read_if_any(directory, NAME)?,
+        records,
+    )
 }
 
 /// Gives the records their certificates.

@@ -1,25 +1,14 @@
 //! What has to be evaluated to certify some samples.
 
-use std::collections::BTreeMap;
-
 use super::{
     draw::draw_others,
     pending::{Answer, Part, Pending},
 };
 use crate::{
     problem::{Problem, Rotations},
-    run::{Evaluation, Pair, SampleRecord, fluency::Fluency},
+    run::{Evaluation, Pair, SampleRecord, searched::Searched},
 };
 use cola_search::chain::Chain;
-
-/// The problems of a run and what the search recorded of them.
-pub struct Searched<'a, P> {
-    pub problems: &'a [P],
-    /// Of each problem; `None` where the search failed.
-    records: Vec<Option<&'a SampleRecord>>,
-    /// Of each task, the problems with a record, in ascending order.
-    tasks: BTreeMap<&'a str, Vec<usize>>,
-}
 
 /// Samples that are certified together.
 pub struct Group<P> {
@@ -37,52 +26,12 @@ pub struct Question {
     pub part: Part,
 }
 
-impl<'a, P: Problem> Searched<'a, P> {
-    pub fn new(problems: &'a [P], records: &'a [SampleRecord]) -> Self {
-        let ran = records.iter().filter(|record| record.error.is_none());
-        let by_name: BTreeMap<(&str, &str), &SampleRecord> = ran
-            .map(|record| ((&*record.task, &*record.id), record))
-            .collect();
-        let record = |problem: &P| by_name.get(&(problem.task(), problem.id())).copied();
-        let records: Vec<_> = problems.iter().map(record).collect();
-        let mut tasks: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (at, record) in records.iter().enumerate() {
-            if let Some(record) = record {
-                tasks.entry(&record.task).or_default().push(at);
-            }
-        }
-        Self {
-            problems,
-            records,
-            tasks,
-        }
-    }
-
+impl<P: Problem> Searched<'_, P> {
     /// The problems that have a best chain.
     pub fn labels(&self) -> impl Iterator<Item = usize> {
         let is_label = |record: &Option<&SampleRecord>| record.is_some_and(|r| r.label().is_some());
         let records = self.records.iter().enumerate();
         records.filter(move |(_, r)| is_label(r)).map(|(at, _)| at)
-    }
-
-    /// What degradations of chains on a problem are measured by. Of another rotation none is asked.
-    pub fn fluency(&self, problem: usize, near_tie_nats: f64) -> Fluency {
-        let record = self.records.get(problem).copied().flatten();
-        record.map_or_else(Fluency::default, |record| Fluency {
-            max_degradation: record.max_degradation,
-            near_tie_nats,
-            unmodified: record.prompt_loss,
-            unmodified_isolated: None,
-        })
-    }
-
-    /// The unmodified model on a problem.
-    pub fn unmodified(&self, problem: usize) -> Pair {
-        let record = self.records.get(problem).copied().flatten();
-        Pair {
-            problem,
-            chain: Chain::identity(record.map_or(0, |record| record.layers)),
-        }
     }
 
     /// What has to be known of the best chains of some problems. What their records say is known already.
@@ -154,12 +103,8 @@ impl<'a, P: Problem> Searched<'a, P> {
     }
 }
 
-/// What the search and its random control recorded of a chain on a sample.
+/// What is recorded of a chain on a sample.
 fn recorded(record: &SampleRecord, chain: &Chain) -> Option<Answer> {
-    let random = record.controls.iter();
-    let random = random.flat_map(|controls| &controls.random.evaluations);
-    let all = record.best.iter().chain(&record.baseline);
-    let mut all = all.chain(&record.evaluations).chain(random);
-    let evaluation = all.find(|evaluation| evaluation.chain == *chain)?;
+    let evaluation = record.evaluation_of(chain)?;
     Some(Answer::recorded(record, evaluation))
 }

@@ -31,7 +31,7 @@ mod tests;
 mod thresholds;
 
 pub use certificate::{Certificate, RotationCount, Transfer, UndoneEdit};
-pub use certifier::{AtOnce, Certifier};
+pub use certifier::Certifier;
 pub use draw::TRANSFER_SAMPLES;
 pub use file::attach;
 pub use thresholds::{MAX_TRANSFER_LOSS, Thresholds};

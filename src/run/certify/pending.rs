@@ -5,7 +5,10 @@ use super::{
     edits::{blocks, undo},
     file::CertificateLine,
 };
-use crate::run::{Evaluation, SampleRecord, fluency::Fluency};
+use crate::run::{
+    Evaluation, SampleRecord,
+    fixed_chains::{Measured, keep_least},
+};
 
 /// A part of a certificate that one evaluation answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +33,18 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// What a run of a chain came to: whether it was right, and its loss on the prompt.
-    pub fn measured(fluency: &Fluency, (correct, loss): (bool, Option<f64>)) -> Self {
+    /// What a run of a chain came to.
+    pub fn measured(measured: &Measured) -> Self {
+        let Measured {
+            verdict,
+            loss,
+            fluency,
+        } = measured;
         Self {
-            correct,
-            fluent: fluency.holds(loss),
+            correct: verdict.correct,
+            fluent: fluency.holds(*loss),
             // JSON has no infinity.
-            degradation: fluency.degradation(loss).filter(|nats| nats.is_finite()),
+            degradation: fluency.degradation(*loss).filter(|nats| nats.is_finite()),
         }
     }
 
@@ -132,12 +140,10 @@ impl Pending {
         }
     }
 
-    /// A part failed. Of several reasons one is kept that does not depend on their order.
+    /// A part failed.
     pub fn fail(&mut self, error: String) {
         self.missing = self.missing.saturating_sub(1);
-        if self.line.error.as_ref().is_none_or(|known| error < *known) {
-            self.line.error = Some(error);
-        }
+        keep_least(&mut self.line.error, error);
     }
 
     /// The line to write, once nothing is missing.

@@ -14,7 +14,7 @@ use super::{draw::draw_others, file::NAME, *};
 use crate::{
     problem::{Problem, Rotations},
     run::{
-        Journal, Progress, RunError, RunOutcome, RunPlan, SampleRecord,
+        AtOnce, Journal, Progress, RunError, RunOutcome, RunPlan, SampleRecord,
         fakes::{BOUND, FakeBackend, FakeProblem, Faults},
         tests::{bounded, run_in},
     },
