@@ -67,12 +67,11 @@ results: build real
 	rm -rf results/demo results/smollm2
 	./target/release/cola demo --out results/demo
 	./target/release/cola export results/demo --format csv --out results/demo/chains.csv
-	head -n 200 $(REAL)/gsm8k.jsonl > target/gsm8k-200.jsonl
+	head -n 150 $(REAL)/arc_challenge.jsonl > target/arc-challenge-150.jsonl
 	./target/release/cola search --model models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf \
-		--task arc_easy arc_challenge sciq basic_arithmetic_generate gsm8k_polar \
-		--data $(REAL)/arc_easy.jsonl $(REAL)/arc_challenge.jsonl $(REAL)/sciq.arrow \
-		$(REAL)/basic_arithmetic.arrow target/gsm8k-200.jsonl \
-		--limit 300 --simulations 20 --controls 20 --max-gen-toks 16 --out results/smollm2
+		--task arc_easy sciq basic_arithmetic_generate arc_challenge \
+		--data $(REAL)/arc_easy.jsonl $(REAL)/sciq.arrow $(REAL)/basic_arithmetic.arrow target/arc-challenge-150.jsonl \
+		--limit 300 --simulations 20 --arms search,random,sampling,layers+sampling --out results/smollm2
 	./target/release/cola analyze results/smollm2
 	./target/release/cola export results/smollm2 --format csv --out results/smollm2/chains.csv
 	$(PYTHON) results/table.py results/smollm2 > results/smollm2/table.md

@@ -67,6 +67,15 @@ pub fn points_interval(mean: Mean) -> String {
     }
 }
 
+/// `+12 (3 to 22)`: the same in whole points.
+pub fn whole_points(mean: Mean) -> String {
+    excess_interval(mean.interval.map(|interval| Excess {
+        value: mean.value,
+        interval,
+        p_value: 1.0,
+    }))
+}
+
 /// `2.4 (1.3-4.1)`: odds with their interval; nothing where so few samples say something that there is none.
 pub fn odds_interval(selectivity: SelectivityCounts) -> String {
     selectivity.with_interval().map_or_else(

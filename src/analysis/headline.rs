@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     selectivity::Selectivity,
-    statistics::{Excess, Interval, Paired},
+    statistics::{Excess, Interval, Mean, Paired},
 };
 
 /// The search for the right answer beside the same search for a matched wrong one, on the same samples.
@@ -25,11 +25,14 @@ pub struct ExcessCounts {
     pub value: Option<f64>,
     /// McNemar's exact test, two-sided.
     pub p_value: Option<f64>,
+    /// What is left of the difference where the right answer and the matched one have the same score under the unmodified
+    /// model; null of fewer than ten samples.
+    pub at_equal_score: Option<Mean>,
 }
 
 impl ExcessCounts {
     /// What two searches reached on the same samples.
-    pub fn of(paired: Paired) -> Self {
+    pub fn of(paired: Paired, at_equal_score: Option<Mean>) -> Self {
         let excess = paired.excess();
         Self {
             wrong_samples: paired.of,
@@ -39,6 +42,7 @@ impl ExcessCounts {
             high: excess.map(|e| e.interval.high),
             value: excess.map(|e| e.value),
             p_value: excess.map(|e| e.p_value),
+            at_equal_score,
         }
     }
 

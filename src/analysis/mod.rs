@@ -12,6 +12,7 @@ mod certificates;
 mod controls;
 mod csv_files;
 mod depth;
+mod equal_score;
 mod error;
 mod figures;
 mod format;

@@ -2,7 +2,7 @@
 
 use super::{
     arms::{MENU, SAMPLING, SEARCH},
-    format::{excess_interval, percent, thousands},
+    format::{excess_interval, percent, thousands, whole_points},
     statistics::Proportion,
     summary::{DatasetSummary, Summary},
     table::align,
@@ -233,16 +233,28 @@ pub fn luck(d: &DatasetSummary) -> String {
         .to_owned();
     };
     let matched = d.controls.matched;
-    let found = if excess.interval.low > 0.0 {
+    let equal = d.excess.at_equal_score;
+    let decides = equal
+        .and_then(|mean| mean.interval)
+        .unwrap_or(excess.interval);
+    let found = if decides.low > 0.0 {
         "the search reaches right answers more often than luck does."
-    } else if excess.interval.high < 0.0 {
+    } else if decides.high < 0.0 {
         "the search reaches wrong answers MORE often than right ones."
+    } else if excess.interval.low > 0.0 {
+        "the order explains it; nothing beyond luck is shown."
     } else {
         "nothing beyond luck is shown."
     };
+    let equal = equal.map_or_else(String::new, |mean| {
+        format!(
+            ";\n{} where both answers stood equally high in the model's own order",
+            whole_points(mean)
+        )
+    });
     format!(
         "Of {} wrong answers the search fixed {} %; looking for a matched wrong answer, it reached that in {} %.\n\
-         Excess {} points, p = {:.3} (McNemar, exact): {found}",
+         Excess {} points, p = {:.3} (McNemar, exact){equal}: {found}",
         matched.of,
         percent(matched.first()),
         percent(matched.second()),

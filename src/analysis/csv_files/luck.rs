@@ -6,6 +6,7 @@ use super::{PROPORTION, build, proportion_cells};
 use crate::analysis::{
     AtBound, ControlCounts, Mean, Paired, Proportion, RunRecords, Selectivity, Source,
     arms::{SEARCH, curves},
+    equal_score::excess_at_equal_score,
     format::csv_number,
     outcome::{failed, started_right},
     selectivity::other_answers,
@@ -27,12 +28,15 @@ pub fn excess(runs: &[RunRecords]) -> io::Result<Vec<u8>> {
         "low_95",
         "high_95",
         "p_mcnemar",
+        "at_equal_score",
+        "equal_low_95",
+        "equal_high_95",
     ];
     build(runs, &header, |dataset, rows| {
         let counts = ControlCounts::of(dataset.records);
-        for (by, paired) in [
-            ("search", counts.matched),
-            ("random chains", counts.random_matched),
+        for (by, paired, source) in [
+            ("search", counts.matched, Source::Search),
+            ("random chains", counts.random_matched, Source::Random),
         ] {
             let Paired {
                 of,
@@ -41,12 +45,16 @@ pub fn excess(runs: &[RunRecords]) -> io::Result<Vec<u8>> {
                 second_only,
             } = paired;
             let excess = paired.excess();
+            let equal = excess_at_equal_score(dataset.records, source);
             let counts = [of, both, first_only, second_only].map(|n| n.to_string());
             let numbers = [
                 excess.map(|e| e.value),
                 excess.map(|e| e.interval.low),
                 excess.map(|e| e.interval.high),
                 excess.map(|e| e.p_value),
+                equal.map(|mean| mean.value),
+                equal.and_then(|mean| mean.interval).map(|i| i.low),
+                equal.and_then(|mean| mean.interval).map(|i| i.high),
             ];
             let cells = [by.to_owned()].into_iter().chain(counts);
             let cells: Vec<String> = cells.chain(numbers.map(csv_number)).collect();
