@@ -1,6 +1,6 @@
 """Train the bundled model: a small Llama that answers `cola synth` questions directly, without a scratchpad.
 
-    python3 models/demo/train.py --out DIR [--cola target/release/cola] [--minutes 80] [--seed 1]
+    python3 models/demo/train.py --out DIR [--cola target/release/cola] [--minutes 80 | --steps N] [--seed 1] [--vocabulary words]
 
 All data comes from `cola synth`, the training split only; what is logged is accuracy on the test split. The loss is on
 the answer alone. Arithmetic is a curriculum: a level is opened once the one before it is answered well. DIR gets the
@@ -29,6 +29,11 @@ COMMONSENSE_LEVELS = (1, 2)
 CHUNK = {ARITH: 100_000, COMMONSENSE: 10_000}
 SMALL = {(ARITH, 1): 3_000, (ARITH, 2): 100_000}
 EVALUATED = 400
+# What one token covers, by --vocabulary.
+WORDS = {
+    "words": r" ?[A-Za-z]+| ?[0-9]|\s|[^\sA-Za-z0-9]",
+    "turns": r" (?:up|down) [0-9]{1,2}| ?[A-Za-z]+| ?[0-9]|\s|[^\sA-Za-z0-9]",
+}
 
 
 def main():
@@ -51,7 +56,11 @@ def parse_options():
     parser.add_argument("--out", required=True, help="directory of the model and its log")
     parser.add_argument("--cola", default="target/release/cola", help="the program that makes the data")
     parser.add_argument("--minutes", type=float, default=80, help="wall-clock time of training")
+    parser.add_argument("--steps", type=int, help="length of training in place of --minutes: the model then does not "
+                                                  "depend on how fast the machine is, and is evaluated 20 times")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--vocabulary", choices=WORDS, default="words",
+                        help="words: every word and every digit is a token; turns: so is a whole turn of the dial ( up 12)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
@@ -85,9 +94,9 @@ def as_text(row):
 
 
 def train_tokenizer(options):
-    """Byte-level BPE in which every word of the questions, with its space, and every digit is one token."""
+    """Byte-level BPE in which every word of the questions, with its space, and every digit is one token, or also every turn of the dial."""
     tokenizer = Tokenizer(models.BPE())
-    words = Regex(r" ?[A-Za-z]+| ?[0-9]|\s|[^\sA-Za-z0-9]")
+    words = Regex(WORDS[options.vocabulary])
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
         pre_tokenizers.Split(words, behavior="isolated"),
         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
@@ -278,13 +287,18 @@ def train(model, tokenizer, source, test, options, out):
         begun, evaluated, loss_mean, marked = time.monotonic(), 0, 0.0, (time.monotonic(), 0)
         model.train()
         for step in itertools.count():
-            progress = (time.monotonic() - begun) / 60 / options.minutes
-            due = progress * options.minutes >= evaluated + options.evaluate_every
+            elapsed = (time.monotonic() - begun) / 60
+            if options.steps:
+                progress = step / options.steps
+                due = step > 0 and step % max(1, options.steps // 20) == 0
+            else:
+                progress = elapsed / options.minutes
+                due = elapsed >= evaluated + options.evaluate_every
             if due or progress >= 1:
                 now = time.monotonic()
                 speed = 1000 * (now - marked[0]) / max(1, step - marked[1])
                 accuracy = evaluate(model, source, test)
-                evaluated = progress * options.minutes
+                evaluated = elapsed
                 row = [f"{evaluated:.1f}", step, source.rows, curriculum.open, f"{rate(options, step, progress):.2g}",
                        f"{loss_mean:.4f}", f"{speed:.0f}", *(f"{value:.3f}" for value in accuracy.values())]
                 log.writerow(row)
