@@ -47,8 +47,7 @@ pub fn tables(summary: &Summary) -> Vec<Table> {
                 "matched",
                 "excess",
                 "at equal score",
-                "random",
-                "its excess",
+                "random's excess",
                 "selectivity",
             ],
             rows: with(&beyond_luck),
@@ -88,6 +87,7 @@ pub fn tables(summary: &Summary) -> Vec<Table> {
             header: vec![
                 "dataset",
                 "wrong",
+                "random fixes",
                 "random wrong reached",
                 "right",
                 "search shorter",
@@ -185,7 +185,6 @@ fn beyond_luck(d: &DatasetSummary) -> Vec<String> {
         percent_interval(c.matched.second()),
         excess_interval(d.excess.excess()),
         (d.excess.at_equal_score).map_or_else(|| NOTHING.to_owned(), whole_points),
-        percent_interval(c.random()),
         excess_interval(d.random_excess.excess()),
         odds_interval(d.selectivity),
     ]
@@ -267,6 +266,7 @@ fn control_cells(d: &DatasetSummary) -> Vec<String> {
     let c = d.controls;
     vec![
         thousands(c.control_samples as u64),
+        percent_interval(c.random()),
         percent_interval(c.wrong_target()),
         thousands(c.right_control_samples as u64),
         percent_interval(c.search_shorter()),

@@ -15,7 +15,9 @@ use super::{
 };
 use crate::problem::Problem;
 use cola_model::Repeat;
-use cola_search::{Ask, Feedback, ResolvedSearch, SearchConfig, chain::Chain, seed_for};
+use cola_search::{
+    Ask, Feedback, MaxDegradation, ResolvedSearch, SearchConfig, chain::Chain, seed_for,
+};
 
 const SEED: u64 = 7;
 
@@ -23,6 +25,7 @@ fn resolved(strategy: &str) -> ResolvedSearch {
     let config = SearchConfig {
         strategy: strategy.to_owned(),
         simulations: Some(30),
+        max_degradation: MaxDegradation::Unbounded,
         ..SearchConfig::default()
     };
     config.resolve(LAYERS).unwrap()
