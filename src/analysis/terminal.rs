@@ -147,6 +147,14 @@ pub fn notes(summary: &Summary) -> Vec<String> {
     lines
 }
 
+/// `= 0.012`, or `< 0.001`.
+fn p_value(p: f64) -> String {
+    match p < 0.0005 {
+        true => "< 0.001".to_owned(),
+        false => format!("= {p:.3}"),
+    }
+}
+
 /// A number with two significant digits, without an exponent.
 fn significant(number: f64) -> String {
     let decimals = match number.abs() {
@@ -254,12 +262,12 @@ pub fn luck(d: &DatasetSummary) -> String {
     });
     format!(
         "Of {} wrong answers the search fixed {} %; looking for a matched wrong answer, it reached that in {} %.\n\
-         Excess {} points, p = {:.3} (McNemar, exact){equal}: {found}",
+         Excess {} points, p {} (McNemar, exact){equal}: {found}",
         matched.of,
         percent(matched.first()),
         percent(matched.second()),
         excess_interval(Some(excess)),
-        excess.p_value,
+        p_value(excess.p_value),
     )
 }
 
