@@ -26,7 +26,7 @@ pub struct ExcessCounts {
     /// McNemar's exact test, two-sided.
     pub p_value: Option<f64>,
     /// What is left of the difference where the right answer and the matched one have the same score under the unmodified
-    /// model; null of fewer than ten samples.
+    /// model; null where too few samples say so.
     pub at_equal_score: Option<Mean>,
 }
 
