@@ -12,6 +12,7 @@ use super::{
     Candidate, ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord,
     fluency::{Fluency, prompt_loss},
     in_flight::{Arrival, InFlight, Settled},
+    influence::{is_order_near_tie, mean_influence},
     pareto::pareto,
     sampling::{Draws, Sampled, SamplingPlan},
 };
@@ -577,27 +578,6 @@ impl Findings {
         right.sort_by_key(Chain::len);
         right.into()
     }
-}
-
-/// Influence of each layer, mean over the rows; `None` where a row has none, or one is not finite.
-fn mean_influence(outcomes: &[Outcome]) -> Option<Vec<f64>> {
-    let mut mean: Vec<f64> = Vec::new();
-    for outcome in outcomes {
-        let influence = outcome.influence.as_ref()?;
-        mean.resize(influence.len(), 0.0);
-        for (sum, value) in mean.iter_mut().zip(influence) {
-            *sum += value / outcomes.len() as f64;
-        }
-    }
-    (!mean.is_empty() && mean.iter().all(|value| value.is_finite())).then_some(mean)
-}
-
-/// Whether another batch could put the layers in another order: two influences differ by less than a ten-thousandth of them.
-fn is_order_near_tie(influence: &[f64]) -> bool {
-    let mut sorted = influence.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let near = |pair: &[f64]| pair[1] - pair[0] < 1e-4 * pair[1].abs() + 1e-7;
-    sorted.windows(2).any(near)
 }
 
 /// Keeps the first of the shortest chains that reached an answer.

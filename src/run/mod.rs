@@ -29,6 +29,7 @@ mod fakes;
 mod fixed_chains;
 mod fluency;
 mod in_flight;
+mod influence;
 mod journal;
 mod json_lines;
 mod manifest;
