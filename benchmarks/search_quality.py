@@ -2,8 +2,8 @@
 """What each strategy finds for its cost: fixed samples and depth, at equal simulations and at equal layer steps, on the same questions.
 
     python3 benchmarks/search_quality.py        the bundled model; writes results/search-quality/
-    python3 benchmarks/search_quality.py --models demo=models/demo:5 pairs=DIR:5 --work /tmp/quality
-    python3 benchmarks/search_quality.py --seeds 1 --questions 100 --simulations 50 --strategies mcts random beam --out /tmp/try
+    python3 benchmarks/search_quality.py --models demo=models/demo:5 pairs=DIR:5 --work RUNS
+    python3 benchmarks/search_quality.py --seeds 1 --questions 100 --simulations 50 --strategies mcts random beam --out DIR
 
 A model is NAME=DIR:LEVEL, with the level of its questions. They come from `cola synth` with a seed that nothing was tuned on. Every cell
 of the table is a search of its own, since some strategies plan with their budget. No controls, and no bound on degradation: these
