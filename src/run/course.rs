@@ -9,54 +9,20 @@ use std::{
 use crossbeam_channel::Sender;
 
 use super::{
-    Candidate, ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord,
+    ControlOutcome, Controls, RandomOutcome, SampleCost, SampleRecord, Sampled,
+    assessed::{Assessed, Reached, Unmodified, WrongTargets},
+    evaluation_log::Logged,
+    findings::{Findings, keep_shortest},
     fluency::{Fluency, prompt_loss},
     in_flight::{Arrival, InFlight, Settled},
     influence::{is_order_near_tie, mean_influence},
     pareto::pareto,
-    sampling::{Draws, Sampled, SamplingPlan},
+    sampling::Draws,
+    searches::Searches,
 };
-use crate::problem::{Judge, Judged, Target, Verdict};
+use crate::problem::{Judge, Target};
 use cola_engine::{Backend, Completion, DecodePlan, EngineError, Outcome, Row};
-use cola_search::chain::Chain;
-use cola_search::{Ask, Health, SearchConfig, SearchError, Strategy, StrategyFactory};
-
-/// The searches a sample goes through.
-#[derive(Clone)]
-pub struct Searches {
-    /// The search itself; the wrong-answer control runs it too.
-    pub main: Arc<dyn StrategyFactory>,
-    /// Random chains at the same budget.
-    pub random: Arc<dyn StrategyFactory>,
-    /// Most nats a token by which a chain may read the prompt worse than the unmodified model and still count as right; `None`
-    /// for no bound.
-    pub max_degradation: Option<f64>,
-    /// Tries a sample of what the search is compared with: draws from the unmodified model, chains of a menu.
-    pub tries: usize,
-    /// Answers drawn from the unmodified model, to compare with; `None` for none.
-    pub sampling: Option<SamplingPlan>,
-}
-
-impl Searches {
-    /// A search and its random control, settled for a model of `layers` layers.
-    ///
-    /// # Errors
-    /// An unknown name, or numbers that do not go together.
-    pub fn resolve(config: &SearchConfig, layers: usize) -> Result<Self, SearchError> {
-        let main = config.resolve(layers)?;
-        let random = SearchConfig {
-            strategy: "random".to_owned(),
-            ..config.clone()
-        };
-        Ok(Self {
-            max_degradation: main.max_degradation,
-            tries: main.params.tries(),
-            main: Arc::new(main),
-            random: Arc::new(random.resolve(layers)?),
-            sampling: None,
-        })
-    }
-}
+use cola_search::{Ask, Strategy, StrategyFactory, chain::Chain};
 
 /// Whose record a course writes.
 #[derive(Debug, Clone)]
@@ -82,6 +48,19 @@ pub enum Next {
     Record,
 }
 
+/// What came of a completion.
+#[derive(Debug)]
+pub enum Received {
+    /// Other rows of the evaluation are missing.
+    Waiting,
+    /// The evaluation was a near-tie, and is to be submitted again.
+    Again,
+    /// An evaluation is known: it belongs into the log.
+    Known(Box<Logged>),
+    /// The sample failed, and its record says why.
+    Failed,
+}
+
 /// A sample in flight. One evaluation is outstanding at a time, of all its rows.
 pub struct Course<J> {
     label: Label,
@@ -95,46 +74,18 @@ pub struct Course<J> {
     /// The evaluation that is to be submitted, or is.
     outstanding: Option<InFlight>,
     /// A chain near the bound on degradation, which waits for what the unmodified model gives isolated.
-    deferred: Option<(Chain, Settled)>,
+    deferred: Option<(Chain, Assessed)>,
     /// How to draw the outstanding evaluation's answer; `None` if it is not a draw.
     drawing: Option<DecodePlan>,
     fluency: Fluency,
     /// Influence of each layer in the unmodified model, if the rows measure it.
     influence: Option<Vec<f64>>,
-    /// The outcomes of every chain run so far: the controls ask for many of the same chains.
-    known: HashMap<Chain, Vec<Outcome>>,
+    /// Every chain run so far: the controls ask for many of the same chains.
+    known: HashMap<Chain, Assessed>,
     targets: WrongTargets,
     findings: Findings,
     cost: SampleCost,
     started: Instant,
-}
-
-/// What is known of the sample so far, as its record will say it.
-#[derive(Default)]
-struct Findings {
-    candidates: Vec<Candidate>,
-    baseline: Option<Evaluation>,
-    evaluations: Vec<Evaluation>,
-    /// Right chains within the bound, in the order they were told.
-    right: Vec<Chain>,
-    best: Option<Evaluation>,
-    unconfirmed: Vec<Chain>,
-    health: Option<Health>,
-    random: Option<RandomOutcome>,
-    matched_target: Option<ControlOutcome>,
-    wrong_target: Option<ControlOutcome>,
-    sampling: Vec<Sampled>,
-    error: Option<String>,
-}
-
-/// The wrong answers that the controls look for, as numbers in [`Judge::wrong_answers`]. None where the unmodified model is
-/// right.
-#[derive(Debug, Clone, Copy, Default)]
-struct WrongTargets {
-    /// The one whose score under the unmodified model is nearest to the right answer's.
-    matched: Option<usize>,
-    /// One drawn at random.
-    drawn: Option<usize>,
 }
 
 enum Phase {
@@ -151,11 +102,44 @@ enum Phase {
     Over,
 }
 
+impl Phase {
+    /// Its name in the evaluation log.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::Search(_) => "search",
+            Self::Confirm(_) => "confirm",
+            Self::Random(..) => "random",
+            Self::Matched(_) => "matched",
+            Self::Drawn(_) => "drawn",
+            Self::Sampling(_) => "sampling",
+            Self::Over => "over",
+        }
+    }
+}
+
 /// A search for a wrong answer.
 struct WrongSearch {
     strategy: Box<dyn Strategy>,
-    target: usize,
     outcome: ControlOutcome,
+}
+
+impl WrongSearch {
+    /// Tells it what a chain came to, of which `reached` is the verdict on its answer.
+    fn heed(
+        &mut self,
+        chain: Chain,
+        reached: Option<Reached>,
+        fluency: Fluency,
+        loss: Option<f64>,
+    ) -> Result<(), String> {
+        let reached = reached.ok_or("there is no verdict on the wrong answer")?;
+        let feedback = fluency.feedback(reached, loss);
+        self.strategy.tell(&chain, feedback);
+        self.outcome.chains += 1;
+        keep_shortest(&mut self.outcome.found, &chain, feedback.correct);
+        Ok(())
+    }
 }
 
 /// Seed of the random control: other draws than the search's own. The searches for wrong answers have the search's seed: what
@@ -199,6 +183,11 @@ impl<J: Judge> Course<J> {
         }
     }
 
+    /// Whose record it writes.
+    pub fn label(&self) -> &Label {
+        &self.label
+    }
+
     /// Its rows.
     pub fn rows(&self) -> &[Arc<Row>] {
         &self.rows
@@ -240,7 +229,7 @@ impl<J: Judge> Course<J> {
                 .filter(|_| !isolated && self.drawing.is_none())
                 .cloned()
             {
-                Some(outcomes) => self.tell(chain, &outcomes, None),
+                Some(assessed) => self.tell(chain, &assessed),
                 None => {
                     self.outstanding = Some(InFlight::new(chain, self.rows.len(), isolated));
                     return Next::Submit;
@@ -257,10 +246,10 @@ impl<J: Judge> Course<J> {
         }
     }
 
-    /// Takes in the outcome of one row. True when that was the last: time to [`advance`](Self::advance).
-    pub fn receive(&mut self, row: usize, result: Result<Outcome, EngineError>) -> bool {
+    /// Takes in the outcome of one row. Unless others are missing, it is time to [`advance`](Self::advance).
+    pub fn receive(&mut self, row: usize, result: Result<Outcome, EngineError>) -> Received {
         let Some(evaluation) = &mut self.outstanding else {
-            return false;
+            return Received::Waiting;
         };
         let judge = |outcomes: &[Outcome]| {
             let mut judged = self.judge.judge(&self.rows, outcomes, Target::Gold)?;
@@ -273,96 +262,151 @@ impl<J: Judge> Course<J> {
             Ok(judged)
         };
         match evaluation.receive(row, result, judge) {
-            Arrival::Waiting => return false,
-            Arrival::Again => {}
+            Arrival::Waiting => Received::Waiting,
+            Arrival::Again => Received::Again,
             Arrival::Done(result) => {
-                let (cost, runs) = evaluation.cost();
-                self.cost.add(cost, runs);
                 let (chain, isolated) = (evaluation.chain().clone(), evaluation.is_isolated());
-                self.outstanding = None;
-                match result {
-                    Ok(settled) => self.settle(chain, settled, isolated),
-                    Err(error) => self.fail(error),
+                let mut cost = SampleCost::default();
+                let (engine_cost, runs) = evaluation.cost();
+                cost.add(engine_cost, runs);
+                match result.and_then(|settled| self.assess(settled)) {
+                    Err(error) => {
+                        self.cost += cost;
+                        self.fail(error);
+                        Received::Failed
+                    }
+                    Ok(assessed) => {
+                        let logged = self.logged(chain, isolated, assessed, cost);
+                        self.take(logged.clone());
+                        Received::Known(Box::new(logged))
+                    }
                 }
             }
         }
-        true
     }
 
-    /// Takes in a settled evaluation. One near the bound waits until the unmodified model has run isolated too.
-    fn settle(&mut self, chain: Chain, settled: Settled, isolated: bool) {
-        let loss = prompt_loss(&self.rows, &settled.outcomes);
-        if let Some((chain, settled)) = self.deferred.take() {
+    /// Takes in an evaluation from the log, in place of the one that [`advance`](Self::advance) wants run.
+    ///
+    /// # Errors
+    /// It is another one that is wanted now: which, in words.
+    pub fn replay(&mut self, logged: Logged) -> Result<(), String> {
+        let phase = self.phase.name();
+        let wanted = self.outstanding.as_ref();
+        let is_wanted = wanted.is_some_and(|wanted| {
+            let ran_as_wanted = logged.isolated || !wanted.is_isolated();
+            *wanted.chain() == logged.chain && ran_as_wanted && phase == logged.phase
+        });
+        if !is_wanted {
+            let wanted = wanted.map_or_else(|| "none".to_owned(), |w| w.chain().to_string());
+            return Err(format!(
+                "chain {} in phase {}, where the search asks for {wanted} in phase {phase}",
+                logged.chain, logged.phase
+            ));
+        }
+        self.take(logged);
+        Ok(())
+    }
+
+    /// What is to be kept of an evaluation.
+    fn assess(&self, settled: Settled) -> Result<Assessed, String> {
+        let Settled { outcomes, judged } = settled;
+        let (judge, rows) = (&self.judge, self.rows.as_slice());
+        if self.drawing.is_some() {
+            return Ok(Assessed::draw(judged.verdict));
+        }
+        let is_first = matches!(self.phase, Phase::Baseline) && self.findings.baseline.is_none();
+        let unmodified = is_first.then(|| Unmodified::new(judge, rows, &outcomes));
+        let targets = match &unmodified {
+            Some(unmodified) => {
+                let own = (judged.verdict.correct, judged.verdict.answer.as_str());
+                WrongTargets::choose(judge, own, unmodified)
+            }
+            None => self.targets,
+        };
+        let targets = if self.with_controls {
+            targets
+        } else {
+            WrongTargets::default()
+        };
+        let assessed = Assessed::new(judge, rows, &outcomes, judged.verdict, targets)?;
+        Ok(Assessed {
+            unmodified,
+            ..assessed
+        })
+    }
+
+    fn logged(&self, chain: Chain, isolated: bool, assessed: Assessed, cost: SampleCost) -> Logged {
+        let degradation = self.fluency.degradation(assessed.loss());
+        Logged {
+            task: self.label.task.clone(),
+            id: self.label.id.clone(),
+            phase: self.phase.name().to_owned(),
+            chain,
+            isolated,
+            assessed,
+            degradation: degradation.filter(|nats| nats.is_finite()),
+            cost,
+            session: 0,
+            elapsed: 0.0,
+        }
+    }
+
+    /// Takes in a known evaluation. One near the bound waits until the unmodified model has run isolated too.
+    fn take(&mut self, logged: Logged) {
+        let Logged {
+            chain,
+            isolated,
+            assessed,
+            cost,
+            ..
+        } = logged;
+        self.outstanding = None;
+        self.cost += cost;
+        let loss = assessed.loss();
+        if let Some((chain, assessed)) = self.deferred.take() {
             self.fluency.unmodified_isolated = loss;
-            return self.learn(chain, settled);
+            return self.learn(chain, assessed);
         }
         let known = self.fluency.unmodified_isolated.is_some() || self.drawing.is_some();
         if isolated && !known && self.fluency.is_near_bound(loss) {
             let unmodified = Chain::identity(self.layers);
             self.outstanding = Some(InFlight::new(unmodified, self.rows.len(), true));
-            self.deferred = Some((chain, settled));
+            self.deferred = Some((chain, assessed));
             return;
         }
-        self.learn(chain, settled);
+        self.learn(chain, assessed);
     }
 
-    fn learn(&mut self, chain: Chain, settled: Settled) {
-        let Settled { outcomes, judged } = settled;
-        let loss = prompt_loss(&self.rows, &outcomes);
+    fn learn(&mut self, chain: Chain, assessed: Assessed) {
+        let loss = assessed.loss();
         match &mut self.phase {
             Phase::Baseline => {
-                self.influence = mean_influence(&outcomes);
                 self.fluency.unmodified = loss;
                 let degradation = self.fluency.degradation(loss);
-                let baseline = Evaluation::new(chain.clone(), judged.verdict, degradation);
-                self.compare_answers(&baseline, &outcomes);
+                let baseline = assessed.evaluation(chain.clone(), degradation);
+                if let Some(unmodified) = &assessed.unmodified {
+                    self.influence.clone_from(&unmodified.influence);
+                    let own = (assessed.correct, assessed.answer.as_str());
+                    self.targets = WrongTargets::choose(&self.judge, own, unmodified);
+                    self.findings.candidates = unmodified.candidates(&self.judge, &self.label.gold);
+                }
                 self.findings.baseline = Some(baseline);
-                self.known.insert(chain, outcomes);
+                self.known.insert(chain, assessed);
             }
             Phase::Confirm(candidates) => {
-                if judged.verdict.correct && self.fluency.holds(loss) {
+                if assessed.correct && self.fluency.holds(loss) {
                     candidates.clear();
                     let degradation = self.fluency.degradation(loss);
-                    self.findings.best = Some(Evaluation::new(chain, judged.verdict, degradation));
+                    self.findings.best = Some(assessed.evaluation(chain, degradation));
                 } else {
                     self.findings.unconfirmed.push(chain);
                 }
             }
-            Phase::Sampling(draws) => draws.learn(judged.verdict.correct),
+            Phase::Sampling(draws) => draws.learn(assessed.correct),
             _ => {
-                self.tell(chain.clone(), &outcomes, Some(judged.verdict));
-                self.known.insert(chain, outcomes);
+                self.tell(chain.clone(), &assessed);
+                self.known.insert(chain, assessed);
             }
-        }
-    }
-
-    /// Notes how likely the unmodified model finds each answer, and chooses the wrong ones to look for.
-    fn compare_answers(&mut self, baseline: &Evaluation, outcomes: &[Outcome]) {
-        let wrong = self.judge.wrong_answers();
-        let scores = self.judge.scores(&self.rows, outcomes).filter(|scores| {
-            let mut all = scores.wrong.iter().chain([&scores.gold]);
-            scores.wrong.len() == wrong.len() && all.all(|score| score.is_finite())
-        });
-        let is_own = |at: &usize| self.judge.is_same(&baseline.answer, &wrong[*at]);
-        if !baseline.correct {
-            let others: Vec<usize> = (0..wrong.len()).filter(|at| !is_own(at)).collect();
-            self.targets.drawn = others.first().copied();
-            if let Some(scores) = &scores {
-                let distance = |at: &usize| (scores.wrong[*at] - scores.gold).abs();
-                let nearest = |a: &usize, b: &usize| distance(a).total_cmp(&distance(b));
-                self.targets.matched = others.into_iter().min_by(nearest);
-            }
-        }
-        if let Some(scores) = scores.filter(|_| !wrong.is_empty()) {
-            let candidate = |answer, score, gold| Candidate {
-                answer,
-                score,
-                gold,
-            };
-            let gold = candidate(self.label.gold.clone(), scores.gold, true);
-            let wrong = wrong.into_iter().zip(scores.wrong);
-            let wrong = wrong.map(|(answer, score)| candidate(answer, score, false));
-            self.findings.candidates = std::iter::once(gold).chain(wrong).collect();
         }
     }
 
@@ -374,64 +418,44 @@ impl<J: Judge> Course<J> {
         self.phase = Phase::Over;
     }
 
-    /// Tells the running search what a chain came to. `gold`: the verdict on the right answer, where it is known already.
-    fn tell(&mut self, chain: Chain, outcomes: &[Outcome], gold: Option<Verdict>) {
-        match self.heed(chain, outcomes, gold) {
-            Ok(()) => {}
-            Err(error) => self.fail(error),
+    /// Tells the running search what a chain came to.
+    fn tell(&mut self, chain: Chain, assessed: &Assessed) {
+        if let Err(error) = self.heed(chain, assessed) {
+            self.fail(error);
         }
     }
 
-    fn heed(
-        &mut self,
-        chain: Chain,
-        outcomes: &[Outcome],
-        gold: Option<Verdict>,
-    ) -> Result<(), String> {
+    fn heed(&mut self, chain: Chain, assessed: &Assessed) -> Result<(), String> {
         let fluency = self.fluency;
-        let loss = prompt_loss(&self.rows, outcomes);
-        let judge = |target| {
-            let judged = self.judge.judge(&self.rows, outcomes, target);
-            judged.map(|Judged { verdict, .. }| verdict)
-        };
-        let on_gold = || gold.map_or_else(|| judge(Target::Gold), Ok);
+        let loss = assessed.loss();
         match &mut self.phase {
             Phase::Search(strategy) => {
-                let verdict = on_gold()?;
-                let feedback = fluency.feedback(&verdict, loss);
+                let feedback = fluency.feedback(assessed.gold(), loss);
                 strategy.tell(&chain, feedback);
                 if feedback.correct {
                     self.findings.right.push(chain.clone());
                 }
-                let evaluation = Evaluation::new(chain, verdict, feedback.degradation);
+                let evaluation = assessed.evaluation(chain, feedback.degradation);
                 self.findings.evaluations.push(evaluation);
             }
             Phase::Random(strategy, outcome) => {
-                let verdict = on_gold()?;
-                let feedback = fluency.feedback(&verdict, loss);
+                let feedback = fluency.feedback(assessed.gold(), loss);
                 strategy.tell(&chain, feedback);
                 outcome.chains += 1;
                 keep_shortest(&mut outcome.found, &chain, feedback.correct);
-                let WrongTargets { matched, drawn } = self.targets;
-                for (target, found) in [
-                    (matched, &mut outcome.found_matched),
-                    (drawn, &mut outcome.found_wrong),
+                for (reached, found) in [
+                    (assessed.matched, &mut outcome.found_matched),
+                    (assessed.drawn, &mut outcome.found_wrong),
                 ] {
-                    if let Some(target) = target.filter(|_| fluency.holds(loss)) {
-                        let verdict = judge(Target::Wrong(target))?;
-                        keep_shortest(found, &chain, verdict.correct);
+                    if let Some(reached) = reached.filter(|_| fluency.holds(loss)) {
+                        keep_shortest(found, &chain, reached.correct);
                     }
                 }
-                let evaluation = Evaluation::new(chain, verdict, feedback.degradation);
+                let evaluation = assessed.evaluation(chain, feedback.degradation);
                 outcome.evaluations.push(evaluation);
             }
-            Phase::Matched(search) | Phase::Drawn(search) => {
-                let verdict = judge(Target::Wrong(search.target))?;
-                let feedback = fluency.feedback(&verdict, loss);
-                search.strategy.tell(&chain, feedback);
-                search.outcome.chains += 1;
-                keep_shortest(&mut search.outcome.found, &chain, feedback.correct);
-            }
+            Phase::Matched(search) => search.heed(chain, assessed.matched, fluency, loss)?,
+            Phase::Drawn(search) => search.heed(chain, assessed.drawn, fluency, loss)?,
             Phase::Baseline | Phase::Confirm(_) | Phase::Sampling(_) | Phase::Over => {}
         }
         Ok(())
@@ -492,7 +516,6 @@ impl<J: Judge> Course<J> {
         let answer = self.judge.wrong_answers().into_iter().nth(target);
         WrongSearch {
             strategy: self.begin(&*self.searches.main, self.label.seed),
-            target,
             outcome: ControlOutcome {
                 target: answer.unwrap_or_default(),
                 chains: 0,
@@ -568,22 +591,6 @@ impl<J: Judge> Course<J> {
             session,
             elapsed,
         }
-    }
-}
-
-impl Findings {
-    /// Right chains of the search within the bound, shortest first; of equal length in the order they were tried.
-    fn right_chains(&self) -> VecDeque<Chain> {
-        let mut right = self.right.clone();
-        right.sort_by_key(Chain::len);
-        right.into()
-    }
-}
-
-/// Keeps the first of the shortest chains that reached an answer.
-fn keep_shortest(found: &mut Option<Chain>, chain: &Chain, reached: bool) {
-    if reached && found.as_ref().is_none_or(|found| chain.len() < found.len()) {
-        *found = Some(chain.clone());
     }
 }
 

@@ -11,8 +11,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use super::{
     ControlSamples, Journal, Manifest, Progress, RunError, SampleCost, SampleRecord,
-    course::{Course, Label, Next, Searches},
+    course::{Course, Label, Next, Received},
+    evaluation_log::{EvaluationLog, Kept, Logged, SampleName},
     in_flight::asker_of,
+    searches::Searches,
+    session_seconds,
 };
 use crate::problem::{Prepared, Problem};
 use cola_engine::{Backend, Completion, EngineError};
@@ -57,6 +60,9 @@ pub struct Driver<'a, P: Problem> {
     /// The samples in flight; a completion's tag says whose it is.
     courses: Vec<Option<Course<P::Judge>>>,
     journal: Journal,
+    log: EvaluationLog,
+    /// What earlier sessions evaluated of samples that are not finished.
+    kept: Kept,
     records: Vec<SampleRecord>,
     session: u32,
     started: Instant,
@@ -76,6 +82,10 @@ impl<'a, P: Problem> Driver<'a, P> {
     ) -> Result<Self, RunError> {
         plan.manifest.establish(directory)?;
         let (journal, records) = Journal::open(directory)?;
+        let finished = records.iter().map(|r| (r.task.clone(), r.id.clone()));
+        let finished: BTreeSet<SampleName> = finished.collect();
+        let recorded = session_seconds(&records);
+        let (log, kept) = EvaluationLog::open(directory, &plan.manifest, &finished, &recorded)?;
         let (reply, completions) = unbounded();
         let names = plan.problems.iter().map(|p| (p.task(), p.id()));
         Ok(Self {
@@ -84,7 +94,9 @@ impl<'a, P: Problem> Driver<'a, P> {
             controlled: plan.manifest.controls.choose(names, plan.manifest.seed),
             courses: (0..plan.in_flight.max(1)).map(|_| None).collect(),
             journal,
-            session: records.iter().map(|r| r.session + 1).max().unwrap_or(0),
+            session: kept.next_session,
+            log,
+            kept,
             records,
             started: Instant::now(),
             reply,
@@ -112,6 +124,7 @@ impl<'a, P: Problem> Driver<'a, P> {
             .collect();
         let total = self.plan.problems.len();
         progress.start(total, total - waiting.len());
+        progress.kept(self.kept.len());
         self.refill(&mut waiting, progress)?;
         while !self.is_idle() {
             if interrupt.load(Ordering::Relaxed) {
@@ -124,14 +137,27 @@ impl<'a, P: Problem> Driver<'a, P> {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.refill(&mut waiting, progress)?;
+            if self.log.is_sync_due() {
+                self.sync()?;
+            }
         }
-        self.journal.sync()?;
+        self.sync()?;
         let interrupted = !waiting.is_empty() || !self.is_idle();
         progress.finish(interrupted);
         Ok(RunOutcome {
             records: self.records,
             interrupted,
         })
+    }
+
+    fn sync(&mut self) -> Result<(), RunError> {
+        self.log.sync()?;
+        self.journal.sync()
+    }
+
+    /// Seconds of this session, and of what earlier ones worked after their last record.
+    fn elapsed(&self) -> f64 {
+        self.kept.unrecorded_seconds + self.started.elapsed().as_secs_f64()
     }
 
     fn is_idle(&self) -> bool {
@@ -191,6 +217,7 @@ impl<'a, P: Problem> Driver<'a, P> {
                     self.plan.searches.clone(),
                     self.controlled.contains(&controlled),
                 ));
+                self.replay(place)?;
                 self.proceed(place, progress)
             }
             Err(error) => {
@@ -201,6 +228,26 @@ impl<'a, P: Problem> Driver<'a, P> {
         }
     }
 
+    /// Takes a sample to where earlier sessions left it.
+    fn replay(&mut self, place: usize) -> Result<(), RunError> {
+        let Some(course) = self.courses[place].as_mut() else {
+            return Ok(());
+        };
+        let Label { task, id, .. } = course.label().clone();
+        for logged in self.kept.take(&task, &id) {
+            let ended = course.advance() == Next::Record;
+            let replayed = match ended {
+                true => Err(format!(
+                    "chain {} beyond the end of the search",
+                    logged.chain
+                )),
+                false => course.replay(logged),
+            };
+            replayed.map_err(|reason| self.log.diverged((&task, &id), reason))?;
+        }
+        Ok(())
+    }
+
     fn deliver(&mut self, completion: Completion, progress: &mut Progress) -> Result<(), RunError> {
         let (place, row) = asker_of(completion.tag);
         let Some(course) = self.courses.get_mut(place).and_then(Option::as_mut) else {
@@ -208,13 +255,22 @@ impl<'a, P: Problem> Driver<'a, P> {
         };
         // Samples in flight are not to blame: they are left for the next session.
         if let Err(error @ (EngineError::Device(_) | EngineError::Stopped)) = completion.result {
-            self.journal.sync()?;
+            self.sync()?;
             return Err(error.into());
         }
-        if !course.receive(row, completion.result) {
-            return Ok(());
+        match course.receive(row, completion.result) {
+            Received::Waiting => return Ok(()),
+            Received::Again | Received::Failed => {}
+            Received::Known(logged) => {
+                let elapsed = self.elapsed();
+                self.log.append(&Logged {
+                    session: self.session,
+                    elapsed,
+                    ..*logged
+                })?;
+                progress.evaluated();
+            }
         }
-        progress.evaluated();
         self.proceed(place, progress)
     }
 
@@ -233,13 +289,17 @@ impl<'a, P: Problem> Driver<'a, P> {
         for row in course.rows() {
             self.backend.release(row);
         }
-        let elapsed = self.started.elapsed().as_secs_f64();
+        let elapsed = self.elapsed();
         let record = course.into_record(&self.plan.manifest.model_hash, self.session, elapsed);
         self.write(record, progress)
     }
 
     fn write(&mut self, record: SampleRecord, progress: &mut Progress) -> Result<(), RunError> {
         self.journal.append(&record)?;
+        if self.log.finish(&record.task, &record.id) {
+            self.journal.sync()?;
+            self.log.drop_finished()?;
+        }
         progress.recorded(record.error.is_some());
         self.records.push(record);
         Ok(())
@@ -273,7 +333,7 @@ impl<'a, P: Problem> Driver<'a, P> {
             cost: SampleCost::default(),
             error: Some(error),
             session: self.session,
-            elapsed: self.started.elapsed().as_secs_f64(),
+            elapsed: self.elapsed(),
         }
     }
 }

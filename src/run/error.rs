@@ -26,6 +26,48 @@ pub enum RunError {
         /// Line and reason.
         reason: String,
     },
+    /// A line in the middle of a log is not what this program wrote.
+    #[error(
+        "{}: line {line} is damaged, and lines follow it; restore the file from a copy, or delete it: what it knows of unfinished \
+         samples then runs again",
+        path.display()
+    )]
+    Damaged {
+        /// The log.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A log belongs to another version or another run.
+    #[error(
+        "{}: this log has `{field}` {was}, and this run has {now}; continue with the version of cola that wrote it, or delete the \
+         file: what it knows of unfinished samples then runs again",
+        path.display()
+    )]
+    OtherLog {
+        /// The log.
+        path: PathBuf,
+        /// What differs.
+        field: &'static str,
+        /// What it is in the log.
+        was: String,
+        /// What it is in the run.
+        now: String,
+    },
+    /// A log does not say what the search asks for.
+    #[error(
+        "{}: sample {sample}: the log has {reason}: another version of cola wrote it; continue with that version, or delete the \
+         file: what it knows of unfinished samples then runs again",
+        path.display()
+    )]
+    Diverged {
+        /// The log.
+        path: PathBuf,
+        /// Task and id.
+        sample: String,
+        /// What is there, and what is wanted.
+        reason: String,
+    },
     /// The directory holds a run of something else.
     #[error(
         "{}: `{field}` was {was} when this run began, and is {now} now; continue the run with the same command, or \

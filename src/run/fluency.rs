@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::problem::Verdict;
+use super::assessed::Reached;
 use cola_engine::{Outcome, Row};
 use cola_search::Feedback;
 
@@ -70,13 +70,13 @@ impl Fluency {
     }
 
     /// What a search is told of a verdict: beyond the bound it is wrong, by the more the further it is beyond.
-    pub fn feedback(&self, verdict: &Verdict, loss: Option<f64>) -> Feedback {
+    pub fn feedback(&self, verdict: Reached, loss: Option<f64>) -> Feedback {
         let beyond = self.nats_beyond(loss).filter(|&nats| nats > 0.0);
         Feedback {
             correct: verdict.correct && beyond.is_none(),
             margin: match beyond {
-                None => verdict.margin,
-                Some(nats) => verdict.margin.map(|margin| margin.min(0.0) - nats),
+                None => verdict.margin(),
+                Some(nats) => verdict.margin().map(|margin| margin.min(0.0) - nats),
             },
             degradation: self.degradation(loss),
         }
@@ -86,13 +86,12 @@ impl Fluency {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::exact::Exact;
 
-    fn verdict(margin: f64) -> Verdict {
-        Verdict {
+    fn verdict(margin: f64) -> Reached {
+        Reached {
             correct: margin > 0.0,
-            margin: Some(margin),
-            answer: String::new(),
-            values: Vec::new(),
+            margin: Some(Exact(margin)),
         }
     }
 
@@ -107,7 +106,7 @@ mod tests {
 
     #[test]
     fn beyond_the_bound_a_right_chain_is_wrong_by_its_distance() {
-        let told = |margin, loss| fluency(Some(0.5)).feedback(&verdict(margin), Some(loss));
+        let told = |margin, loss| fluency(Some(0.5)).feedback(verdict(margin), Some(loss));
         let inside = told(3.0, 2.5);
         assert_eq!(
             (inside.correct, inside.margin, inside.degradation),

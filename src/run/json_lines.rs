@@ -4,21 +4,21 @@
 //! continue, and what it was about runs again.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
-    io::{BufRead, BufReader, Seek, SeekFrom, Write},
+    fs::File,
+    io::{BufRead, BufReader, Read, Seek, SeekFrom, Write},
     marker::PhantomData,
     path::{Path, PathBuf},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::RunError;
+use super::{RunError, disk::AppendFile};
 
 /// An open file; other processes are kept out until it is dropped.
 #[derive(Debug)]
 pub struct JsonLines<T> {
     path: PathBuf,
-    file: File,
+    file: AppendFile,
     lines: PhantomData<T>,
 }
 
@@ -26,16 +26,9 @@ impl<T: Serialize + DeserializeOwned> JsonLines<T> {
     /// Opens or creates a file of `directory` and reads its lines.
     pub fn open(directory: &Path, name: &str) -> Result<(Self, Vec<T>), RunError> {
         let path = directory.join(name);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&path)
-            .map_err(RunError::io(&path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(RunError::Locked(directory.to_owned())),
-            Err(TryLockError::Error(source)) => return Err(RunError::io(&path)(source)),
+        let mut file = AppendFile::open(&path).map_err(RunError::io(&path))?;
+        if !file.try_lock().map_err(RunError::io(&path))? {
+            return Err(RunError::Locked(directory.to_owned()));
         }
         let (found, complete) = read_lines(&path, &mut file)?;
         file.set_len(complete).map_err(RunError::io(&path))?;
@@ -70,14 +63,14 @@ impl<T: Serialize + DeserializeOwned> JsonLines<T> {
 
     /// Makes sure everything is on the disk.
     pub fn sync(&self) -> Result<(), RunError> {
-        self.file.sync_data().map_err(RunError::io(&self.path))
+        self.file.sync().map_err(RunError::io(&self.path))
     }
 }
 
 /// The lines, and the number of bytes the complete ones take.
 fn read_lines<T: DeserializeOwned>(
     path: &Path,
-    file: &mut File,
+    file: &mut (impl Read + Seek),
 ) -> Result<(Vec<T>, u64), RunError> {
     file.seek(SeekFrom::Start(0)).map_err(RunError::io(path))?;
     let mut reader = BufReader::new(file);

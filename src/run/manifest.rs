@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ControlPlan, RunError, SamplingPlan};
+use super::{ControlPlan, RunError, SamplingPlan, disk};
 use crate::problem::Problem;
 use cola_model::Repeat;
 
@@ -134,7 +134,7 @@ impl Manifest {
         if directory.is_file() {
             return Err(RunError::NotADirectory(directory.to_owned()));
         }
-        std::fs::create_dir_all(directory).map_err(RunError::io(directory))?;
+        disk::create_dir_all(directory).map_err(RunError::io(directory))?;
         for entry in std::fs::read_dir(directory).map_err(RunError::io(directory))? {
             // A process killed between writing the draft and renaming it leaves the draft.
             if entry.map_err(RunError::io(directory))?.file_name() != DRAFT {
@@ -148,8 +148,18 @@ impl Manifest {
         text.push('\n');
         // Written beside it and renamed: a manifest is there whole or not at all.
         let draft = directory.join(DRAFT);
-        std::fs::write(&draft, text).map_err(RunError::io(&draft))?;
-        std::fs::rename(&draft, &path).map_err(RunError::io(&path))
+        disk::replace(&path, &draft, text.as_bytes()).map_err(RunError::io(&path))
+    }
+
+    /// Hash of everything the records depend on: 32 hex digits. The name of the model does not count, its weights do.
+    pub fn hash(&self) -> String {
+        let unnamed = Self {
+            model: String::new(),
+            ..self.clone()
+        };
+        // Nothing in a manifest has keys that JSON does not take.
+        let text = serde_json::to_vec(&unnamed).unwrap_or_default();
+        blake3::hash(&text).to_hex()[..32].to_owned()
     }
 
     /// Reads the manifest of a run.

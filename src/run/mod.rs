@@ -18,20 +18,26 @@
 //! stages after the search: they run fixed chains (`fixed_chains.rs`) on what it recorded (`searched.rs`), and write files of their own.
 //! All of it is tested without a model, on made-up outcomes (`fakes.rs`).
 
+mod assessed;
 mod certify;
 mod controls;
 mod course;
+mod disk;
 mod driver;
 mod error;
 mod evaluate;
+mod evaluation_log;
+mod exact;
 #[cfg(test)]
 mod fakes;
+mod findings;
 mod fixed_chains;
 mod fluency;
 mod in_flight;
 mod influence;
 mod journal;
 mod json_lines;
+mod log_file;
 mod manifest;
 mod menu;
 mod pareto;
@@ -39,6 +45,7 @@ mod progress;
 mod record;
 mod sampling;
 mod searched;
+mod searches;
 #[cfg(test)]
 mod tests;
 
@@ -47,7 +54,6 @@ pub use certify::{
     Transfer, UndoneEdit,
 };
 pub use controls::{ControlPlan, ControlSamples};
-pub use course::Searches;
 pub use driver::{Driver, RunOutcome, RunPlan};
 pub use error::{RunError, StaleLine};
 pub use evaluate::{Batching, Evaluated, Evaluator, Pair};
@@ -57,8 +63,10 @@ pub use journal::Journal;
 pub use manifest::{FORMAT, Manifest, TaskManifest};
 pub use menu::{LEAST_SAMPLES, MenuPlan, MenuStage};
 pub use progress::{Progress, note};
+use record::session_seconds;
 pub use record::{
     Candidate, ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord,
     wall_seconds,
 };
 pub use sampling::{Sampled, SamplingPlan};
+pub use searches::Searches;

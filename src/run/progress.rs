@@ -90,6 +90,15 @@ impl Progress {
         self.bar = Some(bar);
     }
 
+    /// So many evaluations of unfinished samples are known from before.
+    pub fn kept(&mut self, evaluations: usize) {
+        if evaluations > 0 {
+            self.say(format_args!(
+                "{evaluations} evaluations of unfinished samples are kept"
+            ));
+        }
+    }
+
     /// One evaluation more.
     pub fn evaluated(&mut self) {
         self.evaluations += 1;

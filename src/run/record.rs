@@ -215,6 +215,22 @@ impl SampleCost {
     }
 }
 
+impl std::ops::AddAssign for SampleCost {
+    fn add_assign(&mut self, other: Self) {
+        self.steps_run += other.steps_run;
+        self.steps_grown += other.steps_grown;
+        self.steps_saved += other.steps_saved;
+        self.tokens_decoded += other.tokens_decoded;
+        self.tokens_drafted += other.tokens_drafted;
+        self.passes += other.passes;
+        self.decode_steps += other.decode_steps;
+        self.head_positions += other.head_positions;
+        self.loss_positions += other.loss_positions;
+        self.evaluations += other.evaluations;
+        self.seconds += other.seconds;
+    }
+}
+
 impl SampleRecord {
     /// Whether the unmodified model answers right.
     pub fn baseline_correct(&self) -> bool {
@@ -261,10 +277,15 @@ impl SampleRecord {
 
 /// Wall-clock seconds of a run: each session lasted until its last record.
 pub fn wall_seconds(records: &[SampleRecord]) -> f64 {
+    session_seconds(records).into_values().sum()
+}
+
+/// Seconds of each session until its last record.
+pub fn session_seconds(records: &[SampleRecord]) -> BTreeMap<u32, f64> {
     let mut sessions: BTreeMap<u32, f64> = BTreeMap::new();
     for record in records {
         let last = sessions.entry(record.session).or_default();
         *last = last.max(record.elapsed);
     }
-    sessions.into_values().sum()
+    sessions
 }

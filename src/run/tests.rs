@@ -3,12 +3,16 @@
 use std::{
     collections::BTreeSet,
     path::Path,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tempfile::TempDir;
 
 use super::{
+    disk::{FaultKind, with_fault},
     fakes::{BOUND, FakeBackend, FakeProblem, Faults, LAYERS},
     sampling::Draws,
     *,
@@ -263,24 +267,147 @@ fn the_matched_wrong_answer_is_the_one_that_is_as_likely() {
     assert!(matched > 0);
 }
 
+/// Every kind of evaluation there is: controls, a bound, answers that are drawn.
+fn everything(in_flight: usize) -> RunPlan<FakeProblem> {
+    let mut problems = FakeProblem::some(7);
+    for problem in &mut problems[..3] {
+        problem.generated = true;
+    }
+    let mut plan = bounded(problems, in_flight);
+    plan.searches.sampling = Some(SamplingPlan::usual(3));
+    plan.manifest.sampling.clone_from(&plan.searches.sampling);
+    plan
+}
+
+/// Whether the unmodified model had to run isolated hangs on the batch, and costs an evaluation.
+fn without_costs(mut records: Vec<SampleRecord>) -> Vec<SampleRecord> {
+    for record in &mut records {
+        record.cost = SampleCost::default();
+    }
+    records
+}
+
 #[test]
 fn a_run_that_is_stopped_anywhere_continues_to_the_same_records() {
-    let plan = plan(FakeProblem::some(7), 3, 3);
-    let expected = records(&plan, 1, Faults::default());
-    let directory = TempDir::new().unwrap();
-    for (session, after) in [5, 150, 400, usize::MAX].into_iter().enumerate() {
-        let interrupt = Arc::new(AtomicBool::new(false));
-        let faults = Faults {
-            interrupt: Some((after, Arc::clone(&interrupt))),
-            ..Faults::default()
+    let plan = everything(3);
+    let expected = without_costs(records(&plan, 1, Faults::default()));
+    for step in [1, 97, 331] {
+        let directory = TempDir::new().unwrap();
+        let (mut session, mut submitted) = (0, 0);
+        loop {
+            let interrupt = Arc::new(AtomicBool::new(false));
+            let faults = Faults {
+                interrupt: Some((step, Arc::clone(&interrupt))),
+                ..Faults::default()
+            };
+            let backend = FakeBackend::new(session, faults);
+            let outcome = run_in(directory.path(), &plan, &backend, &interrupt).unwrap();
+            submitted += backend.submitted.load(Ordering::Relaxed);
+            session += 1;
+            if !outcome.interrupted {
+                assert_same(&without_costs(sorted(outcome.records)), &expected);
+                break;
+            }
+            // A session that is stopped at once learns nothing: the rest runs in one.
+            if step == 1 && session == 6 {
+                let backend = FakeBackend::new(session, Faults::default());
+                let never = AtomicBool::new(false);
+                let outcome = run_in(directory.path(), &plan, &backend, &never).unwrap();
+                assert_same(&without_costs(sorted(outcome.records)), &expected);
+                break;
+            }
+        }
+        // A session loses the evaluations in flight: of three samples two rows each, once more where they were near-ties.
+        let once = {
+            let directory = TempDir::new().unwrap();
+            let backend = FakeBackend::new(1, Faults::default());
+            run_in(directory.path(), &plan, &backend, &AtomicBool::new(false)).unwrap();
+            backend.submitted.load(Ordering::Relaxed)
         };
-        let backend = FakeBackend::new(session as u64, faults);
-        let outcome = run_in(directory.path(), &plan, &backend, &interrupt).unwrap();
-        if !outcome.interrupted {
-            return assert_same(&sorted(outcome.records), &expected);
+        let most = once + session as usize * 3 * 2 * 2 + once / 50;
+        assert!(step == 1 || submitted <= most, "{submitted} of {most}");
+    }
+}
+
+#[test]
+fn a_log_that_says_something_else_than_the_search_asks_for_is_refused() {
+    let plan = plan(FakeProblem::some(2), 2, 0);
+    let directory = TempDir::new().unwrap();
+    let interrupt = Arc::new(AtomicBool::new(false));
+    let faults = Faults {
+        interrupt: Some((30, Arc::clone(&interrupt))),
+        ..Faults::default()
+    };
+    let backend = FakeBackend::new(1, faults);
+    run_in(directory.path(), &plan, &backend, &interrupt).unwrap();
+    let path = directory.path().join("evaluations.log");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines = text.lines().map(|line| match line.split_once(' ') {
+        Some((_, json)) if json.contains("\"search\"") && json.contains("p1") => {
+            let other = json.replace("\"search\"", "\"random\"");
+            format!("{:08x} {other}\n", crc32fast::hash(other.as_bytes()))
+        }
+        _ => format!("{line}\n"),
+    });
+    std::fs::write(&path, lines.collect::<String>()).unwrap();
+    let backend = FakeBackend::new(2, Faults::default());
+    let error = run_in(directory.path(), &plan, &backend, &AtomicBool::new(false)).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("evaluations.log: sample fake/p1: the log has chain"),
+        "{error}"
+    );
+    // Without the log the samples run again.
+    std::fs::remove_file(&path).unwrap();
+    let outcome = run_in(directory.path(), &plan, &backend, &AtomicBool::new(false)).unwrap();
+    assert_same(
+        &sorted(outcome.records),
+        &records(&plan, 1, Faults::default()),
+    );
+}
+
+/// Every file operation of a small run fails once, in every way: the run ends with an error, or goes on, and is continued to the
+/// same records.
+#[test]
+fn whatever_file_operation_fails_the_run_can_be_continued() {
+    let plan = plan(FakeProblem::some(2), 2, 1);
+    let expected = records(&plan, 1, Faults::default());
+    let run = |directory: &Path| {
+        let backend = FakeBackend::new(1, Faults::default());
+        run_in(directory, &plan, &backend, &AtomicBool::new(false))
+    };
+    let whole = TempDir::new().unwrap();
+    let (outcome, operations) = with_fault(usize::MAX, FaultKind::Broken, || run(whole.path()));
+    assert_same(&sorted(outcome.unwrap().records), &expected);
+    assert!(operations > 100, "{operations}");
+    let mut failed = 0;
+    for kind in [
+        FaultKind::NoSpace,
+        FaultKind::Broken,
+        FaultKind::Interrupted,
+        FaultKind::Short,
+    ] {
+        for nth in 0..operations {
+            let directory = TempDir::new().unwrap();
+            let place = directory.path().join("run");
+            match with_fault(nth, kind, || run(&place)).0 {
+                Ok(outcome) => assert_same(&sorted(outcome.records), &expected),
+                Err(error) => {
+                    failed += 1;
+                    let harmless = [FaultKind::Interrupted, FaultKind::Short].contains(&kind);
+                    assert!(!harmless, "operation {nth}, {kind:?}: {error}");
+                    let error = error.to_string();
+                    assert!(
+                        error.contains("os error") && !error.contains('\n'),
+                        "{error}"
+                    );
+                    let outcome = run(&place).unwrap();
+                    assert_same(&sorted(outcome.records), &expected);
+                }
+            }
         }
     }
-    panic!("the last session is not interrupted");
+    assert_eq!(failed, 2 * operations);
 }
 
 #[test]
