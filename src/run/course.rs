@@ -269,6 +269,7 @@ impl<J: Judge> Course<J> {
                 let mut cost = SampleCost::default();
                 let (engine_cost, runs) = evaluation.cost();
                 cost.add(engine_cost, runs);
+                let drafts = evaluation.take_drafts();
                 match result.and_then(|settled| self.assess(settled)) {
                     Err(error) => {
                         self.cost += cost;
@@ -276,7 +277,20 @@ impl<J: Judge> Course<J> {
                         Received::Failed
                     }
                     Ok(assessed) => {
-                        let logged = self.logged(chain, isolated, assessed, cost);
+                        let degradation = self.fluency.degradation(assessed.loss());
+                        let logged = Logged {
+                            task: self.label.task.clone(),
+                            id: self.label.id.clone(),
+                            phase: self.phase.name().to_owned(),
+                            chain,
+                            isolated,
+                            assessed,
+                            degradation: degradation.filter(|nats| nats.is_finite()),
+                            drafts,
+                            cost,
+                            session: 0,
+                            elapsed: 0.0,
+                        };
                         self.take(logged.clone());
                         Received::Known(Box::new(logged))
                     }
@@ -289,7 +303,7 @@ impl<J: Judge> Course<J> {
     ///
     /// # Errors
     /// It is another one that is wanted now: which, in words.
-    pub fn replay(&mut self, logged: Logged) -> Result<(), String> {
+    pub fn replay(&mut self, logged: Logged, backend: &dyn Backend) -> Result<(), String> {
         let phase = self.phase.name();
         let wanted = self.outstanding.as_ref();
         let is_wanted = wanted.is_some_and(|wanted| {
@@ -302,6 +316,9 @@ impl<J: Judge> Course<J> {
                 "chain {} in phase {}, where the search asks for {wanted} in phase {phase}",
                 logged.chain, logged.phase
             ));
+        }
+        for (row, draft) in self.rows.iter().zip(&logged.drafts) {
+            backend.learn_draft(row, draft);
         }
         self.take(logged);
         Ok(())
@@ -333,22 +350,6 @@ impl<J: Judge> Course<J> {
             unmodified,
             ..assessed
         })
-    }
-
-    fn logged(&self, chain: Chain, isolated: bool, assessed: Assessed, cost: SampleCost) -> Logged {
-        let degradation = self.fluency.degradation(assessed.loss());
-        Logged {
-            task: self.label.task.clone(),
-            id: self.label.id.clone(),
-            phase: self.phase.name().to_owned(),
-            chain,
-            isolated,
-            assessed,
-            degradation: degradation.filter(|nats| nats.is_finite()),
-            cost,
-            session: 0,
-            elapsed: 0.0,
-        }
     }
 
     /// Takes in a known evaluation. One near the bound waits until the unmodified model has run isolated too.

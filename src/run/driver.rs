@@ -241,7 +241,7 @@ impl<'a, P: Problem> Driver<'a, P> {
                     "chain {} beyond the end of the search",
                     logged.chain
                 )),
-                false => course.replay(logged),
+                false => course.replay(logged, self.backend),
             };
             replayed.map_err(|reason| self.log.diverged((&task, &id), reason))?;
         }

@@ -44,6 +44,9 @@ pub struct Logged {
     /// How much worse than the unmodified model the chain reads the prompt, nats a token, as far as was known then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub degradation: Option<f64>,
+    /// Of each row the tokens that the engine learned from it as a draft; see [`Backend::learn_draft`](cola_engine::Backend::learn_draft).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drafts: Vec<Vec<u32>>,
     /// What it cost.
     pub cost: SampleCost,
     /// Which invocation of the run it was, from 0, and how many seconds into it.

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 
 use crate::problem::Judged;
-use cola_engine::{Backend, Completion, Cost, DecodePlan, EngineError, Outcome, Request, Row};
+use cola_engine::{
+    Backend, Completion, Cost, DecodePlan, EngineError, Generated, Outcome, Request, Row,
+};
 use cola_search::chain::Chain;
 
 /// An evaluation that is not known yet.
@@ -24,6 +26,7 @@ pub struct InFlight {
     error: Option<String>,
     cost: Cost,
     runs: u64,
+    drafts: Vec<Vec<u32>>,
 }
 
 /// What an evaluation came to.
@@ -57,6 +60,7 @@ impl InFlight {
             error: None,
             cost: Cost::default(),
             runs: 0,
+            drafts: Vec::new(),
         }
     }
 
@@ -73,6 +77,11 @@ impl InFlight {
     /// What it cost so far, all runs together, and how many those are.
     pub fn cost(&self) -> (Cost, u64) {
         (self.cost, self.runs)
+    }
+
+    /// What the engine learned from it as drafts, of each row; empty if nothing.
+    pub fn take_drafts(&mut self) -> Vec<Vec<u32>> {
+        std::mem::take(&mut self.drafts)
     }
 
     /// Submits the chain on every row; completions carry `asker` in their [tags](asker_of).
@@ -123,6 +132,12 @@ impl InFlight {
         }
         let outcomes: Vec<Outcome> = outcomes.into_iter().flatten().collect();
         self.runs += 1;
+        // The engine learns nothing from what runs isolated.
+        if !self.isolated && outcomes.iter().any(|outcome| outcome.generated.is_some()) {
+            let drafts = outcomes.iter().map(|outcome| outcome.generated.as_ref());
+            let drafts = drafts.map(|generated| generated.map_or(&[][..], Generated::draft));
+            self.drafts = drafts.map(<[u32]>::to_vec).collect();
+        }
         for outcome in &outcomes {
             self.cost += outcome.cost;
         }

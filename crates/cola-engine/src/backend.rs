@@ -21,6 +21,10 @@ pub trait Backend: Sync {
     /// Queues an evaluation. Its completion is sent to `reply`, whether the evaluation succeeds or
     /// fails.
     fn submit(&self, request: Request, reply: &Sender<Completion>);
+
+    /// Offers a continuation of a row as a draft, as if a chain had just generated it: a run that is continued is then as fast
+    /// as one that was not interrupted. Drafts never change what is generated.
+    fn learn_draft(&self, _row: &Row, _continuation: &[u32]) {}
 }
 
 impl Backend for Engine {
@@ -34,5 +38,9 @@ impl Backend for Engine {
 
     fn submit(&self, request: Request, reply: &Sender<Completion>) {
         Engine::submit(self, request, reply);
+    }
+
+    fn learn_draft(&self, row: &Row, continuation: &[u32]) {
+        Engine::learn_draft(self, row, continuation);
     }
 }

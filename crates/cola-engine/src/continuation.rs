@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    EngineError, Finish, Generated, Row,
+    EngineError, Generated, Row,
     decode::{Decoding, Written},
     job::{Job, Stage},
     shared::{Shared, panic_message},
@@ -209,21 +209,17 @@ fn count_tokens(shared: &Shared, job: &mut Job, new: usize, accepted: usize) {
 /// Finishes a job whose continuation is complete, and offers the continuation as a draft to other
 /// chains of the row.
 fn finish_decoding(shared: &Shared, job: Job, generated: Generated) {
-    let drafted = match generated.finish {
-        Finish::StopToken(_) => generated.tokens.as_slice(),
-        // No token is predicted after the last one, so a draft does not need it.
-        Finish::Complete | Finish::Length => {
-            &generated.tokens[..generated.tokens.len().saturating_sub(1)]
-        }
-        Finish::NotFinite => &[],
-    };
-    if shared.draft_limit > 0 && !job.request.isolated && !drafted.is_empty() {
-        draft(shared, &job.request.row, drafted);
+    if !job.request.isolated {
+        learn_draft(shared, &job.request.row, generated.draft());
     }
     job.finish(Some(generated), &shared.ledger);
 }
 
-fn draft(shared: &Shared, row: &Row, continuation: &[u32]) {
+/// Offers a continuation as a draft to later chains of the row, unless the engine decodes without drafts.
+pub fn learn_draft(shared: &Shared, row: &Row, continuation: &[u32]) {
+    if shared.draft_limit <= 0 || continuation.is_empty() {
+        return;
+    }
     let grown = shared
         .queue()
         .learn(row.id(), continuation, shared.draft_limit);

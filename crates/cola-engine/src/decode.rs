@@ -91,6 +91,20 @@ pub struct Generated {
     pub finish: Finish,
 }
 
+impl Generated {
+    /// The tokens that later chains of the row can use as a draft: those after which another token is predicted. Empty if there are
+    /// none.
+    pub fn draft(&self) -> &[u32] {
+        match self.finish {
+            Finish::StopToken(_) => &self.tokens,
+            Finish::Complete | Finish::Length => {
+                &self.tokens[..self.tokens.len().saturating_sub(1)]
+            }
+            Finish::NotFinite => &[],
+        }
+    }
+}
+
 /// Decoding state of a job whose newest token is running through the chain.
 #[derive(Debug)]
 pub struct Decoding {

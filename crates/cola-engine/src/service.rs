@@ -9,6 +9,7 @@ use crossbeam_channel::{Sender, bounded};
 
 use super::{
     Completion, Cost, Decode, EngineError, Outcome, Request, Row, StateTable, Totals,
+    continuation::learn_draft,
     job::{Job, Stage, Walk},
     queue::Beginning,
     shared::Shared,
@@ -179,6 +180,12 @@ impl Engine {
         shared.table.drop_row(row.id(), nodes);
         let rows = &mut self.rows()[row.home];
         *rows = rows.saturating_sub(1);
+    }
+
+    /// Offers a continuation of a row as a draft to later chains of that row; see [`Generated::draft`](super::Generated::draft).
+    pub fn learn_draft(&self, row: &Row, continuation: &[u32]) {
+        let _guard = tch::no_grad_guard();
+        learn_draft(&self.devices[row.home], row, continuation);
     }
 
     /// Queues an evaluation; its completion goes to `reply`.
