@@ -38,9 +38,9 @@ use cola_engine::{Decode, Engine, EngineOptions, workers_and_threads};
 use cola_model::{Compute, Model, ModelError, Repeat, Tokenizer, free_memory, parse_devices};
 use cola_search::{SearchConfig, SearchError};
 
-/// Evaluations in flight of fixed chains: enough to fill batches of decoded tokens. The engine begins as many of them as there
-/// is memory for.
-const EVALUATIONS_IN_FLIGHT: usize = 512;
+/// Evaluations of fixed chains in flight on a GPU: enough to fill batches of decoded tokens. The engine begins as many of them as
+/// there is memory for.
+const EVALUATIONS_IN_FLIGHT_CUDA: usize = 512;
 
 /// Samples that are searched at once on a GPU.
 const SAMPLES_IN_FLIGHT_CUDA: usize = 256;
@@ -354,14 +354,14 @@ impl Session {
     /// that becomes known. Returns whether it was interrupted: then some were not run.
     ///
     /// # Errors
-    /// The device is lost.
+    /// The device is lost, or `done` fails.
     pub fn evaluate<P: Problem>(
         &self,
         problems: &[P],
         pairs: &[Pair],
         interrupt: &Interrupt,
         progress: &mut Progress,
-        mut done: impl FnMut(usize, Result<Evaluated<'_, P::Judge>, String>),
+        done: impl FnMut(usize, Result<Evaluated<'_, P::Judge>, String>) -> Result<(), RunError>,
     ) -> Result<bool, RunError> {
         let problems: Vec<&P> = problems.iter().collect();
         let batching = Batching {
@@ -369,17 +369,7 @@ impl Session {
             isolated: false,
         };
         let watched = (&*interrupt.0, progress);
-        Evaluator::run(
-            &self.engine,
-            &problems,
-            pairs,
-            batching,
-            watched,
-            |at, it| {
-                done(at, it);
-                Ok(())
-            },
-        )
+        Evaluator::run(&self.engine, &problems, pairs, batching, watched, done)
     }
 
     /// Chooses menus on what a run found and tries them: `problems` are all that were searched, and `records` what the search
@@ -438,18 +428,26 @@ impl Session {
         }
     }
 
+    /// Of fixed chains. On the CPU twice as many as samples are searched at once: a chain of a sample does not wait for another.
     fn evaluations_in_flight(&self) -> usize {
-        self.in_flight.unwrap_or(EVALUATIONS_IN_FLIGHT)
+        let usual = match self.model().compute().device {
+            Device::Cpu => 2 * self.most_in_flight_cpu(),
+            _ => EVALUATIONS_IN_FLIGHT_CUDA,
+        };
+        self.in_flight.unwrap_or(usual)
+    }
+
+    fn most_in_flight_cpu(&self) -> usize {
+        let width = self.model().spec().hidden.max(1) as usize;
+        (IN_FLIGHT_TIMES_WIDTH / width).clamp(8, 128)
     }
 
     /// Of so many samples in all. On the CPU at most a third of them, so that the first are finished long before the last, but
     /// enough to fill batches.
     fn samples_in_flight(&self, samples: usize) -> usize {
-        let model = self.model();
-        let usual = match model.compute().device {
+        let usual = match self.model().compute().device {
             Device::Cpu => {
-                let width = model.spec().hidden.max(1) as usize;
-                let most = (IN_FLIGHT_TIMES_WIDTH / width).clamp(8, 128);
+                let most = self.most_in_flight_cpu();
                 samples.div_ceil(3).clamp(most.div_ceil(4).max(8), most)
             }
             _ => SAMPLES_IN_FLIGHT_CUDA,

@@ -3,27 +3,26 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
-    path::Path,
     sync::Arc,
     time::{Instant, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     CliError, Ending,
     args::EvalArgs,
-    output,
+    output, pairs,
     prompts::tell_warnings,
     setup::{self, Loaded},
     show_prompts, tasks,
 };
 use crate::{
     analysis::Mean,
-    prepare::{Answer, PreparedSample, PromptLayout},
-    run::{Evaluated, Pair, Progress, degradation, note},
-    session::dtype_name,
+    prepare::{Answer, PreparedSample, PromptLayout, SampleProblem},
+    run::{Evaluated, Pair, PairLog, Progress, TaskManifest, degradation, note},
+    session::{Interrupt, Session, dtype_name},
 };
 use cola_engine::Cost;
 use cola_search::chain::Chain;
@@ -34,10 +33,10 @@ use lm_tasks::{
 };
 
 /// What a chain answered, and what that cost.
-#[derive(Debug)]
-struct Answered {
-    result: SampleResult,
-    cost: Cost,
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answered {
+    pub result: SampleResult,
+    pub cost: Cost,
 }
 
 impl Answered {
@@ -77,7 +76,7 @@ impl Answered {
 }
 
 /// Results in the order of the pairs; `None` was not run.
-type Results = Vec<Option<Result<Answered, String>>>;
+pub type Results = Vec<Option<Result<Answered, String>>>;
 
 pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
     if let Some(count) = args.show_prompts {
@@ -96,7 +95,7 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
     let samples = &loaded_tasks.samples;
     let skipped = loaded_tasks.skipped_rows();
     let pairs = match &args.pairs {
-        Some(file) => read_pairs(file, samples, depth)?,
+        Some(file) => pairs::read(file, samples, depth)?,
         None => (0..samples.len())
             .map(|problem| Pair {
                 problem,
@@ -107,20 +106,20 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
     let loaded = setup::load(&model, &args.model.compute)?;
     let layout = Arc::new(loaded.layout(&args.tasks.prompts, None)?);
     let interrupt = setup::interrupt_flag();
-    if let Some(out) = &args.out {
-        // Before hours of work, not after.
-        output::directory(out)?;
-    }
     let problems = loaded_tasks.problems(&layout);
     let mut progress = Progress::new("cola eval", false);
     let (began, started) = (SystemTime::now(), Instant::now());
-    let (all, wanted) = with_unmodified(&pairs, depth);
-    let mut results: Results = (0..all.len()).map(|_| None).collect();
-    let keep = |at: usize, evaluated: Result<Evaluated<'_, PreparedSample>, String>| {
-        results[at] = Some(evaluated.and_then(Answered::of));
+    let (all, wanted) = pairs::with_unmodified(&pairs, depth);
+    let mut log = match &args.out {
+        None => None,
+        Some(out) => {
+            // Before hours of work, not after.
+            output::directory(out)?;
+            Some(PairLog::open(out, &all, origin(&loaded, &problems))?)
+        }
     };
-    let session = &loaded.session;
-    session.evaluate(&problems, &all, &interrupt, &mut progress, keep)?;
+    let watched = (&interrupt, &mut progress);
+    let (mut results, interrupted) = evaluate(&loaded.session, &problems, &all, &mut log, watched)?;
     compare_losses(&all, depth, &mut results);
     let mut wanted = wanted.into_iter();
     results.retain(|_| wanted.next().unwrap_or(false));
@@ -136,7 +135,7 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
         }
     }
     if args.pairs.is_some() {
-        write_pairs(&args, samples, &pairs, &results, (skipped, seconds))?;
+        pairs::write(&args, samples, &pairs, &results, (skipped, seconds))?;
     } else {
         let setting = setting(&args, &loaded);
         let results = lm_tasks::output::Results {
@@ -150,30 +149,17 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
         };
         report(&args, &results, &layout)?;
     }
+    match log {
+        Some(_) if interrupted => note("cola eval: the same command continues"),
+        // What it knows is in the files that were written.
+        Some((log, _)) => log.remove()?,
+        None => {}
+    }
     Ok(match () {
         () if results.iter().any(Option::is_none) => Ending::Interrupted,
         () if results.iter().flatten().any(Result::is_err) => Ending::Failures,
         () => Ending::Done,
     })
-}
-
-/// The pairs, and before the first of a sample the unmodified model, where it runs another chain and no pair runs that: its loss
-/// on the prompt is what degradations are measured from. With it, which of them were asked for.
-fn with_unmodified(pairs: &[Pair], depth: usize) -> (Vec<Pair>, Vec<bool>) {
-    let unmodified = |pair: &&Pair| pair.chain.is_identity(depth);
-    let mut run: BTreeSet<usize> = pairs.iter().filter(unmodified).map(|p| p.problem).collect();
-    let (mut all, mut wanted) = (Vec::with_capacity(pairs.len()), Vec::new());
-    for pair in pairs {
-        if run.insert(pair.problem) {
-            let chain = Chain::identity(depth);
-            let problem = pair.problem;
-            all.push(Pair { problem, chain });
-            wanted.push(false);
-        }
-        all.push(pair.clone());
-        wanted.push(true);
-    }
-    (all, wanted)
 }
 
 /// Sets every degradation: the loss on the prompt less the unmodified model's.
@@ -195,174 +181,51 @@ fn compare_losses(pairs: &[Pair], depth: usize, results: &mut Results) {
     }
 }
 
-/// A line of `--pairs`.
-#[derive(Deserialize)]
-struct PairLine {
-    id: Value,
-    /// Null in what `cola export` writes of a sample without a right chain.
-    chain: Value,
-    #[serde(default)]
-    task: Option<String>,
-    #[serde(flatten)]
-    others: BTreeMap<String, Value>,
-}
-
-impl PairLine {
-    /// A field that is neither a pair's nor what `cola export --format jsonl` writes beside it.
-    fn unknown(&self) -> Option<&String> {
-        let mut others = self.others.keys();
-        others.find(|field| !crate::export::COLUMNS.contains(&field.as_str()))
-    }
-}
-
-fn read_pairs(file: &Path, samples: &[Arc<Sample>], depth: usize) -> Result<Vec<Pair>, CliError> {
-    let text = std::fs::read_to_string(file).map_err(|source| CliError::Io {
-        path: file.to_owned(),
-        source,
-    })?;
-    let mut by_id: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (at, sample) in samples.iter().enumerate() {
-        by_id.entry(&sample.id).or_default().push(at);
-    }
-    let mut pairs = Vec::new();
-    for (number, line) in text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-    {
-        let bad = |reason: String| {
-            CliError::Usage(format!("{}:{}: {reason}", file.display(), number + 1))
-        };
-        let line: PairLine = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
-        if let Some(field) = line.unknown() {
-            return Err(bad(format!(
-                "unknown field `{field}`; a pair has id, chain and task"
-            )));
-        }
-        let chain = match &line.chain {
-            Value::Null => continue,
-            Value::String(chain) => chain,
-            other => return Err(bad(format!("chain: expected a text, found {other}"))),
-        };
-        let id = match line.id {
-            Value::String(id) => id,
-            other => other.to_string(),
-        };
-        let named = by_id.get(id.as_str()).map_or(&[][..], Vec::as_slice);
-        let in_task = |at: &&usize| {
-            line.task
-                .as_ref()
-                .is_none_or(|task| samples[**at].task.name == *task)
-        };
-        let found: Vec<usize> = named.iter().filter(in_task).copied().collect();
-        let sample = match found.as_slice() {
-            [sample] => *sample,
-            [] => return Err(bad(format!("no sample has the id {id:?}"))),
-            _ => {
-                return Err(bad(format!(
-                    "several tasks have a sample {id:?}; name one with \"task\""
-                )));
-            }
-        };
-        let chain = Chain::parse(chain, depth).map_err(|error| bad(error.to_string()))?;
-        pairs.push(Pair {
-            problem: sample,
-            chain,
-        });
-    }
-    match pairs.is_empty() {
-        true => Err(CliError::Usage(format!("{}: no pairs", file.display()))),
-        false => Ok(pairs),
-    }
-}
-
-fn write_pairs(
-    args: &EvalArgs,
-    samples: &[Arc<Sample>],
+/// Evaluates the pairs that the log does not know. Returns all results, and whether some are missing.
+fn evaluate(
+    session: &Session,
+    problems: &[SampleProblem],
     pairs: &[Pair],
-    results: &Results,
-    (skipped, seconds): (usize, f64),
-) -> Result<(), CliError> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        id: &'a str,
-        chain: &'a Chain,
-        correct: bool,
-        margin: Option<f64>,
-        degradation: Option<f64>,
-        answer: &'a str,
-        steps: u64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        error: Option<&'a str>,
+    log: &mut Option<(PairLog<Answered>, BTreeMap<usize, Answered>)>,
+    (interrupt, progress): (&Interrupt, &mut Progress),
+) -> Result<(Results, bool), CliError> {
+    let mut results: Results = (0..pairs.len()).map(|_| None).collect();
+    let known = log.iter_mut().flat_map(|(_, known)| std::mem::take(known));
+    for (at, answered) in known {
+        results[at] = Some(Ok(answered));
     }
-    let mut text = String::new();
-    let mut correct = 0;
-    let mut cost = Cost::default();
-    for (pair, result) in pairs.iter().zip(results) {
-        let (id, chain) = (&samples[pair.problem].id, &pair.chain);
-        let line = match result {
-            None => continue,
-            Some(Ok(done)) => Line {
-                id,
-                chain,
-                correct: done.result.correct,
-                margin: done.result.margin,
-                degradation: done.result.degradation,
-                answer: &done.result.answer,
-                steps: done.cost.steps_run + done.cost.steps_grown + done.cost.decode_steps,
-                error: None,
-            },
-            Some(Err(error)) => Line {
-                id,
-                chain,
-                correct: false,
-                margin: None,
-                degradation: None,
-                answer: "",
-                steps: 0,
-                error: Some(error),
-            },
-        };
-        correct += usize::from(line.correct);
-        if let Some(Ok(done)) = result {
-            cost += done.cost;
+    let left = (0..pairs.len()).filter(|&at| results[at].is_none());
+    let left: Vec<usize> = left.collect();
+    progress.kept(pairs.len() - left.len());
+    let to_run: Vec<Pair> = left.iter().map(|&at| pairs[at].clone()).collect();
+    let keep = |at: usize, evaluated: Result<Evaluated<'_, PreparedSample>, String>| {
+        let answered = evaluated.and_then(Answered::of);
+        if let (Some((log, _)), Ok(answered)) = (log.as_mut(), &answered) {
+            log.append(left[at], answered)?;
         }
-        text += &to_line(&line)?;
+        results[left[at]] = Some(answered);
+        Ok(())
+    };
+    let interrupted = session.evaluate(problems, &to_run, interrupt, progress, keep)?;
+    if let Some((log, _)) = log {
+        log.sync()?;
     }
-    // `--pairs` requires `--out`.
-    let path = args.out.as_deref().unwrap_or(Path::new("."));
-    let path = path.join("pairs.jsonl");
-    output::file(&path, &text)?;
-    if args.json {
-        let run = results.iter().flatten().count();
-        return output::json(&json!({
-            "model": args.model.model,
-            "pairs": run,
-            "correct": correct,
-            "failed": results.iter().flatten().filter(|r| r.is_err()).count(),
-            "skipped_rows": skipped,
-            "seconds": seconds,
-            "chains_per_second": run as f64 / seconds,
-            "steps_run": cost.steps_run,
-            "steps_grown": cost.steps_grown,
-            "steps_saved": cost.steps_saved,
-            "tokens_decoded": cost.tokens_decoded,
-            "tokens_drafted": cost.tokens_drafted,
-            "decode_steps": cost.decode_steps,
-            "passes": cost.passes,
-            "file": path,
-        }));
-    }
-    output::line(&format!(
-        "{correct} of {} pairs correct; {}",
-        results.iter().flatten().count(),
-        path.display()
-    ))
+    Ok((results, interrupted))
 }
 
-fn to_line(value: &impl Serialize) -> Result<String, CliError> {
-    let line = serde_json::to_string(value).map_err(|error| CliError::Output(error.into()))?;
-    Ok(line + "\n")
+/// What results depend on beside the pairs: names and values.
+fn origin(loaded: &Loaded, problems: &[SampleProblem]) -> [(&'static str, String); 5] {
+    let model = loaded.session.model();
+    let tasks = TaskManifest::of(problems);
+    let samples = tasks.iter().map(|task| task.samples_hash.as_str());
+    let samples: Vec<&str> = samples.collect();
+    [
+        ("model", model.hash().to_owned()),
+        ("tokenizer", loaded.tokenizer.hash().to_owned()),
+        ("dtype", dtype_name(model.compute().kind).to_owned()),
+        ("repeat", format!("{:?}", loaded.session.engine().repeat())),
+        ("samples", samples.join(",")),
+    ]
 }
 
 /// How the evaluation was run, for its files.

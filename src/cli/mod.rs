@@ -11,6 +11,7 @@ mod fetching;
 mod generate;
 mod inspect;
 mod output;
+mod pairs;
 mod prompts;
 mod results;
 mod search;

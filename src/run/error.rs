@@ -48,7 +48,7 @@ pub enum RunError {
         /// The log.
         path: PathBuf,
         /// What differs.
-        field: &'static str,
+        field: String,
         /// What it is in the log.
         was: String,
         /// What it is in the run.

@@ -6,9 +6,10 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
-use crossbeam_channel::{Sender, unbounded};
+use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 
 use super::{
     Progress, RunError,
@@ -108,29 +109,30 @@ impl<'a, P: Problem> Evaluator<'a, P> {
         }
         progress.start(pairs.len(), 0);
         let mut next = 0;
-        let more = |next| next < pairs.len() && !interrupt.load(Ordering::Relaxed);
-        while more(next) || !run.in_flight.is_empty() {
-            while more(next) && run.in_flight.len() < run.batching.most.max(1) {
+        let mut interrupted = false;
+        while next < pairs.len() || !run.in_flight.is_empty() {
+            if interrupt.load(Ordering::Relaxed) {
+                interrupted = true;
+                break;
+            }
+            while next < pairs.len() && run.in_flight.len() < run.batching.most.max(1) {
                 if let Err(error) = run.begin(next, &left) {
                     progress.recorded(true);
                     done(next, Err(error))?;
                 }
                 next += 1;
             }
-            if run.in_flight.is_empty() {
-                continue;
+            match completions.recv_timeout(Duration::from_millis(100)) {
+                Ok(completion) => run.deliver(completion, progress, &mut done)?,
+                Err(RecvTimeoutError::Timeout) => progress.tick(),
+                // `run.reply` is alive, so the channel cannot be disconnected.
+                Err(RecvTimeoutError::Disconnected) => break,
             }
-            // `run.reply` is alive, so the channel cannot be disconnected.
-            let Ok(completion) = completions.recv() else {
-                break;
-            };
-            run.deliver(completion, progress, &mut done)?;
         }
         // Those whose other pairs are not run any more.
         for active in run.active.values() {
             run.release(active);
         }
-        let interrupted = next < pairs.len();
         progress.finish(interrupted);
         Ok(interrupted)
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Manifest, RunError, SampleCost,
     assessed::Assessed,
-    log_file::{Header, LogFile},
+    log_file::{LogFile, Origin},
 };
 use cola_search::chain::Chain;
 
@@ -65,26 +65,6 @@ struct Named {
     id: String,
 }
 
-/// What the log is a log of.
-#[derive(Debug, Serialize, Deserialize)]
-struct Origin {
-    /// Version of the program.
-    cola: String,
-    /// Hash of the manifest.
-    manifest: String,
-}
-
-impl Header for Origin {
-    fn difference(&self, was: &Self) -> Option<(&'static str, String, String)> {
-        let fields = [
-            ("cola", &was.cola, &self.cola),
-            ("manifest", &was.manifest, &self.manifest),
-        ];
-        let (field, was, now) = fields.into_iter().find(|(_, was, now)| was != now)?;
-        Some((field, was.clone(), now.clone()))
-    }
-}
-
 /// Evaluations of samples that are not finished, each sample's in the order in which they came.
 #[derive(Debug, Default)]
 pub struct Kept {
@@ -127,10 +107,7 @@ impl EvaluationLog {
         finished: &BTreeSet<SampleName>,
         recorded: &BTreeMap<u32, f64>,
     ) -> Result<(Self, Kept), RunError> {
-        let origin = Origin {
-            cola: env!("CARGO_PKG_VERSION").to_owned(),
-            manifest: manifest.hash(),
-        };
+        let origin = Origin::new([("manifest", manifest.hash())]);
         let (mut live, mut dead) = (BTreeMap::new(), 0);
         let mut kept = Kept::default();
         let mut sessions: BTreeMap<u32, f64> = BTreeMap::new();

@@ -14,7 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{RunError, disk, disk::AppendFile};
 
@@ -37,10 +38,10 @@ impl LogFile {
     ///
     /// # Errors
     /// A file that cannot be read or written, a log with another header, and a damaged line that is not the last.
-    pub fn open<H: Serialize + DeserializeOwned + Header>(
+    pub fn open(
         directory: &Path,
         name: &str,
-        header: &H,
+        origin: &Origin,
         mut line: impl FnMut(&[u8], u64) -> Result<(), String>,
     ) -> Result<Self, RunError> {
         let path = directory.join(name);
@@ -48,16 +49,16 @@ impl LogFile {
         if !file.try_lock().map_err(RunError::io(&path))? {
             return Err(RunError::Locked(directory.to_owned()));
         }
-        let header_line = checked(&to_json(&path, header)?);
+        let header = checked(&to_json(&path, origin)?);
         let mut header_seen = false;
         let complete = read_lines(&path, &mut file, |json, length| {
             if header_seen {
                 return line(json, length).map_err(LineError::Malformed);
             }
             header_seen = true;
-            let was: H = serde_json::from_slice(json)
+            let was: Origin = serde_json::from_slice(json)
                 .map_err(|error| LineError::Malformed(error.to_string()))?;
-            match header.difference(&was) {
+            match origin.difference(&was) {
                 None => Ok(()),
                 Some((field, was, now)) => Err(LineError::Other { field, was, now }),
             }
@@ -66,7 +67,7 @@ impl LogFile {
         let mut log = Self {
             path,
             file,
-            header: header_line,
+            header,
             length: complete,
             unsynced: None,
         };
@@ -103,6 +104,11 @@ impl LogFile {
         self.file.sync().map_err(RunError::io(&self.path))
     }
 
+    /// Removes it.
+    pub fn remove(self) -> Result<(), RunError> {
+        std::fs::remove_file(&self.path).map_err(RunError::io(&self.path))
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -137,17 +143,47 @@ impl LogFile {
     }
 }
 
-/// What a log is a log of.
-pub trait Header {
-    /// The first field in which another header differs: its name, its value there, and its value here.
-    fn difference(&self, was: &Self) -> Option<(&'static str, String, String)>;
+/// What a log is a log of: names and values, in order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Origin(serde_json::Map<String, Value>);
+
+impl Origin {
+    /// Of this version of the program.
+    pub fn new<const N: usize>(fields: [(&str, String); N]) -> Self {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let all = std::iter::once(("cola", version)).chain(fields);
+        Self(
+            all.map(|(name, value)| (name.to_owned(), value.into()))
+                .collect(),
+        )
+    }
+
+    /// With a field more.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The first field in which another differs: its name, its value there, and its value here.
+    fn difference(&self, was: &Self) -> Option<(String, String, String)> {
+        let added = was.0.keys().filter(|name| !self.0.contains_key(*name));
+        let mut names = self.0.keys().chain(added);
+        let name = names.find(|name| self.0.get(*name) != was.0.get(*name))?;
+        let value = |origin: &Self| match origin.0.get(name) {
+            Some(Value::String(text)) => text.clone(),
+            _ => "nothing".to_owned(),
+        };
+        Some((name.clone(), value(was), value(self)))
+    }
 }
 
 /// What is wrong with a line.
 enum LineError {
     Malformed(String),
     Other {
-        field: &'static str,
+        field: String,
         was: String,
         now: String,
     },
@@ -229,24 +265,19 @@ fn to_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, RunError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
-
-    #[derive(Debug, Serialize, Deserialize)]
-    struct Of(String);
-
-    impl Header for Of {
-        fn difference(&self, was: &Self) -> Option<(&'static str, String, String)> {
-            (self.0 != was.0).then(|| ("of", was.0.clone(), self.0.clone()))
-        }
-    }
 
     fn open(directory: &Path, of: &str) -> Result<(LogFile, Vec<u32>), RunError> {
         let mut seen = Vec::new();
-        let log = LogFile::open(directory, "test.log", &Of(of.to_owned()), |json, length| {
-            assert_eq!(length as usize, json.len() + CHECKSUM + 2);
-            seen.push(serde_json::from_slice(json).map_err(|error| error.to_string())?);
-            Ok(())
-        })?;
+        let log = LogFile::open(
+            directory,
+            "test.log",
+            &Origin::new([("of", of.to_owned())]),
+            |json, length| {
+                assert_eq!(length as usize, json.len() + CHECKSUM + 2);
+                seen.push(serde_json::from_slice(json).map_err(|error| error.to_string())?);
+                Ok(())
+            },
+        )?;
         Ok((log, seen))
     }
 

@@ -40,6 +40,7 @@ mod json_lines;
 mod log_file;
 mod manifest;
 mod menu;
+mod pair_log;
 mod pareto;
 mod progress;
 mod record;
@@ -62,6 +63,7 @@ pub use fluency::{degradation, prompt_loss};
 pub use journal::Journal;
 pub use manifest::{FORMAT, Manifest, TaskManifest};
 pub use menu::{LEAST_SAMPLES, MenuPlan, MenuStage};
+pub use pair_log::PairLog;
 pub use progress::{Progress, note};
 use record::session_seconds;
 pub use record::{

@@ -94,7 +94,7 @@ impl Progress {
     pub fn kept(&mut self, evaluations: usize) {
         if evaluations > 0 {
             self.say(format_args!(
-                "{evaluations} evaluations of unfinished samples are kept"
+                "{evaluations} evaluations are known from before"
             ));
         }
     }

@@ -3,12 +3,14 @@
 mod results;
 mod samples;
 
+use serde::{Deserialize, Serialize};
+
 use super::Sample;
 
 pub use results::{Results, metrics_of};
 
 /// A model's response to a question.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Response {
     /// Texts were scored.
     Scores {
@@ -24,7 +26,7 @@ pub enum Response {
 }
 
 /// The result of a sample.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SampleResult {
     /// Response to the question with the options in the task's own order.
     pub response: Response,
