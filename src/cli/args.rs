@@ -9,7 +9,7 @@ use super::{
     prompts::PromptArgs,
     setup::{Located, locate_model},
 };
-use crate::run::ControlSamples;
+use crate::run::{ControlSamples, ProgressStyle};
 use cola_search::{MaxDegradation, chain::Alpha};
 use lm_tasks::Condition;
 
@@ -26,7 +26,7 @@ layers. 0-9,(10-12)x3,13-27 runs a block three times. 0-9,(10-12)x3@0.5,13-27 do
 only half of what the layers change the second and third time. `empty` runs no layer.
 
 Exit status: 0 done; 1 finished, but samples failed, logits differ, or a model would be refused;
-2 could not run; 130 interrupted: the same `search` command continues.";
+2 could not run; 130 interrupted: the same command continues.";
 
 /// For every sample of a benchmark, searches for the shortest chain of a frozen LLM's layers that answers the
 /// sample right.
@@ -109,8 +109,9 @@ pub struct ComputeArgs {
     /// trial).
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub threads: Option<usize>,
-    /// Samples to search at once (default: 128 on the CPU, 256 on each GPU); with eval, evaluations to run at
-    /// once (default: 512).
+    /// Samples to search at once, or with eval evaluations to run at once (default: on the CPU as many as fill
+    /// batches, from 8 for a wide model to 128 for a narrow one, and at most a third of the samples; 256 samples or
+    /// 512 evaluations on each GPU).
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub in_flight: Option<usize>,
     /// How to generate text. draft first checks what other chains wrote after the same prompt, in one pass with
@@ -286,6 +287,10 @@ pub struct DemoArgs {
     /// Print the summary as one JSON object instead of tables.
     #[arg(long)]
     pub json: bool,
+    /// How to show progress on standard error. auto shows bars on a terminal, and otherwise a line every ten
+    /// seconds; json prints a line of JSON every second; none shows nothing.
+    #[arg(long, value_enum, default_value_t = ProgressArg::Auto, value_name = "HOW")]
+    pub progress: ProgressArg,
 }
 
 /// Arguments of `cola search`.
@@ -303,6 +308,10 @@ pub struct SearchArgs {
     /// Print the summary as one JSON object instead of tables.
     #[arg(long)]
     pub json: bool,
+    /// How to show progress on standard error. auto shows bars on a terminal, and otherwise a line every ten
+    /// seconds; json prints a line of JSON every second; none shows nothing.
+    #[arg(long, value_enum, default_value_t = ProgressArg::Auto, value_name = "HOW")]
+    pub progress: ProgressArg,
 }
 
 /// Arguments of `cola eval`.
@@ -330,6 +339,10 @@ pub struct EvalArgs {
     /// Print the results as one JSON object instead of a table.
     #[arg(long)]
     pub json: bool,
+    /// How to show progress on standard error. auto shows bars on a terminal, and otherwise a line every ten
+    /// seconds; json prints a line of JSON every second; none shows nothing.
+    #[arg(long, value_enum, default_value_t = ProgressArg::Auto, value_name = "HOW")]
+    pub progress: ProgressArg,
 }
 
 /// Arguments of `cola generate`.
@@ -491,6 +504,27 @@ pub enum Decode {
     Draft,
     /// Token by token.
     Plain,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressArg {
+    /// Bars on a terminal, plain lines otherwise.
+    Auto,
+    /// Lines of JSON.
+    Json,
+    /// Not at all.
+    None,
+}
+
+impl From<ProgressArg> for ProgressStyle {
+    fn from(progress: ProgressArg) -> Self {
+        match progress {
+            ProgressArg::Auto => Self::Auto,
+            ProgressArg::Json => Self::Json,
+            ProgressArg::None => Self::Quiet,
+        }
+    }
 }
 
 /// What a search is told of a wrong chain.

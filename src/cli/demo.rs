@@ -108,6 +108,7 @@ pub fn run(mut args: DemoArgs) -> Result<Ending, CliError> {
         tasks,
         searches,
         json: args.json,
+        progress: args.progress.into(),
     };
     let ending = job.run(&loaded, &out)?;
     if ending == Ending::Interrupted {

@@ -107,7 +107,7 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
     let layout = Arc::new(loaded.layout(&args.tasks.prompts, None)?);
     let interrupt = setup::interrupt_flag();
     let problems = loaded_tasks.problems(&layout);
-    let mut progress = Progress::new("cola eval", false);
+    let mut progress = Progress::new("cola eval", args.progress.into());
     let (began, started) = (SystemTime::now(), Instant::now());
     let (all, wanted) = pairs::with_unmodified(&pairs, depth);
     let mut log = match &args.out {

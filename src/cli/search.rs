@@ -14,8 +14,8 @@ use crate::prepare::PromptLayout;
 use crate::{
     analysis::RunRecords,
     run::{
-        ControlSamples, Manifest, MenuPlan, Progress, RunOutcome, SampleRecord, SamplingPlan,
-        Searches, note, wall_seconds,
+        ControlSamples, Manifest, MenuPlan, Progress, ProgressStyle, RunOutcome, SampleRecord,
+        SamplingPlan, Searches, note, wall_seconds,
     },
 };
 use cola_search::SearchConfig;
@@ -38,6 +38,7 @@ pub fn run(mut args: SearchArgs) -> Result<Ending, CliError> {
         tasks,
         searches,
         json: args.json,
+        progress: args.progress.into(),
     };
     job.run(&loaded, &args.out)
 }
@@ -51,6 +52,7 @@ pub struct SearchJob {
     pub tasks: Tasks,
     pub searches: Searches,
     pub json: bool,
+    pub progress: ProgressStyle,
 }
 
 impl SearchJob {
@@ -99,7 +101,7 @@ impl SearchJob {
             .plan(problems, searches, self.strategy.seed)
             .with_controls(controls);
         self.complete(&mut plan.manifest, loaded, &layout);
-        let mut progress = Progress::new(self.command, false);
+        let mut progress = Progress::new(self.command, self.progress);
         let interrupt = setup::interrupt_flag();
         let mut outcome = loaded
             .session
@@ -117,13 +119,14 @@ impl SearchJob {
                 seed: self.strategy.seed,
                 tries: self.searches.tries,
             };
-            let progress = Progress::new(&format!("{}, menu", self.command), false);
+            let progress = Progress::new(&format!("{}, menu", self.command), self.progress);
             let session = &loaded.session;
             outcome =
                 session.menus(&problems, outcome.records, menu, out, &interrupt, &progress)?;
         }
         if self.strategy.certify && !outcome.interrupted {
-            let mut progress = Progress::new(&format!("{}, certificates", self.command), false);
+            let mut progress =
+                Progress::new(&format!("{}, certificates", self.command), self.progress);
             let session = &loaded.session;
             outcome =
                 session.certify(&problems, outcome.records, out, &interrupt, &mut progress)?;

@@ -84,6 +84,8 @@ pub struct Course<J> {
     known: HashMap<Chain, Assessed>,
     targets: WrongTargets,
     findings: Findings,
+    /// Evaluations taken in.
+    evaluations: u64,
     cost: SampleCost,
     started: Instant,
 }
@@ -178,6 +180,7 @@ impl<J: Judge> Course<J> {
             known: HashMap::new(),
             targets: WrongTargets::default(),
             findings: Findings::default(),
+            evaluations: 0,
             cost: SampleCost::default(),
             started: Instant::now(),
         }
@@ -186,6 +189,11 @@ impl<J: Judge> Course<J> {
     /// Whose record it writes.
     pub fn label(&self) -> &Label {
         &self.label
+    }
+
+    /// How many evaluations it has taken in.
+    pub fn evaluations(&self) -> u64 {
+        self.evaluations
     }
 
     /// Its rows.
@@ -362,6 +370,7 @@ impl<J: Judge> Course<J> {
             ..
         } = logged;
         self.outstanding = None;
+        self.evaluations += 1;
         self.cost += cost;
         let loss = assessed.loss();
         if let Some((chain, assessed)) = self.deferred.take() {

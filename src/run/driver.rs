@@ -14,8 +14,10 @@ use super::{
     course::{Course, Label, Next, Received},
     evaluation_log::{EvaluationLog, Kept, Logged, SampleName},
     in_flight::asker_of,
+    progress::{Luck, TaskCount},
     searches::Searches,
     session_seconds,
+    workload::Workload,
 };
 use crate::problem::{Prepared, Problem};
 use cola_engine::{Backend, Completion, EngineError};
@@ -65,6 +67,8 @@ pub struct Driver<'a, P: Problem> {
     kept: Kept,
     records: Vec<SampleRecord>,
     session: u32,
+    workload: Workload,
+    luck: Luck,
     started: Instant,
     reply: Sender<Completion>,
     completions: Receiver<Completion>,
@@ -95,6 +99,8 @@ impl<'a, P: Problem> Driver<'a, P> {
             courses: (0..plan.in_flight.max(1)).map(|_| None).collect(),
             journal,
             session: kept.next_session,
+            workload: Workload::new(plan.searches.tries, [0, 0]),
+            luck: Luck::default(),
             log,
             kept,
             records,
@@ -122,9 +128,17 @@ impl<'a, P: Problem> Driver<'a, P> {
         let mut waiting: VecDeque<&P> = problems
             .filter(|problem| !done.contains(&(problem.task(), problem.id())))
             .collect();
-        let total = self.plan.problems.len();
-        progress.start(total, total - waiting.len());
+        progress.start_tasks(task_counts(&self.plan.problems, &waiting));
         progress.kept(self.kept.len());
+        let is_controlled = |problem: &&&P| {
+            let name = (problem.task().to_owned(), problem.id().to_owned());
+            self.controlled.contains(&name)
+        };
+        let controlled = waiting.iter().filter(is_controlled).count();
+        let samples = [waiting.len() - controlled, controlled];
+        self.workload = Workload::new(self.plan.searches.tries, samples);
+        self.workload.evaluated(self.kept.len() as u64);
+        progress.expect(self.workload.left());
         self.refill(&mut waiting, progress)?;
         while !self.is_idle() {
             if interrupt.load(Ordering::Relaxed) {
@@ -268,6 +282,8 @@ impl<'a, P: Problem> Driver<'a, P> {
                     elapsed,
                     ..*logged
                 })?;
+                self.workload.evaluated(1);
+                progress.expect(self.workload.left());
                 progress.evaluated();
             }
         }
@@ -290,7 +306,11 @@ impl<'a, P: Problem> Driver<'a, P> {
             self.backend.release(row);
         }
         let elapsed = self.elapsed();
+        let evaluations = course.evaluations();
         let record = course.into_record(&self.plan.manifest.model_hash, self.session, elapsed);
+        let wrong = !record.baseline_correct();
+        let controlled = record.controls.is_some();
+        self.workload.finish(controlled, wrong, evaluations);
         self.write(record, progress)
     }
 
@@ -300,7 +320,13 @@ impl<'a, P: Problem> Driver<'a, P> {
             self.journal.sync()?;
             self.log.drop_finished()?;
         }
-        progress.recorded(record.error.is_some());
+        let matched = record.controls.as_ref();
+        if let Some(matched) = matched.and_then(|controls| controls.matched_target.as_ref()) {
+            let fixed = record.label().is_some();
+            self.luck.add(fixed, matched.found.is_some());
+            progress.found(self.luck);
+        }
+        progress.recorded_in(&record.task, record.error.is_some());
         self.records.push(record);
         Ok(())
     }
@@ -336,4 +362,30 @@ impl<'a, P: Problem> Driver<'a, P> {
             elapsed: self.elapsed(),
         }
     }
+}
+
+/// How many samples each task has, in order, and how many of them are not `waiting`.
+fn task_counts<P: Problem>(problems: &[P], waiting: &VecDeque<&P>) -> Vec<TaskCount> {
+    let mut counts: Vec<TaskCount> = Vec::new();
+    let place = |counts: &mut Vec<TaskCount>, task: &str| {
+        let known = counts.iter().position(|count| count.task == task);
+        known.unwrap_or_else(|| {
+            counts.push(TaskCount {
+                task: task.to_owned(),
+                samples: 0,
+                done: 0,
+            });
+            counts.len() - 1
+        })
+    };
+    for problem in problems {
+        let at = place(&mut counts, problem.task());
+        counts[at].samples += 1;
+        counts[at].done += 1;
+    }
+    for problem in waiting {
+        let at = place(&mut counts, problem.task());
+        counts[at].done -= 1;
+    }
+    counts
 }

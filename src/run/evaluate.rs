@@ -65,6 +65,8 @@ pub struct Evaluator<'a, P: Problem> {
     active: BTreeMap<usize, Active<P::Judge>>,
     /// Evaluations in flight, by the index of their pair.
     in_flight: BTreeMap<usize, InFlight>,
+    /// Evaluations that are over.
+    ended: usize,
     reply: Sender<Completion>,
 }
 
@@ -101,6 +103,7 @@ impl<'a, P: Problem> Evaluator<'a, P> {
             batching,
             active: BTreeMap::new(),
             in_flight: BTreeMap::new(),
+            ended: 0,
             reply,
         };
         let mut left: BTreeMap<usize, usize> = BTreeMap::new();
@@ -192,6 +195,8 @@ impl<'a, P: Problem> Evaluator<'a, P> {
             Arrival::Done(result) => result,
         };
         let (cost, _) = evaluation.cost();
+        self.ended += 1;
+        progress.expect((self.pairs.len() - self.ended) as f64);
         progress.evaluated();
         progress.recorded(result.is_err());
         let evaluated = result.map(|Settled { outcomes, judged }| Evaluated {

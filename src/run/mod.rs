@@ -49,6 +49,7 @@ mod searched;
 mod searches;
 #[cfg(test)]
 mod tests;
+mod workload;
 
 pub use certify::{
     Certificate, Certifier, MAX_TRANSFER_LOSS, RotationCount, TRANSFER_SAMPLES, Thresholds,
@@ -64,7 +65,7 @@ pub use journal::Journal;
 pub use manifest::{FORMAT, Manifest, TaskManifest};
 pub use menu::{LEAST_SAMPLES, MenuPlan, MenuStage};
 pub use pair_log::PairLog;
-pub use progress::{Progress, note};
+pub use progress::{Progress, Style as ProgressStyle, note};
 use record::session_seconds;
 pub use record::{
     Candidate, ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord,

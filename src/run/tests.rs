@@ -87,7 +87,7 @@ pub fn run_in(
     backend: &FakeBackend,
     interrupt: &AtomicBool,
 ) -> Result<RunOutcome, RunError> {
-    let mut progress = Progress::new("test", true);
+    let mut progress = Progress::quiet();
     Driver::new(backend, plan, directory)?.run(interrupt, &mut progress)
 }
 
@@ -467,7 +467,7 @@ fn pairs_have_their_true_verdicts_each_once_and_rows_are_released() {
                 most,
                 isolated: false,
             },
-            (&AtomicBool::new(false), &mut Progress::new("test", true)),
+            (&AtomicBool::new(false), &mut Progress::quiet()),
             |at, evaluated| {
                 seen[at] += 1;
                 let truth = problems[pairs[at].problem].truth(&pairs[at].chain);
