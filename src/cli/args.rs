@@ -55,6 +55,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Show a model's architecture, layers, parameters and memory, and what would be refused.
     Inspect(InspectArgs),
+    /// Show how far a run is, while it runs or when it has stopped.
+    Status(StatusArgs),
     /// Write statistics of which layers the found chains use: CSV files, figures and report.html.
     Analyze(AnalyzeArgs),
     /// Write the best chain of every sample to a file, for other tools.
@@ -420,6 +422,16 @@ pub struct InspectArgs {
 }
 
 /// Arguments of `cola analyze`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Run directory.
+    #[arg(value_name = "DIR")]
+    pub run: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
 #[derive(Debug, Args)]
 pub struct AnalyzeArgs {
     /// Run directories.

@@ -17,6 +17,7 @@ mod results;
 mod search;
 mod setup;
 mod show_prompts;
+mod status;
 mod synth;
 mod tasks;
 mod verify;
@@ -55,6 +56,7 @@ pub fn run(cli: Cli) -> Result<Ending, CliError> {
         Command::Generate(args) => generate::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Synth(args) => synth::run(&args),

@@ -19,7 +19,7 @@ use super::{
 use cola_search::chain::Chain;
 
 /// Name of the log in a run directory.
-const NAME: &str = "evaluations.log";
+pub const NAME: &str = "evaluations.log";
 
 /// Lines of finished samples stay until they take so many bytes, and half of the log.
 const LEAST_DROPPED: u64 = 64 << 20;

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::{RunError, SampleRecord, certify, json_lines::JsonLines, menu};
 
 /// Name of the journal in a run directory.
-const NAME: &str = "samples.jsonl";
+pub const NAME: &str = "samples.jsonl";
 
 /// An open journal; other processes are kept out until it is dropped.
 #[derive(Debug)]

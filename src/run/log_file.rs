@@ -9,7 +9,8 @@
 //! the log is continued. A damaged line with others after it is no trace of a killed process, and refused.
 
 use std::{
-    io::{BufRead, BufReader, Seek, SeekFrom, Write},
+    fs::File,
+    io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -189,10 +190,33 @@ enum LineError {
     },
 }
 
+/// Calls `line` with the JSON of each complete line of a log that is not being continued, but for the header; there may be no such
+/// file.
+pub fn read_log(
+    directory: &Path,
+    name: &str,
+    mut line: impl FnMut(&[u8]) -> Result<(), String>,
+) -> Result<(), RunError> {
+    let path = directory.join(name);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(RunError::io(&path)(error)),
+    };
+    let mut is_header = true;
+    let read = read_lines(&path, &mut file, |json, _| {
+        match std::mem::take(&mut is_header) {
+            true => Ok(()),
+            false => line(json).map_err(LineError::Malformed),
+        }
+    });
+    read.map(|_| ())
+}
+
 /// Calls `line` with the JSON and the length of each complete line; returns how many bytes these take.
 fn read_lines(
     path: &Path,
-    file: &mut AppendFile,
+    file: &mut (impl Read + Seek),
     mut line: impl FnMut(&[u8], u64) -> Result<(), LineError>,
 ) -> Result<u64, RunError> {
     file.seek(SeekFrom::Start(0)).map_err(RunError::io(path))?;
@@ -211,7 +235,8 @@ fn read_lines(
                 line: number,
             });
         }
-        if read == 0 {
+        // What has no end may be a line that is being written now.
+        if !bytes.ends_with(b"\n") {
             return Ok(complete);
         }
         number += 1;

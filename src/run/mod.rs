@@ -3,6 +3,7 @@
 //! ```text
 //! manifest.json   what everything depends on; the same command with other values is refused
 //! samples.jsonl   the journal: one complete record a finished sample, append-only
+//! evaluations.log every evaluation as soon as it is known, which a continued run does not run again
 //! menu.jsonl      two lines a sample, append-only; only with menus
 //! certificates.jsonl   one line a certified best chain, append-only; only with certificates
 //!
@@ -47,6 +48,7 @@ mod record;
 mod sampling;
 mod searched;
 mod searches;
+mod status;
 #[cfg(test)]
 mod tests;
 mod workload;
@@ -73,3 +75,4 @@ pub use record::{
 };
 pub use sampling::{Sampled, SamplingPlan};
 pub use searches::Searches;
+pub use status::RunStatus;

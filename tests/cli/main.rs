@@ -9,6 +9,7 @@ mod data;
 mod derived;
 mod eval;
 mod hub;
+mod kills;
 mod lm_eval;
 mod model;
 mod refusals;

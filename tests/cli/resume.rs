@@ -275,3 +275,122 @@ fn a_changed_command_is_refused_by_what_changed() {
         "a refused command touches nothing"
     );
 }
+
+#[test]
+fn pairs_killed_midway_go_on_where_they_were() {
+    let place = place(30);
+    let ids = json_lines(&place.read("arith.jsonl"));
+    let pair = |row: &Value, chain: &str| serde_json::json!({"id": row["id"], "chain": chain});
+    let pairs: Vec<Value> = ["0-11", "0-9", "0-5,7-11", "0-11,3"]
+        .iter()
+        .flat_map(|chain| ids.iter().map(|row| pair(row, chain)))
+        .collect();
+    place.write("pairs.jsonl", to_json_lines(&pairs));
+    let eval = "eval --model @demo --task arith --data arith.jsonl --pairs pairs.jsonl --workers 1 --in-flight 2";
+    place.ok(&format!("{eval} --out whole"));
+    assert!(
+        !place.has("whole/pairs.log"),
+        "what it knew is in pairs.jsonl"
+    );
+    let logged = || match place.has("out/pairs.log") {
+        true => place.read("out/pairs.log").lines().count(),
+        false => 0,
+    };
+    let mut running = place.start(&format!("{eval} --out out"));
+    running.wait_until(|| logged() > 20);
+    running.kill();
+    let known = logged() - 1;
+    // Another chain is another evaluation.
+    if place.has("out/pairs.log") {
+        place.write("other.jsonl", to_json_lines(&pairs[..7]));
+        let other = eval.replace("pairs.jsonl", "other.jsonl");
+        let refused = place.refused(&format!("{other} --out out"));
+        assert!(
+            refused.contains("out/pairs.log: this log has `pairs`"),
+            "{refused}"
+        );
+        let ended = place.ok(&format!("{eval} --out out"));
+        let note = format!("{known} evaluations are known from before");
+        assert!(
+            known == 0 || ended.stderr.contains(&note),
+            "{}",
+            ended.stderr
+        );
+    }
+    let lines = |out: &str| {
+        let mut lines = json_lines(&place.read(&format!("{out}/pairs.jsonl")));
+        for line in &mut lines {
+            line.as_object_mut().unwrap().remove("steps");
+        }
+        lines
+    };
+    assert_eq!(lines("out"), lines("whole"));
+    assert!(!place.has("out/pairs.log"));
+}
+
+#[test]
+fn the_status_of_a_run_is_told_while_it_runs_and_after() {
+    let place = place(20);
+    let mut running = place.start(&format!("{SLOW} --out run --progress json"));
+    assert!(running.wait_until(|| place.finished("run") >= 2));
+    running.signal("-STOP");
+    let status = place.ok("status run --json").json();
+    assert_eq!(status["running"], true);
+    assert_eq!(count(&status["tasks"][0]["samples"]), 20);
+    let done = count(&status["tasks"][0]["done"]);
+    assert_eq!(done, place.finished("run") as u64);
+    assert!(status["seconds_left"].as_f64().unwrap() > 0.0);
+    running.signal("-CONT");
+    running.signal("-INT");
+    let ended = running.end().with_status(130);
+    let said = ended.stderr.lines().filter(|line| line.starts_with('{'));
+    let said: Vec<Value> = said
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(said.last().unwrap()["event"], "interrupted");
+    let shown = place.ok("status run").stdout;
+    assert!(
+        shown.contains("stopped; the same command continues it"),
+        "{shown}"
+    );
+    place.ok(&format!("{SLOW} --out run --progress none"));
+    let status = place.ok("status run --json").json();
+    assert_eq!(
+        (&status["running"], &status["seconds_left"]),
+        (&false.into(), &0.0.into())
+    );
+    let shown = place.ok("status run").stdout;
+    assert!(
+        shown.contains("finished\n") && shown.contains("20 of 20 samples"),
+        "{shown}"
+    );
+    let refused = place.refused("status none");
+    assert!(
+        refused.contains("none") && refused.contains("not a run directory"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_damaged_line_of_the_log_is_named_and_the_log_can_be_given_up() {
+    let place = place(8);
+    let slow = format!("{SLOW} --out run");
+    let mut running = place.start(&slow);
+    assert!(running.wait_until(|| {
+        place.has("run/evaluations.log") && place.read("run/evaluations.log").lines().count() > 30
+    }));
+    running.kill();
+    let log = place.read("run/evaluations.log");
+    let mut damaged: Vec<String> = log.lines().map(|line| format!("{line}\n")).collect();
+    damaged[9] = damaged[9].replace("\"correct\"", "\"korrekt\"");
+    place.write("run/evaluations.log", damaged.concat());
+    let refused = place.refused(&slow);
+    assert!(
+        refused.contains("run/evaluations.log: line 10 is damaged"),
+        "{refused}"
+    );
+    std::fs::remove_file(place.join("run/evaluations.log")).unwrap();
+    place.ok(&slow);
+    place.ok(&format!("{SLOW} --out whole"));
+    assert_same_records(&place.records("whole"), &place.records("run"));
+}
