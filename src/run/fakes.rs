@@ -200,6 +200,18 @@ impl Judge for FakeJudge {
         target: Target,
     ) -> Result<Judged, String> {
         let worth = [outcomes[0].lead, outcomes[1].lead];
+        if worth.iter().any(|worth| worth.is_nan()) {
+            let verdict = Verdict {
+                correct: false,
+                margin: None,
+                answer: String::new(),
+                values: vec![0.0],
+            };
+            return Ok(Judged {
+                verdict,
+                near_tie: false,
+            });
+        }
         let gold = verdict(worth);
         Ok(Judged {
             near_tie: worth.contains(&0.0),
@@ -241,6 +253,8 @@ pub struct Faults {
     pub broken: Option<u32>,
     /// The device is lost after so many evaluations.
     pub lost_after: Option<usize>,
+    /// Every so manieth chain of a problem, by its hash, has a state that is not finite.
+    pub not_finite: Option<u64>,
     /// This is set after so many.
     pub interrupt: Option<(usize, Arc<AtomicBool>)>,
 }
@@ -312,6 +326,17 @@ fn outcome_of(request: &Request, answered: usize, faults: &Faults) -> Result<Out
     // A quarter of what does not run isolated is a near-tie.
     let tie = !request.isolated && (worth * 1000.0) as i64 % 4 == 0;
     let loss = prompt_loss(problem, row, &request.chain);
+    let drawn = seed_for(u64::from(problem), "finite", &request.chain.to_string());
+    if faults
+        .not_finite
+        .is_some_and(|one_in| drawn.is_multiple_of(one_in))
+    {
+        return Ok(Outcome {
+            lead: f64::NAN,
+            prompt_loss: Some(f64::INFINITY),
+            ..outcome(request.chain.len() as u64)
+        });
+    }
     // What a batch adds is the same for both rows, and another in another order of the work.
     let noise = match request.isolated {
         true => 0.0,

@@ -1,7 +1,8 @@
 //! Whole runs on made-up outcomes: what is recorded does not depend on how it was computed.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
+    ops::Range,
     path::Path,
     sync::{
         Arc,
@@ -364,6 +365,65 @@ fn a_log_that_says_something_else_than_the_search_asks_for_is_refused() {
         &sorted(outcome.records),
         &records(&plan, 1, Faults::default()),
     );
+}
+
+#[test]
+fn whatever_a_device_does_the_records_are_the_same() {
+    try_devices(0..150);
+}
+
+/// Run it with `cargo test --release --lib -- --ignored thousands_of_devices`.
+#[test]
+#[ignore = "takes minutes"]
+fn whatever_thousands_of_devices_do_the_records_are_the_same() {
+    try_devices(150..5000);
+}
+
+/// Devices that answer in any order, give states that are not finite, fail on a sample, and are lost again and again.
+fn try_devices(seeds: Range<u64>) {
+    let some = seeds.end - seeds.start;
+    let faults = |seed: u64| Faults {
+        broken: (seed % 4 == 1).then_some((seed % 3) as u32),
+        not_finite: (seed % 3 != 0).then_some(2 + seed % 5),
+        ..Faults::default()
+    };
+    let (mut expected, mut lost) = (HashMap::new(), 0);
+    for seed in seeds {
+        let kind = seed % 60;
+        let mut plan = plan(FakeProblem::some(3), 1 + (seed % 3) as usize, 1);
+        let few = SearchConfig {
+            simulations: Some(6),
+            max_degradation: MaxDegradation::Unbounded,
+            ..SearchConfig::default()
+        };
+        plan.searches.main = Arc::new(few.resolve(LAYERS).unwrap());
+        let expected = expected
+            .entry(kind)
+            .or_insert_with(|| without_costs(records(&plan, 1, faults(kind))));
+        let directory = TempDir::new().unwrap();
+        let mut random = seed_for(seed, "lost", "");
+        let found = loop {
+            // Longer each time, so that it ends.
+            random = seed_for(random, "again", "");
+            let lost_after = (random % 60) as usize + 2;
+            let backend = FakeBackend::new(
+                random,
+                Faults {
+                    lost_after: Some(lost_after),
+                    ..faults(kind)
+                },
+            );
+            match run_in(directory.path(), &plan, &backend, &AtomicBool::new(false)) {
+                Ok(outcome) => break without_costs(sorted(outcome.records)),
+                Err(error) => {
+                    assert_eq!(error.to_string(), "the device failed: gone", "seed {seed}");
+                    lost += 1;
+                }
+            }
+        };
+        assert_same(&found, expected);
+    }
+    assert!(lost > some, "{lost}");
 }
 
 /// Every file operation of a small run fails once, in every way: the run ends with an error, or goes on, and is continued to the
