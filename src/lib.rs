@@ -70,6 +70,7 @@ pub use lm_tasks as task;
 
 pub mod analysis;
 pub mod cli;
+mod disk;
 pub mod export;
 pub mod prepare;
 pub mod problem;

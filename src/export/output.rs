@@ -9,13 +9,14 @@ use std::{
 use tempfile::{NamedTempFile, TempPath};
 
 use super::ExportError;
+use crate::disk::{self, NewFile};
 
 /// An output file, open and known to be writable, whose old content stands until
 /// [`finish`](Self::finish).
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
-    writer: BufWriter<File>,
+    writer: BufWriter<NewFile>,
     /// The file beside the output that takes its place; `None` where the output is a device or
     /// pipe, which is written as it is.
     temporary: Option<(TempPath, PathBuf)>,
@@ -27,7 +28,8 @@ impl Output {
     /// # Errors
     /// The path is a directory, or its directory is missing or not writable.
     pub fn create(path: &Path) -> Result<Self, ExportError> {
-        let (file, temporary) = open(path).map_err(|source| write_error(path, source))?;
+        let opened = open(path).and_then(|(file, temporary)| Ok((NewFile::new(file)?, temporary)));
+        let (file, temporary) = opened.map_err(|source| write_error(path, source))?;
         Ok(Self {
             path: path.to_owned(),
             writer: BufWriter::new(file),
@@ -40,7 +42,9 @@ impl Output {
         let flushed = self.writer.flush();
         let placed = flushed.and_then(|()| match self.temporary {
             None => Ok(()),
-            Some((temporary, target)) => temporary.persist(target).map_err(|error| error.error),
+            Some((temporary, target)) => {
+                disk::renamed(|| temporary.persist(target).map_err(|error| error.error))
+            }
         });
         placed.map_err(|source| write_error(&self.path, source))
     }
@@ -109,6 +113,7 @@ fn write_error(path: &Path, source: io::Error) -> ExportError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::{FaultKind, with_fault};
 
     fn files(directory: &Path) -> usize {
         fs::read_dir(directory).unwrap().count()
@@ -136,6 +141,45 @@ mod tests {
         output.finish().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(files(directory.path()), 1);
+    }
+
+    #[test]
+    fn whatever_operation_fails_there_is_the_old_file_or_the_new_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chains.csv");
+        let new = "new ".repeat(5000);
+        let write = || -> Result<(), ExportError> {
+            let mut output = Output::create(&path)?;
+            let written = output.write_all(new.as_bytes());
+            written.map_err(|source| output.error(source))?;
+            output.finish()
+        };
+        let (done, operations) = with_fault(usize::MAX, FaultKind::Broken, write);
+        done.unwrap();
+        assert!(operations >= 3, "{operations}");
+        for kind in [
+            FaultKind::NoSpace,
+            FaultKind::Broken,
+            FaultKind::Interrupted,
+            FaultKind::Short,
+        ] {
+            for nth in 0..operations {
+                fs::write(&path, "old").unwrap();
+                let (done, _) = with_fault(nth, kind, write);
+                let harmless = matches!(kind, FaultKind::Interrupted | FaultKind::Short);
+                assert_eq!(done.is_ok(), harmless, "operation {nth}, {kind:?}");
+                let expected = if harmless { new.as_str() } else { "old" };
+                assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+                assert_eq!(files(directory.path()), 1);
+                if let Err(error) = done {
+                    let error = error.to_string();
+                    assert!(
+                        error.starts_with("cannot write") && error.contains("os error"),
+                        "{error}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

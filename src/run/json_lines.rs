@@ -12,7 +12,8 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{RunError, disk::AppendFile};
+use super::RunError;
+use crate::disk::AppendFile;
 
 /// An open file; other processes are kept out until it is dropped.
 #[derive(Debug)]

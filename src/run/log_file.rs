@@ -18,7 +18,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{RunError, disk, disk::AppendFile};
+use super::RunError;
+use crate::disk::{self, AppendFile};
 
 /// How long a line may be in the system's memory before it is forced to the disk.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);

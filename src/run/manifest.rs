@@ -5,7 +5,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ControlPlan, RunError, SamplingPlan, disk};
+use super::{ControlPlan, RunError, SamplingPlan};
+use crate::disk;
 use crate::problem::Problem;
 use cola_model::Repeat;
 

@@ -23,7 +23,6 @@ mod assessed;
 mod certify;
 mod controls;
 mod course;
-mod disk;
 mod driver;
 mod error;
 mod evaluate;

@@ -13,12 +13,14 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    disk::{FaultKind, with_fault},
     fakes::{BOUND, FakeBackend, FakeProblem, Faults, LAYERS},
     sampling::Draws,
     *,
 };
-use crate::problem::Problem;
+use crate::{
+    disk::{FaultKind, with_fault},
+    problem::Problem,
+};
 use cola_model::Repeat;
 use cola_search::{
     Ask, Feedback, MaxDegradation, ResolvedSearch, SearchConfig, chain::Chain, seed_for,

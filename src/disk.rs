@@ -1,4 +1,4 @@
-//! The file operations of a run directory. Tests make any one of them fail.
+//! The operations on files that are written: run directories, and what is derived from them. Tests make any one of them fail.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -64,24 +64,43 @@ impl Seek for AppendFile {
     }
 }
 
+/// A file that is written from its beginning.
+#[derive(Debug)]
+pub struct NewFile(File);
+
+impl NewFile {
+    /// Takes a file that is open.
+    pub fn new(file: File) -> io::Result<Self> {
+        may_fail(Operation::Open)?;
+        Ok(Self(file))
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let most = may_be_short(bytes.len())?;
+        self.0.write(&bytes[..most])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Puts a file in its place by `rename`.
+pub fn renamed<T>(rename: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    may_fail(Operation::Rename)?;
+    rename()
+}
+
 /// Writes a file whole or not at all: beside it under the name `draft`, and renamed when that is on the disk.
 pub fn replace(path: &Path, draft: &Path, bytes: &[u8]) -> io::Result<()> {
-    may_fail(Operation::Open)?;
-    let mut file = File::create(draft)?;
-    let mut left = bytes;
-    while !left.is_empty() {
-        match may_be_short(left.len()).and_then(|most| file.write(&left[..most])) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => left = &left[written..],
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let mut file = NewFile::new(File::create(draft)?)?;
+    file.write_all(bytes)?;
     may_fail(Operation::Sync)?;
-    file.sync_data()?;
+    file.0.sync_data()?;
     drop(file);
-    may_fail(Operation::Rename)?;
-    std::fs::rename(draft, path)
+    renamed(|| std::fs::rename(draft, path))
 }
 
 /// Creates a directory and those above it.
