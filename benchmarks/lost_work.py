@@ -94,8 +94,9 @@ def kills(args, work):
         begun = session[0]["elapsed"]
         print(f"| {kill + 1} | {end - begun:.1f} | {len(lines)} | {len(session)} | {len(last)} | {lost[-1]:.2f} |")
     subprocess.run(command(args, run, args.samples, args.simulations), check=True, **quiet)
-    same = strip(finished(whole)) == strip(finished(run))
-    print(f"lost at a kill: mean {statistics.mean(lost):.2f} s, most {max(lost):.2f} s; same records: {same}")
+    print(f"lost at a kill: mean {statistics.mean(lost):.2f} s, most {max(lost):.2f} s")
+    differences, furthest = compare("", strip(finished(whole)), strip(finished(run)))
+    print(f"records: {len(finished(run))}; other values: {differences or 'none'}; numbers differ by at most {furthest:.1e}")
 
 
 def strip(records):
@@ -108,6 +109,19 @@ def strip(records):
             del record["cost"][key]
         kept[record["id"]] = record
     return kept
+
+
+def compare(place, a, b):
+    """Where two values differ but for numbers with a point, and by how much these do."""
+    if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys():
+        found = [compare(f"{place}.{key}", a[key], b[key]) for key in a]
+    elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        found = [compare(f"{place}[{at}]", x, y) for at, (x, y) in enumerate(zip(a, b))]
+    elif isinstance(a, float) and isinstance(b, float):
+        return [], abs(a - b)
+    else:
+        return ([] if a == b else [f"{place}: {a} and {b}"]), 0.0
+    return [text for texts, _ in found for text in texts], max((far for _, far in found), default=0.0)
 
 
 def early(args, work):

@@ -2,6 +2,7 @@
 
 mod arms;
 mod asking;
+mod bad_inputs;
 mod certify;
 mod chat_prompts;
 mod damping;
