@@ -340,11 +340,46 @@ fn targets_are_what_python_makes_of_their_text() {
     };
     // White space around an expression is text.
     assert_eq!(target("' {{gold}}'", "\"a\""), all(" a", &[" a"]));
+    // A text is one answer, whatever it looks like.
+    for text in ["[1, 2, 3]", "[-10,4]", "['a']", "[]", "[1,2)"] {
+        for key in [
+            "gold",
+            "'{{gold}}'",
+            "'{{ gold | trim }}'",
+            "'{{ gold ~ \"\" }}'",
+        ] {
+            assert_eq!(
+                target(key, &format!("\"{text}\"")),
+                all(text, &[text]),
+                "{key}"
+            );
+        }
+    }
     assert_eq!(
-        target("'{{gold}}'", "\"[1,2]\""),
-        all("[1, 2]", &["1", "2"])
+        target("'{{ gold[1:] | string }}'", "[0, 1, 2]"),
+        all("[1, 2]", &["[1, 2]"])
     );
-    assert_eq!(target("'{{gold}}'", "\"[1,2)\""), all("[1,2)", &["[1,2)"]));
+    // A list is several, whether the row or the template has it.
+    for key in [
+        "gold",
+        "{{gold}}",
+        "{% if gold %}{{ gold }}{% endif %}",
+        "{% set g = gold %}{{ g }}",
+        r#"{{ [gold[0], "it's"] }}"#,
+        r#"['{{gold[0]}}', "it's"]"#,
+        r#"{% if gold %}['{{gold[0]}}', "it's"]{% endif %}"#,
+    ] {
+        assert_eq!(
+            target(&serde_json::json!(key).to_string(), r#"["a", "it's"]"#),
+            all(r#"['a', "it's"]"#, &["a", "it's"]),
+            "{key}"
+        );
+    }
+    // What a text brings along does not make a list of it.
+    assert_eq!(
+        target("'[{{gold}}]'", "\"range(3)\""),
+        all("[range(3)]", &["[range(3)]"])
+    );
     assert_eq!(target("gold", "[1, 2.5]"), all("[1, 2.5]", &["1", "2.5"]));
     assert_eq!(target("gold", "\"[1,2]\""), all("[1,2]", &["[1,2]"]));
     let yaml = CHOICE;
