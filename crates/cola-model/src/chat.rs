@@ -340,10 +340,10 @@ mod tests {
 
     #[test]
     fn an_error_of_a_template_names_its_file() {
-        let error = rendered("{{ raise_exception('no\nsystem') }}")
+        let error = rendered("{{ raise_exception('no\n\nsystem') }}")
             .unwrap_err()
             .to_string();
-        assert_eq!(error, "t: chat template: invalid operation: no\nsystem");
+        assert_eq!(error, "t: chat template: invalid operation: no system");
         let error = rendered("{{ 'x' * 10 ** 12 }}").unwrap_err().to_string();
         assert!(
             error.starts_with("t: chat template: the template takes"),

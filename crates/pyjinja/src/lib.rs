@@ -1,4 +1,4 @@
-//! Python's Jinja2 templates, `str`, `re` and `random.sample`, over JSON rows.
+//! Python's Jinja2 templates, `str`, `re`, `random.sample` and PyYAML, over JSON rows.
 //!
 //! lm-evaluation-harness is written in Python: it renders prompts with Jinja2 and `str`, filters answers
 //! with `re`, and draws few-shot examples with `random.Random(seed).sample`. To reproduce its scores,
@@ -25,7 +25,7 @@
 //! text  ──▶ PythonRegex ──▶ text                           filters, metrics
 //! JSON  ──▶ python::{to_str, repr, dumps, loads} ──▶ text  columns in prompts, output files
 //! seed  ──▶ PythonRandom ──▶ indices                       few-shot examples
-//! YAML  ──▶ LastWins ──▶ value                             task files with a key that occurs twice
+//! YAML  ──▶ yaml::load ──▶ value                           task files, with PyYAML's `yes`, `010` and `12:30`
 //! ```
 //!
 //! # Example
@@ -47,10 +47,9 @@ pub mod python;
 mod random;
 mod regex;
 mod template;
-mod yaml;
+pub mod yaml;
 
 pub use punctuation::is_punctuation;
 pub use random::PythonRandom;
 pub use regex::PythonRegex;
 pub use template::{Columns, Given, Row, Templates, no_column};
-pub use yaml::LastWins;

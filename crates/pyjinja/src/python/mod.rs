@@ -155,7 +155,8 @@ pub fn ascii(text: &str) -> String {
     out
 }
 
-fn escape(char: char, out: &mut String) {
+/// Appends a character as Python escapes it: `\x1b`.
+pub(crate) fn escape(char: char, out: &mut String) {
     // Writing to a string cannot fail.
     let _ = match char as u32 {
         code @ ..0x100 => write!(out, "\\x{code:02x}"),

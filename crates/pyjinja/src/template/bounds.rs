@@ -215,7 +215,7 @@ impl Allowance {
     /// Takes a value of this many bytes.
     pub fn take(&mut self, bytes: usize) -> Result<(), Error> {
         // What a value without text takes.
-        const SLOT: usize = 4;
+        const SLOT: usize = 16;
         self.bytes = self
             .bytes
             .checked_sub(bytes.saturating_add(SLOT))

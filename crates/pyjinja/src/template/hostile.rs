@@ -97,6 +97,31 @@ fn texts_and_lists_that_grow_beyond_measure_are_refused() {
 }
 
 #[test]
+fn what_a_template_says_is_one_line_that_a_terminal_does_not_obey() {
+    let chats = Templates::of_chats();
+    let columns = Columns::new();
+    let row = Row::new(&columns);
+    for (message, expected) in [
+        (
+            "'a\\n\\n  b\\x1b[31m\\r\\nc'",
+            "invalid operation: a b\\x1b[31m c".to_owned(),
+        ),
+        (
+            "'line\\n' * 50",
+            format!("invalid operation: {}line", "line ".repeat(49)),
+        ),
+        (
+            "'x' * 1000000",
+            format!("invalid operation: {}...", "x".repeat(500)),
+        ),
+        ("[1, none]", "invalid operation: [1, None]".to_owned()),
+    ] {
+        let source = format!("{{{{ raise_exception({message}) }}}}");
+        assert_eq!(chats.render(&source, &row), Err(expected));
+    }
+}
+
+#[test]
 fn templates_that_are_nested_too_deeply_or_too_long_are_refused() {
     let many = |unit: &str| unit.repeat(100_000);
     for source in [

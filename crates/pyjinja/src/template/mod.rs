@@ -23,6 +23,7 @@ use minijinja::{
 };
 use serde_json::Value as Json;
 
+use crate::python;
 use values::to_json;
 
 /// The columns of one row of a dataset, in the order of the file.
@@ -348,9 +349,32 @@ fn reason(error: &Error) -> String {
     match (error.kind(), error.detail()) {
         (ErrorKind::OutOfFuel, _) => bounds::OUT_OF_FUEL.to_owned(),
         (ErrorKind::WriteFailure, _) => bounds::too_much_text(),
-        (kind, Some(detail)) => format!("{kind}: {detail}"),
+        (kind, Some(detail)) => format!("{kind}: {}", in_one_line(detail)),
         (kind, None) => kind.to_string(),
     }
+}
+
+/// What a template says, which may be of any length and hold anything.
+fn in_one_line(detail: &str) -> String {
+    const LONGEST: usize = 500;
+    let mut out = String::new();
+    let mut spaced = false;
+    for (at, char) in detail.trim().chars().enumerate() {
+        if at >= LONGEST {
+            return out + "...";
+        }
+        match char.is_whitespace() {
+            true => spaced = true,
+            false => {
+                out += if std::mem::take(&mut spaced) { " " } else { "" };
+                match python::is_unprintable(char) {
+                    true => python::escape(char, &mut out),
+                    false => out.push(char),
+                }
+            }
+        }
+    }
+    out
 }
 
 #[cfg(test)]

@@ -260,6 +260,25 @@ fn what_no_template_here_can_is_refused_by_name() {
 }
 
 #[test]
+fn line_ends_of_a_template_are_jinja2s_and_those_of_a_row_stay() {
+    let columns = columns(json!({"q": "x\r\ny\rz"}));
+    let row = Row::new(&columns);
+    let source = "a\r\n{{ q }}\rb{{ 'c\r\nd' }}{{ '\\r' }}\r\n";
+    let expected = "a\nx\r\ny\rz\nbc\nd\r";
+    assert_eq!(
+        templates().render(source, &row).unwrap(),
+        format!("{expected}\n")
+    );
+    // transformers leaves out the last line end.
+    assert_eq!(
+        Templates::of_chats().render(source, &row).unwrap(),
+        expected
+    );
+    let evaluated = templates().evaluate("{{ ['a\r\nb', q] }}", &row);
+    assert_eq!(evaluated.unwrap(), json!(["a\nb", "x\r\ny\rz"]));
+}
+
+#[test]
 fn bytes_are_bytes_whatever_they_spell() {
     let columns =
         columns(json!({"raw": python::bytes_value(b"x"), "other": python::bytes_value(b"\xff")}));
