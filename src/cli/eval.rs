@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::{
     CliError, Ending,
     args::EvalArgs,
+    generation::tell_unapplied,
     output,
     prompts::tell_warnings,
     setup::{self, Loaded},
@@ -22,8 +23,9 @@ use super::{
 use crate::{
     analysis::Mean,
     prepare::{Answer, PreparedSample, PromptLayout},
-    run::{Evaluated, Pair, Progress, degradation, note},
+    run::{Evaluated, Pair, Progress, degradation},
     session::dtype_name,
+    terminal::note,
 };
 use cola_engine::Cost;
 use cola_search::chain::Chain;
@@ -104,6 +106,9 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
             })
             .collect(),
     };
+    if loaded_tasks.generate() {
+        tell_unapplied("cola eval", &model.path)?;
+    }
     let loaded = setup::load(&model, &args.model.compute)?;
     let layout = Arc::new(loaded.layout(&args.tasks.prompts, None)?);
     let interrupt = setup::interrupt_flag();

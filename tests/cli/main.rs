@@ -8,6 +8,7 @@ mod damping;
 mod data;
 mod derived;
 mod eval;
+mod foreign_texts;
 mod hub;
 mod lm_eval;
 mod model;
