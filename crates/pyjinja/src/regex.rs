@@ -77,12 +77,12 @@ impl PythonRegex {
             let Some(whole) = captures.get(0) else {
                 continue;
             };
-            out.write_all(text[done..whole.start()].as_bytes()).ok()?;
+            out.write_all(&text.as_bytes()[done..whole.start()]).ok()?;
             let expanded = Expander::python().write_expansion(&mut out, replacement, &captures);
             expanded.ok()?;
             done = whole.end();
         }
-        out.write_all(text[done..].as_bytes()).ok()?;
+        out.write_all(&text.as_bytes()[done..]).ok()?;
         String::from_utf8(out.text).ok()
     }
 

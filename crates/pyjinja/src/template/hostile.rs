@@ -77,6 +77,9 @@ fn texts_and_lists_that_grow_beyond_measure_are_refused() {
         "{{ range(10 ** 15) | list }}",
         "{{ messages | tojson(indent=10 ** 9) if messages }}{{ 'x' * 10 ** 9 }}",
         "{% macro m(x, n) %}{{ m(x + x, n) }}{% endmacro %}{{ m('x', 1) }}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{% macro m(n) %}{% if n %}{% for i in [1] %}{{ m(n) }}{% endfor %}{% endif %}{% endmacro %}{{ m(1) }}",
+        "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}",
         "{{ (text * 10000).split('') }}{{ (text * 10000).split('x') | length }}",
         "{{ ('<' * 10000000) | e | e | e }}",
     ] {
