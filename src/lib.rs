@@ -26,12 +26,12 @@
 //! | crate, as a module here | is about | uses |
 //! | --- | --- | --- |
 //! | `math-answer` | reading answers out of texts, and whether two are the same | |
-//! | `pyjinja` | Jinja2, `str`, `re`, `random` as Python has them | |
+//! | `pyjinja` | Jinja2, `str`, `re`, `random`, PyYAML as Python has them | |
 //! | `cola-synth` | seeded questions that a solver has checked | |
 //! | `cola-search`: [`search`], [`chain`] | chains, and the strategies that ask for them | |
 //! | `cola-hub`: [`hub`] | models and datasets of the hub | |
 //! | `lm-tasks`: [`task`] | lm-evaluation-harness: task files, rows, prompts, grading | `math-answer`, `pyjinja`, `cola-hub` |
-//! | `cola-model`: [`model`] | the frozen LLM on libtorch: layers as pure functions, tokenizer | `cola-search` (chains) |
+//! | `cola-model`: [`model`] | the frozen LLM on libtorch: layers as pure functions, tokenizer | `cola-search` (chains), `pyjinja` (chat templates) |
 //! | `cola-engine`: [`engine`] | running chains: token trees, state table, scheduler, decoding | `cola-model` |
 //!
 //! | module | is about |
@@ -76,6 +76,7 @@ pub mod prepare;
 pub mod problem;
 pub mod run;
 pub mod session;
+pub mod terminal;
 
 /// What most programs that use this library name.
 pub mod prelude {

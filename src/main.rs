@@ -5,7 +5,7 @@ use std::{io::IsTerminal, process::ExitCode};
 use clap::Parser;
 use cola::{
     cli::{Cli, run},
-    run::note,
+    terminal::note,
 };
 use tracing_subscriber::EnvFilter;
 

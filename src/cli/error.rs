@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::{analysis::AnalysisError, export::ExportError, run::RunError, session::SessionError};
+use crate::{
+    analysis::AnalysisError, export::ExportError, run::RunError, session::SessionError,
+    terminal::one_line,
+};
 use cola_engine::{EngineError, VerifyError};
 use cola_hub::FetchError;
 use cola_model::ModelError;
@@ -76,9 +79,7 @@ pub enum CliError {
 impl CliError {
     /// The message as one line, in terms of flags: what templates and libraries say may have several lines, and names options.
     pub fn on_one_line(&self) -> String {
-        let text = in_flags(&self.to_string());
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        lines.collect::<Vec<_>>().join(" ")
+        one_line(&in_flags(&self.to_string()))
     }
 
     /// Whether the reader of our output has left (`cola inspect | head`): not an error.

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::{
     CliError, Ending,
     args::EvalArgs,
+    generation::tell_unapplied,
     output, pairs,
     prompts::tell_warnings,
     setup::{self, Loaded},
@@ -21,8 +22,9 @@ use super::{
 use crate::{
     analysis::Mean,
     prepare::{Answer, PreparedSample, PromptLayout, SampleProblem},
-    run::{Evaluated, Pair, PairLog, Progress, TaskManifest, degradation, note},
+    run::{Evaluated, Pair, PairLog, Progress, TaskManifest, degradation},
     session::{Interrupt, Session, dtype_name},
+    terminal::note,
 };
 use cola_engine::Cost;
 use cola_search::chain::Chain;
@@ -103,6 +105,9 @@ pub fn run(mut args: EvalArgs) -> Result<Ending, CliError> {
             })
             .collect(),
     };
+    if loaded_tasks.generate() {
+        tell_unapplied("cola eval", &model.path)?;
+    }
     let loaded = setup::load(&model, &args.model.compute)?;
     let layout = Arc::new(loaded.layout(&args.tasks.prompts, None)?);
     let interrupt = setup::interrupt_flag();

@@ -3,7 +3,8 @@
 use super::{CliError, Ending, args::ExportArgs, output, results};
 use crate::{
     export::{Format, Output, export},
-    run::{Manifest, SampleRecord, TRANSFER_SAMPLES, Thresholds, note},
+    run::{Manifest, SampleRecord, TRANSFER_SAMPLES, Thresholds},
+    terminal::note,
 };
 
 pub fn run(args: &ExportArgs) -> Result<Ending, CliError> {

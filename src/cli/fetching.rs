@@ -10,7 +10,7 @@ use std::{
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::CliError;
-use crate::run::note;
+use crate::terminal::note;
 use cola_hub::{
     FetchWatcher, Fetched, FetchedDataset, HubModel, Wanted, fetch as fetch_model, fetch_dataset,
 };

@@ -7,11 +7,12 @@ use serde_json::json;
 use super::{
     CliError, Ending,
     args::GenerateArgs,
+    generation::tell_unapplied,
     output,
     prompts::{check_system, messages},
     setup,
 };
-use crate::run::note;
+use crate::terminal::note;
 use cola_engine::{DecodePlan, Finish, Generated, Request, Row};
 use cola_model::{Model, Sampling, stop_tokens};
 use cola_search::chain::Chain;
@@ -24,6 +25,7 @@ pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
         Some(text) => Chain::parse(text, depth)?,
         None => Chain::identity(depth),
     };
+    tell_unapplied("cola generate", &model.path)?;
     let loaded = setup::load(&model, &args.model.compute)?;
     let tokenizer = &loaded.tokenizer;
     let prompt = match args.chat {
@@ -76,7 +78,7 @@ pub fn run(args: &GenerateArgs) -> Result<Ending, CliError> {
     } else if std::io::stdout().is_terminal() {
         output::line(&text)?;
     } else {
-        output::print(&text)?;
+        output::exact(&text)?;
     }
     Ok(match generated.finish {
         Finish::NotFinite => {

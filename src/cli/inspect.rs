@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::{CliError, Ending, args::InspectArgs, output, setup};
+use super::{CliError, Ending, args::InspectArgs, generation, output, setup};
 use crate::session::dtype_name;
 use cola_model::{
     AttentionSpec, Inspection, LayerSpec, MlpSpec, Model, NormKind, NormSpec, QueryKeyNorm,
-    RopeScaling, RopeSpec, StoredAs,
+    RopeScaling, RopeSpec, StoredAs, Unapplied, unapplied_settings,
 };
 
 pub fn run(args: &InspectArgs) -> Result<Ending, CliError> {
@@ -18,6 +18,7 @@ pub fn run(args: &InspectArgs) -> Result<Ending, CliError> {
         (None, None) => "none",
     };
     let parameters = found.spec.parameters();
+    let unapplied = unapplied_settings(&path)?;
     if args.json {
         output::json(&json!({
             "architecture": found.spec.architecture,
@@ -29,10 +30,11 @@ pub fn run(args: &InspectArgs) -> Result<Ending, CliError> {
             "memory_bytes": { "f32": 4 * parameters, "bf16": 2 * parameters, "f16": 2 * parameters },
             "state_bytes_per_token": { "f32": 4 * found.spec.hidden, "bf16": 2 * found.spec.hidden },
             "spec": found.spec,
+            "generation_not_applied": generation::as_json(&unapplied),
             "refused": found.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
         }))?;
     } else {
-        output::print(&describe(&found, stored))?;
+        output::print(&describe(&found, stored, &unapplied))?;
     }
     Ok(match found.problems.is_empty() {
         true => Ending::Done,
@@ -40,7 +42,7 @@ pub fn run(args: &InspectArgs) -> Result<Ending, CliError> {
     })
 }
 
-fn describe(found: &Inspection, stored: &str) -> String {
+fn describe(found: &Inspection, stored: &str, unapplied: &[Unapplied]) -> String {
     let spec = &found.spec;
     let parameters = spec.parameters();
     let head = if spec.tied_head {
@@ -86,6 +88,12 @@ fn describe(found: &Inspection, stored: &str) -> String {
         text += &format!(
             "\n{name:<14} {parameters} parameters each\n{}",
             parts(layer)
+        );
+    }
+    if !unapplied.is_empty() {
+        text += &format!(
+            "\nof its generation config not applied:\n  {}\n",
+            generation::listed(unapplied)
         );
     }
     if !found.problems.is_empty() {

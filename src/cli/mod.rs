@@ -9,6 +9,7 @@ mod examples;
 mod export;
 mod fetching;
 mod generate;
+mod generation;
 mod inspect;
 mod output;
 mod pairs;

@@ -5,10 +5,19 @@ use std::{io::Write, path::Path};
 use serde::Serialize;
 
 use super::CliError;
-use crate::{export::Output, run::RunError};
+use crate::{
+    export::Output,
+    run::RunError,
+    terminal::{printable, printable_json},
+};
 
-/// Prints text as it is.
+/// Prints text, of which a terminal obeys nothing but line breaks and tabs.
 pub fn print(text: &str) -> Result<(), CliError> {
+    exact(&printable(text))
+}
+
+/// Prints text as it is, for another program.
+pub fn exact(text: &str) -> Result<(), CliError> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     Ok(stdout.flush()?)
@@ -21,7 +30,7 @@ pub fn line(text: &str) -> Result<(), CliError> {
 
 /// Prints one JSON object.
 pub fn json(value: &impl Serialize) -> Result<(), CliError> {
-    line(&to_json(value)?)
+    exact(&format!("{}\n", printable_json(&to_json(value)?)))
 }
 
 /// Writes a file whole or not at all; a device or pipe is written as it is.

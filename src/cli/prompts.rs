@@ -5,8 +5,9 @@ use std::{path::Path, sync::Arc};
 use clap::Args;
 
 use super::CliError;
+use super::error::in_flags;
 use crate::prepare::PromptLayout;
-use crate::run::note;
+use crate::terminal::note;
 use cola_model::{Message, Tokenizer};
 use lm_tasks::{PromptOptions, TaskError, TaskSpec};
 
@@ -39,6 +40,11 @@ pub struct PromptArgs {
     /// right in all of them. The prompt must list the options, by itself or with --letters.
     #[arg(long)]
     pub rotations: bool,
+    /// Leave a question out of its own solved examples. Without the flag, it can be among them, answer included, if
+    /// examples and questions come from the same rows (--fewshot-data equal to --data, or a task with a test split
+    /// alone), as in lm-evaluation-harness; a warning says for how many.
+    #[arg(long)]
+    pub exclude_self: bool,
 }
 
 impl PromptArgs {
@@ -53,6 +59,7 @@ impl PromptArgs {
             chat: self.chat,
             rotations: self.rotations,
             other_rotations,
+            exclude_self: self.exclude_self,
         }
     }
 
@@ -118,6 +125,6 @@ pub fn messages(system: Option<&str>, user: &str) -> Vec<Message> {
 /// Says what looked wrong with the prompts.
 pub fn tell_warnings(command: &str, layout: &PromptLayout) {
     for line in layout.warnings.lines() {
-        note(format_args!("{command}: warning: {line}"));
+        note(format_args!("{command}: warning: {}", in_flags(&line)));
     }
 }

@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc};
 use super::{
     CliError, Ending,
     args::{Arm, SearchArgs, StrategyArgs},
+    generation::tell_unapplied,
     prompts::{PromptArgs, tell_warnings},
     results,
     setup::{self, Loaded},
@@ -15,8 +16,9 @@ use crate::{
     analysis::RunRecords,
     run::{
         ControlSamples, Manifest, MenuPlan, Progress, ProgressStyle, RunOutcome, SampleRecord,
-        SamplingPlan, Searches, note, wall_seconds,
+        SamplingPlan, Searches, wall_seconds,
     },
+    terminal::note,
 };
 use cola_search::SearchConfig;
 
@@ -29,6 +31,9 @@ pub fn run(mut args: SearchArgs) -> Result<Ending, CliError> {
     let spec = cola_model::Model::inspect(&model.path)?.spec;
     tasks::check_room(&tasks, spec.max_positions)?;
     let searches = resolve_searches(&args.strategy, spec.layers.len())?;
+    if tasks.generate() {
+        tell_unapplied("cola search", &model.path)?;
+    }
     let loaded = setup::load(&model, &args.model.compute)?;
     let job = SearchJob {
         command: "cola search",

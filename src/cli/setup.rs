@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     prepare::PromptLayout,
-    run::note,
     session::{Interrupt, Session},
+    terminal::note,
 };
 use cola_hub::HubModel;
 use cola_model::Tokenizer;

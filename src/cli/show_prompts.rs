@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write, sync::Arc};
 
 use serde_json::{Value, json};
 
-use super::{CliError, Ending, args::EvalArgs, output, tasks};
+use super::{CliError, Ending, args::EvalArgs, error::in_flags, output, tasks};
 use crate::prepare::Prompt;
 use cola_model::{Model, Tokenizer};
 use lm_tasks::{Question, Sample};
@@ -47,7 +47,7 @@ fn object(sample: &Sample, prompt: &Prompt, read: &str) -> Value {
     let warnings: BTreeMap<&str, String> = prompt
         .warnings
         .iter()
-        .map(|warning| (warning.name(), warning.to_string()))
+        .map(|warning| (warning.name(), in_flags(&warning.to_string())))
         .collect();
     let mut object = json!({
         "task": sample.task.name,
@@ -110,7 +110,7 @@ fn write_prompt(
         writeln!(text, "{mark} {:?} {tokens:?}", continuation.text)?;
     }
     for warning in &prompt.warnings {
-        writeln!(text, "warning: {warning}")?;
+        writeln!(text, "warning: {}", in_flags(&warning.to_string()))?;
     }
     writeln!(text)
 }

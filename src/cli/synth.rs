@@ -18,7 +18,7 @@ pub fn run(args: &SynthArgs) -> Result<Ending, CliError> {
     }
     match &args.out {
         Some(path) => output::file(path, &text)?,
-        None => output::print(&text)?,
+        None => output::exact(&text)?,
     }
     Ok(Ending::Done)
 }

@@ -9,7 +9,7 @@ use std::{
 
 use super::{CliError, args::TaskArgs, error::in_flags, fetching};
 use crate::prepare::{PromptLayout, SampleProblem};
-use crate::run::note;
+use crate::terminal::note;
 use cola_hub::{HubModel, dataset_files};
 use cola_synth::Kind;
 use lm_tasks::{LoadOptions, Output, Question, Sample, TaskError, TaskSpec, load_samples, resolve};
@@ -38,6 +38,12 @@ impl Tasks {
     /// Bad rows that were passed over.
     pub fn skipped_rows(&self) -> usize {
         self.skipped.iter().map(|(_, rows)| rows).sum()
+    }
+
+    /// Whether any text is generated.
+    pub fn generate(&self) -> bool {
+        let mut questions = self.samples.iter().map(|sample| &sample.own.question);
+        questions.any(|question| matches!(question, Question::Generate { .. }))
     }
 
     /// As problems to search chains for.

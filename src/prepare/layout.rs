@@ -66,6 +66,12 @@ impl PromptTokens {
     }
 }
 
+/// What looks wrong with a sample's prompts whatever their tokens are.
+fn of_sample(sample: &Sample) -> BTreeSet<PromptWarning> {
+    let shown = sample.shows_itself.then_some(PromptWarning::ShowsItself);
+    shown.into_iter().collect()
+}
+
 /// A row of the engine in the making, and what is read of it.
 type Reading = (RowBuilder, Vec<Continuation>);
 
@@ -107,7 +113,7 @@ impl PromptLayout {
         let wrong = self.draw_wrong(&sample);
         let decode = self.plan(&sample);
         let (mut continuations, mut rows) = (Vec::new(), Vec::new());
-        let mut warnings = BTreeSet::new();
+        let mut warnings = of_sample(&sample);
         for variant in sample.variants() {
             let prompts = self
                 .tokenize(variant, &rotated(variant, &wrong))
@@ -170,7 +176,7 @@ impl PromptLayout {
                     continuations: continuations
                         .map(|(text, tokens)| PromptContinuation { text, tokens })
                         .collect(),
-                    warnings: prompt.warnings,
+                    warnings: &prompt.warnings | &of_sample(sample),
                 });
             }
         }

@@ -51,6 +51,8 @@ pub enum PromptWarning {
     Cut,
     /// The chat template refuses or drops the description, which is a system message.
     NoSystem,
+    /// The question is one of its own solved examples.
+    ShowsItself,
 }
 
 impl PromptWarning {
@@ -66,6 +68,7 @@ impl PromptWarning {
             Self::EndToken => "end-token",
             Self::Cut => "cut",
             Self::NoSystem => "no-system",
+            Self::ShowsItself => "shows-itself",
         }
     }
 }
@@ -97,6 +100,10 @@ impl fmt::Display for PromptWarning {
             }
             Self::Cut => {
                 "the prompt is longer than the model's context: its beginning is cut off"
+            }
+            Self::ShowsItself => {
+                "the question stands among its own solved examples, answer included, as in lm-evaluation-harness; \
+                 option `exclude_self` leaves it out"
             }
             Self::NoSystem => {
                 "the chat template has no place for a system message: the task's description is left out"

@@ -66,7 +66,7 @@ pub use journal::Journal;
 pub use manifest::{FORMAT, Manifest, TaskManifest};
 pub use menu::{LEAST_SAMPLES, MenuPlan, MenuStage};
 pub use pair_log::PairLog;
-pub use progress::{Progress, Style as ProgressStyle, note};
+pub use progress::{Progress, Style as ProgressStyle};
 use record::session_seconds;
 pub use record::{
     Candidate, ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord,

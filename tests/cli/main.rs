@@ -9,6 +9,7 @@ mod damping;
 mod data;
 mod derived;
 mod eval;
+mod foreign_texts;
 mod hub;
 mod kills;
 mod lm_eval;

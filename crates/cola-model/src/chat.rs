@@ -3,14 +3,12 @@
 use std::{
     fmt::Write,
     path::{Path, PathBuf},
-    sync::LazyLock,
 };
 
 use chrono::{DateTime, Local};
-use fancy_regex::{Captures, Regex};
-use minijinja::{Environment, Error, ErrorKind, Value as Jinja, context, syntax::SyntaxConfig};
+use pyjinja::{Columns, Row, Templates};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Config, ModelError};
 
@@ -30,11 +28,17 @@ pub struct ChatTemplate {
     /// Name of the template in errors.
     title: &'static str,
     source: String,
-    environment: Environment<'static>,
+    templates: Templates,
     special: Vec<(String, String)>,
 }
 
-const NAME: &str = "chat";
+/// Special tokens that chat templates may read beside those that the tokenizer needs.
+const MORE_SPECIAL: [&str; 3] = ["sep_token", "cls_token", "mask_token"];
+
+/// Keys of `tokenizer_config.json` that name special tokens of a model's own.
+const OWN_SPECIAL: [&str; 2] = ["extra_special_tokens", "model_specific_special_tokens"];
+
+const CONFIG: &str = "tokenizer_config.json";
 const TITLE: &str = "chat template";
 const ASSISTANT: &str = "assistant";
 const MARK: &str = "THE-ANSWER-GOES-ON-HERE";
@@ -52,13 +56,16 @@ impl ChatTemplate {
                 path: path.clone(),
                 source,
             })?;
-            return Self::compile(path, TITLE, source, special).map(Some);
+            let special = with_more(special, directory, config)?;
+            return Self::compile(path, TITLE, source, &special).map(Some);
         }
-        let Some(source) = config.and_then(|config| source_in(config.get("chat_template")?)) else {
+        let value = config.and_then(|config| Some((config, config.get("chat_template")?)));
+        let Some((config, value)) = value else {
             return Ok(None);
         };
-        let path = directory.join("tokenizer_config.json");
-        Self::compile(path, TITLE, source, special).map(Some)
+        let source = source_in(value).map_err(|reason| config.refuse("chat_template", reason))?;
+        let special = with_more(special, directory, Some(config))?;
+        Self::compile(directory.join(CONFIG), TITLE, source, &special).map(Some)
     }
 
     /// The template that a key of a GGUF file holds.
@@ -82,34 +89,18 @@ impl ChatTemplate {
         source: String,
         special: &[(String, String)],
     ) -> Result<Self, ModelError> {
-        let mut environment = Environment::new();
-        // The settings of transformers' own environment.
-        let mut syntax = SyntaxConfig::builder();
-        syntax.trim_blocks(true).lstrip_blocks(true);
-        environment.set_syntax(syntax.build().map_err(|error| ModelError::Malformed {
-            path: path.clone(),
-            reason: error.to_string(),
-        })?);
-        environment
-            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_function(
-            "raise_exception",
-            |message: String| -> Result<String, Error> {
-                Err(Error::new(ErrorKind::InvalidOperation, message))
-            },
-        );
-        environment.add_function("strftime_now", strftime_now);
-        environment
-            .add_template_owned(NAME, without_generation(&source))
-            .map_err(|error| ModelError::Malformed {
+        let templates = Templates::of_chats().with_function("strftime_now", strftime_now);
+        templates
+            .check(&source)
+            .map_err(|reason| ModelError::Malformed {
                 path: path.clone(),
-                reason: format!("{title}: {error}"),
+                reason: format!("{title}: {reason}"),
             })?;
         Ok(Self {
             path,
             title,
             source,
-            environment,
+            templates,
             special: special.to_vec(),
         })
     }
@@ -146,22 +137,23 @@ impl ChatTemplate {
         messages: &[Message],
         add_generation_prompt: bool,
     ) -> Result<String, ModelError> {
-        let messages: Vec<Jinja> = messages
-            .iter()
-            .map(|m| Jinja::from_pairs([("role", &m.role), ("content", &m.content)]))
-            .collect();
         let special = self.special.iter();
-        let special = Jinja::from_pairs(special.map(|(name, text)| (name.as_str(), text.as_str())));
-        self.environment
-            .get_template(NAME)
-            .and_then(|template| {
-                // transformers defines these two even if they are not given.
-                let (tools, documents) = ((), ());
-                template.render(context! {
-                    messages, tools, documents, add_generation_prompt, ..special
-                })
-            })
-            .map_err(|error| self.error(error))
+        let mut columns: Columns = special
+            .map(|(name, text)| (name.clone(), Value::from(text.as_str())))
+            .collect();
+        let messages: Vec<Value> = messages
+            .iter()
+            .map(|m| json!({ "role": m.role, "content": m.content }))
+            .collect();
+        columns.insert("messages".to_owned(), Value::from(messages));
+        // transformers defines these two even if they are not given.
+        columns.insert("tools".to_owned(), Value::Null);
+        columns.insert("documents".to_owned(), Value::Null);
+        let generates = Value::from(add_generation_prompt);
+        columns.insert("add_generation_prompt".to_owned(), generates);
+        self.templates
+            .render(&self.source, &Row::new(&columns))
+            .map_err(|reason| self.error(reason))
     }
 
     fn error(&self, reason: impl std::fmt::Display) -> ModelError {
@@ -172,27 +164,40 @@ impl ChatTemplate {
     }
 }
 
-/// Replaces `{% generation %}` blocks, which mark an assistant's text for training, by blocks that
-/// only render their contents.
-fn without_generation(source: &str) -> String {
-    static TAG: LazyLock<Regex> = LazyLock::new(|| {
-        let tag = r"\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}";
-        Regex::new(tag).expect("the pattern is a constant")
-    });
-    let tag = |found: &Captures<'_, str>| {
-        let word = if found.get(2).is_some() {
-            "endif"
-        } else {
-            "if true"
-        };
-        format!("{{%{} {word} {}%}}", &found[1], &found[3])
+/// The special tokens with those that only chat templates read, also where they are empty.
+fn with_more(
+    special: &[(String, String)],
+    directory: &Path,
+    config: Option<&Config>,
+) -> Result<Vec<(String, String)>, ModelError> {
+    let map = Config::read_optional(directory, "special_tokens_map.json")?;
+    let mut all = special.to_vec();
+    let mut add = |name: &str, token: &Value| {
+        let text = token.as_str().or_else(|| token.get("content")?.as_str());
+        if let Some(text) = text.filter(|_| all.iter().all(|(known, _)| known != name)) {
+            all.push((name.to_owned(), text.to_owned()));
+        }
     };
-    TAG.replace_all(source, tag).into_owned()
+    for source in [config, map.as_ref()].into_iter().flatten() {
+        for name in MORE_SPECIAL {
+            source
+                .get(name)
+                .into_iter()
+                .for_each(|token| add(name, token));
+        }
+        for key in OWN_SPECIAL {
+            let own = source.get(key).and_then(Value::as_object);
+            own.into_iter()
+                .flatten()
+                .for_each(|(name, token)| add(name, token));
+        }
+    }
+    Ok(all)
 }
 
 /// The current local date in this format, as in transformers. If `SOURCE_DATE_EPOCH` is set, the
 /// date of that time in UTC.
-fn strftime_now(format: &str) -> Result<String, Error> {
+fn strftime_now(format: &str) -> Result<String, String> {
     let fixed = std::env::var("SOURCE_DATE_EPOCH").ok();
     let fixed = fixed.and_then(|seconds| DateTime::from_timestamp(seconds.parse().ok()?, 0));
     let mut text = String::new();
@@ -200,25 +205,44 @@ fn strftime_now(format: &str) -> Result<String, Error> {
         Some(time) => write!(text, "{}", time.format(format)),
         None => write!(text, "{}", Local::now().format(format)),
     };
-    let refuse = |_| {
-        Error::new(
-            ErrorKind::InvalidOperation,
-            format!("strftime_now: `{format}` is not a valid format"),
-        )
-    };
+    let refuse = |_| format!("strftime_now: `{format}` is not a valid format");
     written.map(|()| text).map_err(refuse)
 }
 
-/// The template in a field: a string, or the entry named `default` in a list of named templates.
-fn source_in(value: &Value) -> Option<String> {
-    match value {
-        Value::String(source) => Some(source.clone()),
+/// The template in a field: a text, or the one named `default` of several, which are a mapping by name or a list of
+/// entries with name and template.
+fn source_in(value: &Value) -> Result<String, String> {
+    let unknown = "expected a text, a mapping of texts by name, or a list of `name` and `template`";
+    let named: Vec<(&str, &str)> = match value {
+        Value::String(source) => return Ok(source.clone()),
+        Value::Object(named) => named
+            .iter()
+            .map(|(name, template)| Some((name.as_str(), template.as_str()?)))
+            .collect::<Option<_>>()
+            .ok_or(unknown)?,
         Value::Array(named) => named
             .iter()
-            .find(|entry| entry.get("name").and_then(Value::as_str) == Some("default"))
-            .and_then(|entry| entry.get("template")?.as_str())
-            .map(str::to_owned),
-        _ => None,
+            .map(|entry| {
+                Some((
+                    entry.get("name")?.as_str()?,
+                    entry.get("template")?.as_str()?,
+                ))
+            })
+            .collect::<Option<_>>()
+            .ok_or(unknown)?,
+        _ => return Err(unknown.to_owned()),
+    };
+    // Of two with one name, the last counts, as in Python.
+    let default = named.iter().rev().find(|(name, _)| *name == "default");
+    match default {
+        Some((_, source)) => Ok((*source).to_owned()),
+        None => {
+            let names: Vec<&str> = named.iter().map(|(name, _)| *name).collect();
+            Err(format!(
+                "none of its templates is named `default` (there are {}); write the one to use into chat_template.jinja",
+                names.join(", ")
+            ))
+        }
     }
 }
 
@@ -238,6 +262,96 @@ mod tests {
     fn what_is_marked_for_training_is_rendered_as_it_is() {
         let source = "{% for m in messages %}\n  {%- generation -%}\n {{ m.content }} {% endgeneration %}!{% endfor %}";
         assert_eq!(rendered(source).unwrap(), "hi !");
+    }
+
+    /// What a directory's chat template gives for one message.
+    fn of_directory(config: &Value, file: Option<&str>) -> Result<String, String> {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join(CONFIG), config.to_string()).unwrap();
+        if let Some(source) = file {
+            std::fs::write(directory.path().join("chat_template.jinja"), source).unwrap();
+        }
+        let config = Config::read(directory.path(), CONFIG).unwrap();
+        let special = [("bos_token".to_owned(), "<s>".to_owned())];
+        let template = ChatTemplate::load(directory.path(), Some(&config), &special);
+        let message = Message {
+            role: "user".to_owned(),
+            content: "hi".to_owned(),
+        };
+        let template = template.map_err(|error| error.to_string())?.ok_or("none")?;
+        template
+            .render(&[message])
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn of_several_templates_the_default_is_used_in_either_form() {
+        let texts = json!({"tool_use": "t", "default": "d {{ messages[0].content }}"});
+        let listed = json!([{"name": "default", "template": "d {{ messages[0].content }}"},
+                            {"name": "tool_use", "template": "t"}]);
+        for templates in [texts, listed] {
+            let config = json!({"chat_template": templates});
+            assert_eq!(of_directory(&config, None).unwrap(), "d hi");
+            assert_eq!(of_directory(&config, Some("file")).unwrap(), "file");
+        }
+        for (templates, expected) in [
+            (
+                json!({"rag": "r", "tool_use": "t"}),
+                "named `default` (there are rag, tool_use)",
+            ),
+            (
+                json!([{"name": "rag", "template": "r"}]),
+                "named `default` (there are rag)",
+            ),
+            (json!([{"name": "default"}]), "expected a text"),
+            (json!(["d"]), "expected a text"),
+            (json!(1), "expected a text"),
+        ] {
+            let error = of_directory(&json!({"chat_template": templates}), None).unwrap_err();
+            assert!(
+                error.contains("chat_template") && error.contains(expected),
+                "{error}"
+            );
+        }
+        assert_eq!(
+            of_directory(&json!({"chat_template": null}), None).unwrap_err(),
+            "none"
+        );
+    }
+
+    #[test]
+    fn special_tokens_are_defined_as_in_transformers() {
+        let source = "{% for t in [bos_token, sep_token, cls_token, mask_token, image_token, eos_token] %}{{ t }}:{{ t is defined }} {% endfor %}";
+        let config = json!({"chat_template": source, "sep_token": "", "cls_token": {"content": "[C]"}, "mask_token": null,
+                            "extra_special_tokens": {"image_token": "<i>"}});
+        let rendered = of_directory(&config, None).unwrap();
+        assert_eq!(rendered, "<s>:True :True [C]:True :False <i>:True :False ");
+    }
+
+    #[test]
+    fn a_tool_template_renders_without_tools() {
+        // As Qwen3-Coder's official template begins.
+        let source = "{%- if not tools is defined %}{%- set tools = [] %}{%- endif %}\r\n{%- if tools is iterable and tools | length > 0 %}{{- tools | tojson }}{%- endif %}{{ messages | tojson }}";
+        assert_eq!(
+            rendered(source).unwrap(),
+            r#"[{"role": "user", "content": "hi"}]"#
+        );
+    }
+
+    #[test]
+    fn an_error_of_a_template_names_its_file() {
+        let error = rendered("{{ raise_exception('no\n\nsystem') }}")
+            .unwrap_err()
+            .to_string();
+        assert_eq!(error, "t: chat template: invalid operation: no system");
+        let error = rendered("{{ 'x' * 10 ** 12 }}").unwrap_err().to_string();
+        assert!(
+            error.starts_with("t: chat template: the template takes"),
+            "{error}"
+        );
+        let deep = format!("{{{{ {} 1 }}}}", "not ".repeat(100_000));
+        let error = rendered(&deep).unwrap_err().to_string();
+        assert!(error.ends_with("256 levels deep"), "{error}");
     }
 
     #[test]

@@ -56,6 +56,11 @@ impl Config {
         Self { origins, ..self }
     }
 
+    /// The fields and their values, in the order of the file.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.fields.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
     /// The file.
     pub(super) fn path(&self) -> &Path {
         &self.path

@@ -23,6 +23,8 @@ pub struct PromptOptions {
     /// questions of their own, which no verdict on the sample depends on. Without effect beside
     /// `rotations`.
     pub other_rotations: bool,
+    /// Whether a question is left out of its own solved examples, wherever they come from.
+    pub exclude_self: bool,
 }
 
 /// The questions of a row.
@@ -34,6 +36,8 @@ pub(super) struct Questions {
     /// The same as questions of their own; empty unless requested, and where the options cannot be
     /// rotated.
     pub other_rotations: Vec<Rendered>,
+    /// Whether the row is among the solved examples of its own prompt.
+    pub shows_itself: bool,
 }
 
 /// The text before the prompt of a row: description and solved examples.
@@ -86,13 +90,15 @@ pub(super) fn ask(
         Some(value) => python::to_str(value),
         None => TEMPLATES.render(&task.description, row)?,
     };
-    let examples = examples.map(|examples| examples.draw(columns));
-    let head = Head::new(description, examples.transpose()?.unwrap_or_default());
+    let drawn = examples.map(|examples| examples.draw(columns));
+    let drawn = drawn.transpose()?.unwrap_or_default();
+    let head = Head::new(description, drawn.examples);
     let own = one(task, row, &head, manner, None)?;
     let mut questions = Questions {
         rotated: Vec::new(),
         other_rotations: Vec::new(),
         own,
+        shows_itself: drawn.shows_itself,
     };
     let rotations = PromptOptions {
         rotations: true,

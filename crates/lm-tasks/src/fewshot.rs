@@ -20,6 +20,16 @@ pub(super) struct Examples {
     pools: HashMap<String, Pool>,
     /// The task's spec with the values for examples.
     told: TaskSpec,
+    /// Whether a question is never among its own examples.
+    exclude_self: bool,
+}
+
+/// The examples of one question.
+#[derive(Debug, Default)]
+pub(super) struct Drawn {
+    pub examples: Vec<Example>,
+    /// Whether the question itself is one of them, answer included.
+    pub shows_itself: bool,
 }
 
 #[derive(Debug)]
@@ -41,11 +51,11 @@ pub(super) struct Example {
 }
 
 impl Examples {
-    /// Examples from these rows.
+    /// Examples from these rows; with `exclude_self`, none of the question itself.
     ///
     /// # Errors
     /// Returns an error if there are fewer rows than the task draws, or if one has no `same_column`.
-    pub fn new(spec: &TaskSpec, rows: Vec<Columns>) -> Result<Self, TaskError> {
+    pub fn new(spec: &TaskSpec, rows: Vec<Columns>, exclude_self: bool) -> Result<Self, TaskError> {
         let refuse = |message| TaskError::NoExamples {
             task: spec.name.clone(),
             message,
@@ -60,26 +70,43 @@ impl Examples {
             pool.rows.push(row);
         }
         if spec.same_column.is_none() {
-            pool(&mut pools, spec, "").map_err(refuse)?;
+            pool(&mut pools, spec, "", exclude_self).map_err(refuse)?;
         }
         Ok(Examples {
             pools,
             told: spec.of_examples(),
+            exclude_self,
         })
     }
 
     /// The examples for one question; must be called once per question, in order.
-    pub fn draw(&mut self, question: &Columns) -> Result<Vec<Example>, String> {
-        let spec = &self.told;
+    ///
+    /// As lm-evaluation-harness does, leaves out the question's own row if questions and examples come from one split. If
+    /// they do not, or if the row is there twice with another id, the question can be among them.
+    pub fn draw(&mut self, question: &Columns) -> Result<Drawn, String> {
+        let (spec, exclude_self) = (&self.told, self.exclude_self);
         let name = pool_name(spec, question)?;
-        let pool = pool(&mut self.pools, spec, &name)?;
-        let other = |at: &usize| !may_be_asked(spec) || pool.rows[*at] != *question;
+        let pool = pool(&mut self.pools, spec, &name, exclude_self)?;
+        // A question that cannot be an example is not one of them.
+        let own = example(spec, &Row::new(question)).unwrap_or_default();
+        let is_own = |at: usize, shown: &Example| {
+            pool.rows[at] == *question || (!own.question.trim().is_empty() && *shown == own)
+        };
+        let other = |at: &usize| match exclude_self {
+            true => {
+                let shown = example(spec, &Row::new(&pool.rows[*at]));
+                !is_own(*at, &shown.unwrap_or_default())
+            }
+            false => !may_be_asked(spec) || pool.rows[*at] != *question,
+        };
         let count = spec.num_fewshot;
         let others = || (0..pool.rows.len()).filter(other);
         let mut picked: Vec<usize> = match spec.first_examples {
             true => others().take(count).collect(),
             false => {
-                let drawn = pool.random.sample(pool.rows.len(), drawn(spec));
+                let drawn = pool
+                    .random
+                    .sample(pool.rows.len(), drawn(spec, exclude_self));
                 drawn.into_iter().filter(other).take(count).collect()
             }
         };
@@ -92,10 +119,16 @@ impl Examples {
             let again = pool.random.sample(rest.len(), count).into_iter();
             picked = again.map(|at| rest[at]).collect();
         }
-        let rows = picked.into_iter().map(|at| &pool.rows[at]);
-        rows.map(|row| example(spec, &Row::new(row)))
+        let examples: Vec<Example> = picked
+            .iter()
+            .map(|&at| example(spec, &Row::new(&pool.rows[at])))
             .collect::<Result<_, _>>()
-            .map_err(|reason| format!("a row of the solved examples: {reason}"))
+            .map_err(|reason| format!("a row of the solved examples: {reason}"))?;
+        let mut shown = picked.into_iter().zip(&examples);
+        Ok(Drawn {
+            shows_itself: shown.any(|(at, example)| is_own(at, example)),
+            examples,
+        })
     }
 }
 
@@ -105,8 +138,8 @@ fn may_be_asked(spec: &TaskSpec) -> bool {
 }
 
 /// Number of rows to draw: one more than are shown, if the question itself may be drawn.
-fn drawn(spec: &TaskSpec) -> usize {
-    let own = usize::from(may_be_asked(spec));
+fn drawn(spec: &TaskSpec, exclude_self: bool) -> usize {
+    let own = usize::from(exclude_self || may_be_asked(spec));
     spec.num_fewshot.saturating_add(own)
 }
 
@@ -125,10 +158,11 @@ fn pool<'p>(
     pools: &'p mut HashMap<String, Pool>,
     spec: &TaskSpec,
     name: &str,
+    exclude_self: bool,
 ) -> Result<&'p mut Pool, String> {
     let needed = match spec.first_examples {
         true => spec.num_fewshot,
-        false => drawn(spec),
+        false => drawn(spec, exclude_self),
     };
     let there = pools.get(name).map_or(0, |pool| pool.rows.len());
     match pools.get_mut(name) {

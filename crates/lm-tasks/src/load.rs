@@ -238,8 +238,9 @@ fn examples(
     if task.num_fewshot == 0 {
         return Ok(None);
     }
+    let exclude_self = options.manner.exclude_self;
     let files = match (options.fewshot_data.as_slice(), task.examples()) {
-        ([], Some(rows)) => return Examples::new(task, rows.clone()).map(Some),
+        ([], Some(rows)) => return Examples::new(task, rows.clone(), exclude_self).map(Some),
         ([], None) => {
             let split = task
                 .source
@@ -264,7 +265,7 @@ fn examples(
             }
         }
     }
-    Examples::new(task, rows).map(Some)
+    Examples::new(task, rows, exclude_self).map(Some)
 }
 
 fn files_of_split(task: &TaskSpec, split: &str) -> Result<Vec<PathBuf>, TaskError> {

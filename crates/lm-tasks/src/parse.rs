@@ -4,6 +4,8 @@
 use crate::TEMPLATES;
 use std::path::PathBuf;
 
+use pyjinja::{Columns, yaml};
+use serde_json::Value as Json;
 use serde_yaml_ng::Value;
 
 use super::data::Condition;
@@ -317,11 +319,8 @@ fn fewshot(keys: &mut Keys, mut spec: TaskSpec) -> Result<TaskSpec, TaskError> {
                 _ => return Err(inside.error("only default and first_n are supported")),
             },
             "samples" => {
-                let rows = serde_yaml_ng::from_value(value.clone());
-                spec.examples =
-                    Some(rows.map_err(|error| {
-                        inside.error(format!("expected a list of rows: {error}"))
-                    })?);
+                let rows = rows(value).ok_or_else(|| inside.error("expected a list of rows"))?;
+                spec.examples = Some(rows);
             }
             "split" => spec.source.fewshot = Some(inside.text()?),
             "same_column" => spec.same_column = Some(inside.text()?),
@@ -345,6 +344,16 @@ fn fewshot(keys: &mut Keys, mut spec: TaskSpec) -> Result<TaskSpec, TaskError> {
         }
     }
     Ok(spec)
+}
+
+/// Rows that are written in a task file, with the values that PyYAML reads.
+fn rows(value: &Value) -> Option<Vec<Columns>> {
+    let rows = value.as_sequence()?.iter();
+    rows.map(|row| match yaml::to_json(row)? {
+        Json::Object(row) => Some(row),
+        _ => None,
+    })
+    .collect()
 }
 
 fn required(keys: &mut Keys, key: &str) -> Result<Field, TaskError> {
@@ -381,6 +390,8 @@ fn field(entry: &Entry) -> Result<Field, TaskError> {
                 .ok_or_else(|| entry.error("expected texts"))
         }
         Value::Number(_) => entry.count().map(Field::Index),
+        // To Python, a truth value is a number.
+        Value::Bool(index) => Ok(Field::Index(usize::from(*index))),
         _ => {
             let text = entry.text()?;
             TEMPLATES

@@ -41,6 +41,8 @@ pub struct Sample {
     /// The same renderings as questions of their own, which no verdict on the sample depends on; empty
     /// unless they were requested, and where the options cannot be rotated.
     pub other_rotations: Vec<Rendered>,
+    /// Whether the row is among the solved examples of its own prompt, answer included.
+    pub shows_itself: bool,
 }
 
 /// A prompt and the question that follows it.
@@ -231,6 +233,7 @@ impl Sample {
             own: questions.own,
             rotated: questions.rotated,
             other_rotations: questions.other_rotations,
+            shows_itself: questions.shows_itself,
         }
     }
 
@@ -244,6 +247,7 @@ impl Sample {
             own: rendered.clone(),
             rotated: Vec::new(),
             other_rotations: Vec::new(),
+            shows_itself: self.shows_itself,
         })
     }
 

@@ -5,7 +5,7 @@
 
 use super::spec::{Field, TaskSpec};
 use crate::TEMPLATES;
-use pyjinja::{Row, no_column, python};
+use pyjinja::{Given, Row, no_column, python};
 use serde_json::Value;
 
 /// `doc_to_target` of one row.
@@ -181,8 +181,9 @@ pub(super) fn options(spec: &TaskSpec, row: &Row<'_>) -> Result<Option<Vec<Strin
     }
 }
 
-/// The target of a row. A template's result of only digits is an index if there are options; in
-/// brackets it is a list. The text of a column stays text.
+/// The target of a row. A template's result of only digits is an index if there are options; a list is several right
+/// answers. A text is one answer, whether it looks like a list or not: the gold answer of a MATH problem may be the
+/// interval `[-10, 4]`.
 pub(super) fn target(spec: &TaskSpec, row: &Row<'_>) -> Result<Target, String> {
     let has_options = spec.choices.is_some();
     let source = match &spec.target {
@@ -201,16 +202,12 @@ pub(super) fn target(spec: &TaskSpec, row: &Row<'_>) -> Result<Target, String> {
     if let Some(value) = column(source, row)? {
         return from_value(value, has_options);
     }
-    let text = TEMPLATES.render(source, row)?;
-    match text.parse() {
-        Ok(index) if has_options && is_digits(&text) => Ok(Target::index(index)),
-        _ if text.starts_with('[') && text.ends_with(']') => {
-            match TEMPLATES.literal_of(source, &text, row) {
-                Some(list @ Value::Array(_)) => from_value(&list, has_options),
-                _ => Ok(Target::text(text)),
-            }
-        }
-        _ => Ok(Target::text(text)),
+    match TEMPLATES.give(source, row)? {
+        Given::List(items) => from_value(&Value::Array(items), has_options),
+        Given::Text(text) => match text.parse() {
+            Ok(index) if has_options && is_digits(&text) => Ok(Target::index(index)),
+            _ => Ok(Target::text(text)),
+        },
     }
 }
 

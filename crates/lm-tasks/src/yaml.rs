@@ -1,7 +1,7 @@
 //! Reads a task file into keys. Its `include`s are merged under it, and every key knows the file it
 //! came from.
 
-use pyjinja::LastWins;
+use pyjinja::yaml;
 use std::path::{Path, PathBuf};
 
 use serde_yaml_ng::Value;
@@ -92,7 +92,7 @@ impl Entry {
         }
     }
 
-    /// A string; a number or truth value is taken as it is written.
+    /// A string; a number or truth value is taken as Python prints it.
     pub fn text(&self) -> Result<String, TaskError> {
         scalar(&self.value).ok_or_else(|| self.error("expected a text"))
     }
@@ -118,14 +118,9 @@ impl Entry {
     }
 }
 
-/// The text of a scalar.
+/// The text of a scalar, as Python prints it.
 pub(super) fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(bool) => Some(bool.to_string()),
-        _ => None,
-    }
+    yaml::scalar_text(value)
 }
 
 /// The merged keys of a task file. Taking a key removes it, so that keys that are left are unknown.
@@ -159,8 +154,8 @@ impl Keys {
     pub fn config(&self) -> serde_json::Map<String, serde_json::Value> {
         let said = self.entries.iter().filter(|entry| !entry.value.is_null());
         let as_json = |entry: &Entry| {
-            let value = serde_json::to_value(&entry.value).ok()?;
-            Some((entry.key.clone(), value))
+            // What has a tag is refused.
+            Some((entry.key.clone(), yaml::to_json(&entry.value)?))
         };
         said.filter_map(as_json).collect()
     }
@@ -216,10 +211,12 @@ fn read_merged(source: &Source, depth: usize) -> Result<Vec<Entry>, TaskError> {
     };
     let text = source.text()?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let not_yaml = |error| yaml_error(format!("not YAML: {error}"));
-    let LastWins(mut value) = serde_yaml_ng::from_str(text).map_err(not_yaml)?;
+    let not_yaml = |error: String| yaml_error(format!("not YAML: {error}"));
+    let mut value = yaml::load(text).map_err(not_yaml)?;
     // Resolves merge keys such as `<<: *anchor`.
-    value.apply_merge().map_err(not_yaml)?;
+    value
+        .apply_merge()
+        .map_err(|error| not_yaml(error.to_string()))?;
     let Value::Mapping(mapping) = value else {
         return Err(yaml_error(
             "not a task file: expected `key: value` lines".to_owned(),

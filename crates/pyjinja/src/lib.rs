@@ -1,11 +1,12 @@
-//! Python's Jinja2 templates, `str`, `re` and `random.sample`, over JSON rows.
+//! Python's Jinja2 templates, `str`, `re`, `random.sample` and PyYAML, over JSON rows.
 //!
 //! lm-evaluation-harness is written in Python: it renders prompts with Jinja2 and `str`, filters answers
 //! with `re`, and draws few-shot examples with `random.Random(seed).sample`. To reproduce its scores,
-//! prompts have to be equal byte for byte, and the same examples have to be drawn. Where the Rust libraries
-//! underneath (minijinja, fancy-regex) differ from Jinja2 or Python, this crate does as Python does, or
-//! refuses the template with a message. Refused are `%` with a string on its left, `~` with operands other
-//! than strings and integers, and changes of a list literal of the template.
+//! prompts have to be equal byte for byte, and the same examples have to be drawn. transformers renders chat templates
+//! with Jinja2 too ([`Templates::of_chats`]). Where the Rust libraries underneath (minijinja, fancy-regex) differ from
+//! Jinja2 or Python, this crate does as Python does, or refuses the template with a message. Refused are `%` with a string
+//! on its left, `~` with floats or with lists that the template writes out, and changes of a list literal of the template.
+//! Refused are also templates that take too many steps, too much memory, or are nested too deeply.
 //!
 //! # Words
 //!
@@ -18,12 +19,13 @@
 //! # Data flow
 //!
 //! ```text
-//! row (JSON) ──▶ Row ──▶ Templates::render ──▶ text        prompts, targets
-//!                    └─▶ Templates::evaluate ─▶ JSON       lists of options, the index of the right one
+//! row (JSON) ──▶ Row ──▶ Templates::render ──▶ text        prompts
+//!                    ├─▶ Templates::give ─────▶ text or list  targets
+//!                    └─▶ Templates::evaluate ─▶ JSON       lists of options
 //! text  ──▶ PythonRegex ──▶ text                           filters, metrics
 //! JSON  ──▶ python::{to_str, repr, dumps, loads} ──▶ text  columns in prompts, output files
 //! seed  ──▶ PythonRandom ──▶ indices                       few-shot examples
-//! YAML  ──▶ LastWins ──▶ value                             task files with a key that occurs twice
+//! YAML  ──▶ yaml::load ──▶ value                           task files, with PyYAML's `yes`, `010` and `12:30`
 //! ```
 //!
 //! # Example
@@ -45,10 +47,9 @@ pub mod python;
 mod random;
 mod regex;
 mod template;
-mod yaml;
+pub mod yaml;
 
 pub use punctuation::is_punctuation;
 pub use random::PythonRandom;
 pub use regex::PythonRegex;
-pub use template::{Columns, Row, Templates, no_column};
-pub use yaml::LastWins;
+pub use template::{Columns, Given, Row, Templates, no_column};

@@ -4,6 +4,8 @@
 //! also matches before a final newline, `\Z` is the very end, `{` without a count and `[` inside a class
 //! are plain characters.
 
+use std::io::{ErrorKind, Write};
+
 use fancy_regex::{Captures, Expander, Regex, RegexBuilder};
 
 /// Steps one match may take before it counts as "no match": an adversarial answer must not stop a run.
@@ -29,7 +31,7 @@ impl PythonRegex {
     /// pattern has groups, the first group that is not empty. `None` if there is no such match, or if all
     /// of several groups are empty.
     pub fn find_and_select(&self, text: &str, index: i64) -> Option<String> {
-        let found = self.matches(text);
+        let found: Vec<Captures<'_, str>> = self.matches(text).collect();
         let at = if index < 0 {
             found.len().checked_sub(index.unsigned_abs() as usize)?
         } else {
@@ -51,44 +53,81 @@ impl PythonRegex {
     /// `re.sub(pattern, replacement, text, count)`; a count of 0 replaces all. The replacement may contain
     /// `\1`, `\g<1>` and `\g<name>`.
     pub fn replace(&self, text: &str, replacement: &str, count: usize) -> String {
-        let mut out = String::with_capacity(text.len());
+        let replaced = self.replace_within(text, replacement, count, usize::MAX);
+        replaced.unwrap_or_default()
+    }
+
+    /// Like [`replace`](Self::replace); `None` if the result is longer than `most` bytes.
+    pub fn replace_within(
+        &self,
+        text: &str,
+        replacement: &str,
+        count: usize,
+        most: usize,
+    ) -> Option<String> {
+        let mut out = Within {
+            text: Vec::with_capacity(text.len().min(most)),
+            most,
+        };
         let mut done = 0;
-        for (nth, captures) in self.matches(text).iter().enumerate() {
+        for (nth, captures) in self.matches(text).enumerate() {
             if count > 0 && nth >= count {
                 break;
             }
             let Some(whole) = captures.get(0) else {
                 continue;
             };
-            out.push_str(&text[done..whole.start()]);
-            Expander::python().append_expansion(&mut out, replacement, captures);
+            out.write_all(&text.as_bytes()[done..whole.start()]).ok()?;
+            let expanded = Expander::python().write_expansion(&mut out, replacement, &captures);
+            expanded.ok()?;
             done = whole.end();
         }
-        out.push_str(&text[done..]);
-        out
+        out.write_all(&text.as_bytes()[done..]).ok()?;
+        String::from_utf8(out.text).ok()
     }
 
     /// All matches that Python finds, in order: an empty match may directly follow one that is not empty.
-    fn matches<'t>(&self, text: &'t str) -> Vec<Captures<'t, str>> {
-        let mut found = Vec::new();
+    fn matches<'r, 't>(
+        &'r self,
+        text: &'t str,
+    ) -> impl Iterator<Item = Captures<'t, str>> + use<'r, 't> {
         let mut start = 0;
         let mut empty_at = None;
-        while start <= text.len() {
-            // An error means that the backtrack limit was reached: the rest of the text then has no match.
-            let Ok(Some(captures)) = self.regex.captures_from_pos(text, start) else {
-                break;
-            };
-            let Some(whole) = captures.get(0) else { break };
-            let (from, to) = (whole.start(), whole.end());
-            if from == to && empty_at == Some(from) {
-                start = next_char(text, from);
-                continue;
+        std::iter::from_fn(move || {
+            while start <= text.len() {
+                // An error means that the backtrack limit was reached: the rest of the text then has no match.
+                let captures = self.regex.captures_from_pos(text, start).ok()??;
+                let whole = captures.get(0)?;
+                let (from, to) = (whole.start(), whole.end());
+                if from == to && empty_at == Some(from) {
+                    start = next_char(text, from);
+                    continue;
+                }
+                empty_at = (from == to).then_some(from);
+                start = to;
+                return Some(captures);
             }
-            empty_at = (from == to).then_some(from);
-            start = to;
-            found.push(captures);
+            None
+        })
+    }
+}
+
+/// A text of at most so many bytes.
+struct Within {
+    text: Vec<u8>,
+    most: usize,
+}
+
+impl Write for Within {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self.most - self.text.len() < bytes.len() {
+            true => Err(ErrorKind::FileTooLarge.into()),
+            false => self.text.write(bytes),
         }
-        found
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

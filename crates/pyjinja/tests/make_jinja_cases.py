@@ -1,9 +1,11 @@
-"""What lm-evaluation-harness's templates give: `jinja_cases.json`, which `--lib templates_give_what_jinja2_gives` reads.
+"""What lm-evaluation-harness's templates give (`jinja_cases.json`), and what chat templates give in transformers
+(`chat_cases.json`); `--lib templates_give_what_jinja2_gives` and `--lib chats_are_those_of_transformers` read them.
 
-    pip install jinja2
+    pip install jinja2 transformers
     python crates/pyjinja/tests/make_jinja_cases.py
 
-The environment is that of lm_eval 0.4.9 (`lm_eval/utils.py`); every template is rendered over every row.
+The first environment is that of lm_eval 0.4.9 (`lm_eval/utils.py`), the second that of transformers
+(`utils/chat_template_utils.py`); every template is rendered over every row.
 """
 
 import json
@@ -32,7 +34,39 @@ def regex_replace(string, pattern, repl, count=0):
     return re.sub(pattern, repl, string, count=count)
 
 
+CHATS = [
+    {"messages": [{"role": "system", "content": "Be <brief> & 'kind'."}, {"role": "user", "content": " Hi é\u4e2d\n"}],
+     "tools": None, "documents": None, "add_generation_prompt": True, "bos_token": "<s>", "eos_token": "</s>"},
+    {"messages": [{"role": "user", "content": "a, b"}, {"role": "assistant", "content": "<think>x</think>\n\nyes"},
+                  {"role": "user", "content": "c"}],
+     "tools": [{"type": "function", "function": {"name": "f", "description": "d's <b>", "parameters": {
+         "type": "object", "properties": {"zeta": {"type": "string"}, "alpha": {"type": ["integer", "null"]}}, "required": []}}}],
+     "documents": [], "add_generation_prompt": False, "bos_token": "", "eos_token": "<|end|>"},
+]
+
+
+def chat_cases():
+    """What transformers gives, and an error where it gives one."""
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    cases = []
+    for template in json.loads((HERE / "chat_templates.json").read_text(encoding="utf-8")):
+        outputs = []
+        for row in CHATS:
+            try:
+                outputs.append(_compile_jinja_template(template).render(**json.loads(json.dumps(row))))
+            except Exception as error:
+                outputs.append(None)
+                print(f"{template!r}: {type(error).__name__}: {error}")
+        cases.append({"template": template, "outputs": outputs})
+    text = ",\n".join(json.dumps(case, ensure_ascii=False) for case in cases)
+    rows = ",\n".join(json.dumps(row, ensure_ascii=False) for row in CHATS)
+    (HERE / "chat_cases.json").write_text(f'{{"rows": [\n{rows}\n], "cases": [\n{text}\n]}}\n', encoding="utf-8")
+    print(len(cases), "chat templates over", len(CHATS), "rows")
+
+
 def main():
+    chat_cases()
     environment = Environment(loader=BaseLoader, undefined=StrictUndefined, keep_trailing_newline=True)
     environment.filters["regex_replace"] = regex_replace
     templates = (HERE / "jinja_templates.txt").read_text(encoding="utf-8").splitlines()

@@ -11,14 +11,10 @@ use std::{
 
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::terminal::{note, one_line, printable_json};
 use meter::Meter;
 use report::Report;
 pub use report::{Luck, TaskCount};
-
-/// Says something on standard error. That nobody reads it any more is no reason to stop working.
-pub fn note(line: impl Display) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
 
 /// When the first plain line is printed, and how often one is after that.
 const FIRST: Duration = Duration::from_secs(2);
@@ -104,7 +100,7 @@ impl Progress {
                 let said = serde_json::json!({
                     "event": "note", "what": self.what, "text": line.to_string()
                 });
-                note(said);
+                emit(&said.to_string());
             }
         }
     }
@@ -212,7 +208,7 @@ impl Progress {
         match &self.bars {
             Some(bars) => bars.all.set_message(text.clone()),
             None if known => {}
-            None if self.style == Style::Json => note(&text),
+            None if self.style == Style::Json => emit(&text),
             None => note(format_args!("{}: {text}", self.what)),
         }
         self.last = Some((Instant::now(), text));
@@ -247,13 +243,19 @@ impl Progress {
         let report = self.report();
         match style {
             Style::Quiet => {}
-            Style::Json => note(report.json(ended)),
+            Style::Json => emit(&report.json(ended)),
             Style::Auto => note(format_args!(
                 "{what}: {ended}, {}, {took}",
                 report.position()
             )),
         }
     }
+}
+
+/// Prints a line of JSON on standard error.
+fn emit(json: &str) {
+    // That nobody reads it any more is no reason to stop working.
+    let _ = writeln!(std::io::stderr(), "{}", printable_json(json));
 }
 
 impl Bars {
@@ -266,8 +268,8 @@ impl Bars {
             let bar = all.add(ProgressBar::new(task.samples as u64));
             bar.set_style(style("{prefix:>24.24} {wide_bar} {pos}/{len} samples"));
             bar.set_prefix(match task.task.as_str() {
-                "" => what.to_owned(),
-                task => task.to_owned(),
+                "" => one_line(what),
+                task => one_line(task),
             });
             bar.set_position(task.done as u64);
             bar

@@ -317,6 +317,133 @@ fn an_include_is_overridden_by_the_including_file() {
     );
 }
 
+/// The prompts of a test-only task, or of one whose examples are given apart, and which show their own question.
+fn shown(keys: &str, rows: &str, fewshot: Option<&str>, exclude_self: bool) -> Vec<(String, bool)> {
+    let bench = Bench::new();
+    let yaml = format!(
+        "{GENERATE}fewshot_delimiter: ';'\ntest_split: test\n{keys}\n\
+         dataset_kwargs: {{data_files: {{test: test.jsonl}}}}\n"
+    );
+    bench.file("test.jsonl", rows);
+    let options = LoadOptions {
+        fewshot_data: fewshot
+            .map(|rows| bench.file("shots.jsonl", rows).into())
+            .into_iter()
+            .collect(),
+        manner: PromptOptions {
+            exclude_self,
+            ..PromptOptions::default()
+        },
+        ..LoadOptions::default()
+    };
+    let loaded = load_samples(&Arc::new(bench.task(&yaml).unwrap()), &options).unwrap();
+    let samples = loaded.samples.into_iter();
+    samples
+        .map(|sample| (sample.own.context.clone(), sample.shows_itself))
+        .collect()
+}
+
+#[test]
+fn a_question_among_its_own_examples_is_told_and_can_be_left_out() {
+    let rows: String = (0..6)
+        .map(|n| format!("{{\"id\": {n}, \"q\": \"q{n}\", \"gold\": \"a{n}\"}}\n"))
+        .collect();
+    let other_ids = rows.replace("\"id\": ", "\"id\": 1");
+    let holds_own = |at: usize, context: &str| context.contains(&format!("q{at} a{at};"));
+    for (keys, fewshot) in [
+        ("num_fewshot: 2", None),
+        ("num_fewshot: 3\nfewshot_config: {sampler: first_n}", None),
+        (
+            "num_fewshot: 2\nfewshot_split: test",
+            Some(other_ids.as_str()),
+        ),
+        ("num_fewshot: 2\ntraining_split: train", Some(rows.as_str())),
+        (
+            "num_fewshot: 2\ntraining_split: train",
+            Some(other_ids.as_str()),
+        ),
+        ("num_fewshot: 5", None),
+    ] {
+        let plain = shown(keys, &rows, fewshot, false);
+        for (at, (context, own)) in plain.iter().enumerate() {
+            assert_eq!(*own, holds_own(at, context), "{keys}: {context}");
+        }
+        assert!(plain.iter().any(|(_, own)| *own), "{keys}");
+        let excluded = shown(keys, &rows, fewshot, true);
+        for (at, (context, own)) in excluded.iter().enumerate() {
+            assert!(!own && !holds_own(at, context), "{keys}: {context}");
+            assert_eq!(
+                context.matches(';').count(),
+                plain[0].0.matches(';').count(),
+                "{keys}"
+            );
+        }
+    }
+    // As in lm-evaluation-harness, a question of the examples' own split is not its own example.
+    let same_split = shown("num_fewshot: 5\nfewshot_split: test", &rows, None, false);
+    assert!(same_split.iter().all(|(_, own)| !own));
+}
+
+#[test]
+fn examples_in_the_task_file_have_the_values_that_pyyaml_reads() {
+    let values = [
+        ("yes", "True"),
+        ("Off", "False"),
+        ("010", "8"),
+        ("0x1F", "31"),
+        ("12:30", "750"),
+        ("1e3", "1e3"),
+        ("1.0e+3", "1000.0"),
+        ("1e+16", "1e+16"),
+        (".inf", "inf"),
+        ("-.INF", "-inf"),
+        (".nan", "nan"),
+        ("~", "None"),
+        ("", "None"),
+        ("2020-01-02", "2020-01-02"),
+        ("1_000", "1000"),
+        (
+            "123456789012345678901234567890",
+            "123456789012345678901234567890",
+        ),
+        ("'yes'", "yes"),
+        ("\"010\"", "010"),
+        ("!!str no", "no"),
+        ("[no, 1e3, .5]", "[False, '1e3', 0.5]"),
+        ("{a: on}", "{'a': True}"),
+    ];
+    for (written, printed) in values {
+        let yaml = format!(
+            "{GENERATE}num_fewshot: 1\nfewshot_config:\n  sampler: first_n\n  samples:\n  - q: {written}\n    gold: x\n"
+        );
+        let context = sample(&yaml, r#"{"q": "own", "gold": "y"}"#)
+            .unwrap()
+            .own
+            .context;
+        assert_eq!(context, format!("{printed} x\n\nown"), "{written}");
+    }
+    // Other values of a task file are printed alike.
+    let task = Bench::new()
+        .task(&format!(
+            "{GENERATE}target_delimiter: yes\nfewshot_delimiter: 1.50\nwhere: {{a: no, b: 0x10}}\n"
+        ))
+        .unwrap();
+    assert_eq!(
+        (
+            task.target_delimiter.as_str(),
+            task.fewshot_delimiter.as_str()
+        ),
+        ("True", "1.5")
+    );
+    let conditions: Vec<String> = task
+        .source
+        .conditions
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(conditions, ["a=False", "b=16"]);
+}
+
 #[test]
 fn every_built_in_task_resolves() {
     for name in built_in_names() {
@@ -340,11 +467,46 @@ fn targets_are_what_python_makes_of_their_text() {
     };
     // White space around an expression is text.
     assert_eq!(target("' {{gold}}'", "\"a\""), all(" a", &[" a"]));
+    // A text is one answer, whatever it looks like.
+    for text in ["[1, 2, 3]", "[-10,4]", "['a']", "[]", "[1,2)"] {
+        for key in [
+            "gold",
+            "'{{gold}}'",
+            "'{{ gold | trim }}'",
+            "'{{ gold ~ \"\" }}'",
+        ] {
+            assert_eq!(
+                target(key, &format!("\"{text}\"")),
+                all(text, &[text]),
+                "{key}"
+            );
+        }
+    }
     assert_eq!(
-        target("'{{gold}}'", "\"[1,2]\""),
-        all("[1, 2]", &["1", "2"])
+        target("'{{ gold[1:] | string }}'", "[0, 1, 2]"),
+        all("[1, 2]", &["[1, 2]"])
     );
-    assert_eq!(target("'{{gold}}'", "\"[1,2)\""), all("[1,2)", &["[1,2)"]));
+    // A list is several, whether the row or the template has it.
+    for key in [
+        "gold",
+        "{{gold}}",
+        "{% if gold %}{{ gold }}{% endif %}",
+        "{% set g = gold %}{{ g }}",
+        r#"{{ [gold[0], "it's"] }}"#,
+        r#"['{{gold[0]}}', "it's"]"#,
+        r#"{% if gold %}['{{gold[0]}}', "it's"]{% endif %}"#,
+    ] {
+        assert_eq!(
+            target(&serde_json::json!(key).to_string(), r#"["a", "it's"]"#),
+            all(r#"['a', "it's"]"#, &["a", "it's"]),
+            "{key}"
+        );
+    }
+    // What a text brings along does not make a list of it.
+    assert_eq!(
+        target("'[{{gold}}]'", "\"range(3)\""),
+        all("[range(3)]", &["[range(3)]"])
+    );
     assert_eq!(target("gold", "[1, 2.5]"), all("[1, 2.5]", &["1", "2.5"]));
     assert_eq!(target("gold", "\"[1,2]\""), all("[1,2]", &["[1,2]"]));
     let yaml = CHOICE;

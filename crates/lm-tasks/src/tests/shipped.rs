@@ -171,6 +171,26 @@ fn continuations(sample: &Sample) -> (&[String], usize) {
 }
 
 #[test]
+fn an_answer_of_a_math_problem_that_looks_like_a_list_is_one_answer() {
+    let row = r#"{"problem": "P", "solution": "So $\\boxed{[-10,4]}$.", "level": "Level 4", "subject": "Algebra", "type": "Algebra"}"#;
+    for task in ["math", "hendrycks_math", "minerva_math"] {
+        let sample = &built_in_samples(task, row)[0];
+        assert_eq!(sample.gold_texts(), ["[-10,4]"], "{task}");
+        for (answer, right) in [("[-10,4]", true), ("4", false), ("-10", false)] {
+            let text = match task {
+                "minerva_math" => {
+                    format!("Final Answer: The final answer is ${answer}$. I hope it is correct.")
+                }
+                "hendrycks_math" => format!("${answer}$"),
+                _ => format!("\\boxed{{{answer}}}"),
+            };
+            let graded = sample.as_asked().grade_text(&text, sample.gold_text());
+            assert_eq!(graded.correct, right, "{task}: {text}");
+        }
+    }
+}
+
+#[test]
 fn sciq_asks_after_the_supporting_text_even_where_it_is_empty() {
     let row = |support: &str| {
         format!(

@@ -9,7 +9,7 @@ use super::special::{self, Special};
 
 /// Options of `json.dumps`.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Style {
+pub struct Style<'a> {
     /// Spaces per nesting level; `None` writes a single line.
     pub indent: Option<usize>,
     /// Whether characters beyond ASCII are escaped.
@@ -18,10 +18,30 @@ pub struct Style {
     pub sorted: bool,
     /// Whether to leave out the space after commas and colons that Python writes by default.
     pub compact: bool,
+    /// Other texts between items and after keys.
+    pub separators: Option<[&'a str; 2]>,
+}
+
+impl<'a> Style<'a> {
+    fn after_item(&self) -> &'a str {
+        match (self.separators, self.compact, self.indent) {
+            (Some([between, _]), ..) => between,
+            (None, false, None) => ", ",
+            _ => ",",
+        }
+    }
+
+    fn after_key(&self) -> &'a str {
+        match (self.separators, self.compact) {
+            (Some([_, after]), _) => after,
+            (None, true) => ":",
+            (None, false) => ": ",
+        }
+    }
 }
 
 /// `json.dumps(value, default=str)`.
-pub fn dumps(value: &Value, style: Style) -> String {
+pub fn dumps(value: &Value, style: Style<'_>) -> String {
     let mut out = String::new();
     write_value(value, style, 0, &mut out);
     out
@@ -47,7 +67,7 @@ pub fn line_json(value: &Value) -> String {
     dumps(value, style)
 }
 
-fn write_value(value: &Value, style: Style, depth: usize, out: &mut String) {
+fn write_value(value: &Value, style: Style<'_>, depth: usize, out: &mut String) {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -60,7 +80,7 @@ fn write_value(value: &Value, style: Style, depth: usize, out: &mut String) {
     }
 }
 
-fn write_object(entries: &Map<String, Value>, style: Style, depth: usize, out: &mut String) {
+fn write_object(entries: &Map<String, Value>, style: Style<'_>, depth: usize, out: &mut String) {
     match Special::of(entries) {
         Some(Special::Float(value)) if value.is_nan() => out.push_str("NaN"),
         Some(Special::Float(value)) if value > 0.0 => out.push_str("Infinity"),
@@ -80,7 +100,7 @@ fn write_object(entries: &Map<String, Value>, style: Style, depth: usize, out: &
                 out,
                 |(key, value), out| {
                     write_text(key, style, out);
-                    out.push_str(if style.compact { ":" } else { ": " });
+                    out.push_str(style.after_key());
                     write_value(value, style, depth + 1, out);
                 },
             );
@@ -91,7 +111,7 @@ fn write_object(entries: &Map<String, Value>, style: Style, depth: usize, out: &
 fn write_items<T>(
     [open, close]: [char; 2],
     items: impl IntoIterator<Item = T>,
-    style: Style,
+    style: Style<'_>,
     depth: usize,
     out: &mut String,
     write: impl Fn(T, &mut String),
@@ -106,14 +126,7 @@ fn write_items<T>(
     let mut empty = true;
     for item in items {
         if !empty {
-            out.push_str(match style {
-                Style {
-                    indent: None,
-                    compact: false,
-                    ..
-                } => ", ",
-                _ => ",",
-            });
+            out.push_str(style.after_item());
         }
         empty = false;
         line(depth + 1, out);
@@ -125,7 +138,7 @@ fn write_items<T>(
     out.push(close);
 }
 
-fn write_text(text: &str, style: Style, out: &mut String) {
+fn write_text(text: &str, style: Style<'_>, out: &mut String) {
     // Serializing a string cannot fail.
     let quoted = serde_json::to_string(text).unwrap_or_default();
     if !style.ascii {

@@ -105,17 +105,6 @@ fn to_even(digits: &str, value: f64) -> String {
 
 /// `repr` of a string: in single quotes, unless the text contains a single quote and no double one.
 pub fn quote(text: &str) -> String {
-    static UNPRINTABLE: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"^[\p{C}\p{Z}]$").ok());
-    let unprintable = |char: char| match char {
-        ' '..='~' => false,
-        '\0'..='\u{ff}' => char.is_control() || matches!(char, '\u{a0}' | '\u{ad}'),
-        _ => UNPRINTABLE.as_ref().is_some_and(|regex| {
-            regex
-                .is_match(char.encode_utf8(&mut [0; 4]))
-                .unwrap_or(false)
-        }),
-    };
     let mark = mark(text.contains('\''), text.contains('"'));
     let mut out = String::with_capacity(text.len() + 2);
     out.push(mark);
@@ -126,12 +115,32 @@ pub fn quote(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             _ if char == mark => out.extend(['\\', char]),
-            _ if unprintable(char) => escape(char, &mut out),
+            _ if is_unprintable(char) => escape(char, &mut out),
             _ => out.push(char),
         }
     }
     out.push(mark);
     out
+}
+
+/// `text.isprintable()`.
+pub fn is_printable(text: &str) -> bool {
+    !text.chars().any(is_unprintable)
+}
+
+/// Whether Python escapes the character in a `repr`.
+pub fn is_unprintable(char: char) -> bool {
+    static UNPRINTABLE: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"^[\p{C}\p{Z}]$").ok());
+    match char {
+        ' '..='~' => false,
+        '\0'..='\u{ff}' => char.is_control() || matches!(char, '\u{a0}' | '\u{ad}'),
+        _ => UNPRINTABLE.as_ref().is_some_and(|regex| {
+            regex
+                .is_match(char.encode_utf8(&mut [0; 4]))
+                .unwrap_or(false)
+        }),
+    }
 }
 
 /// `ascii(text)`: like [`quote`], with every character beyond ASCII escaped.
@@ -146,7 +155,8 @@ pub fn ascii(text: &str) -> String {
     out
 }
 
-fn escape(char: char, out: &mut String) {
+/// Appends a character as Python escapes it: `\x1b`.
+pub(crate) fn escape(char: char, out: &mut String) {
     // Writing to a string cannot fail.
     let _ = match char as u32 {
         code @ ..0x100 => write!(out, "\\x{code:02x}"),

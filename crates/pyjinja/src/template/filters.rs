@@ -1,62 +1,84 @@
 //! Filters of Jinja2 that minijinja lacks or implements differently.
 
 use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs, from_args};
-use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 
-use super::values::{List, integer, text_of, to_json, to_str};
-use super::{format, methods, refused};
+use super::bounds::{self, Limited};
+use super::values::{List, integer, text_of, to_str};
+use super::{format, json, methods, refused, web};
 use crate::PythonRegex;
-use crate::python::{self, Style};
+use crate::python;
 
 pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("regex_replace", regex_replace);
-    environment.add_filter("string", |value: &Value| -> Result<Value, Error> {
-        match text_of(value) {
-            Some(_) => Ok(value.clone()),
-            None => defined_text(value).map(Value::from),
-        }
-    });
+    environment.add_filter("string", string);
     environment.add_filter("list", list);
     environment.add_filter("join", join);
     environment.add_filter("map", map);
     environment.add_filter("int", int);
     environment.add_filter("float", float);
     environment.add_filter("format", format_filter);
-    environment.add_filter("tojson", tojson);
-    environment.add_filter("e", escape);
-    environment.add_filter("escape", escape);
-    environment.add_filter("forceescape", escape);
+    environment.add_filter("tojson", json::jinja);
+    environment.add_filter("e", web::escape);
+    environment.add_filter("escape", web::escape);
+    environment.add_filter("forceescape", web::escape);
     environment.add_filter("indent", indent);
-    environment.add_filter("trim", |value: &Value, chars: Option<Value>| {
-        methods::text_method(&defined_text(value)?, "strip", chars.as_slice())
-    });
-    environment.add_filter(
-        "center",
-        |value: &Value, width: Option<usize>, named: Kwargs| {
-            let width = width.or(named.get("width")?).unwrap_or(80);
-            named.assert_all_used()?;
-            methods::text_method(&defined_text(value)?, "center", &[Value::from(width)])
-        },
-    );
+    environment.add_filter("trim", trim);
+    environment.add_filter("center", center);
     environment.add_filter("truncate", truncate);
-    environment.add_filter("wordcount", |value: &Value| -> Result<usize, Error> {
-        let text = defined_text(value)?;
-        let words = text.split(|char: char| !char.is_alphanumeric() && char != '_');
-        Ok(words.filter(|word| !word.is_empty()).count())
-    });
-    environment.add_filter("urlencode", urlencode);
-    environment.add_filter("striptags", |value: &Value| -> Result<String, Error> {
-        Ok(minijinja_contrib::filters::striptags(defined_text(value)?))
-    });
-    environment.add_test("callable", |value: &Value| value.kind() == ValueKind::Plain);
+    environment.add_filter("wordcount", wordcount);
+    environment.add_filter("urlencode", web::urlencode);
+    environment.add_filter("striptags", striptags);
 }
 
-/// `str(value)`, for filters of text; undefined values are an error.
-fn defined_text(value: &Value) -> Result<String, Error> {
-    match value.is_undefined() {
-        true => Err(Error::from(ErrorKind::UndefinedError)),
-        false => to_str(value),
+/// `str(value)`, for filters of text. What is undefined is empty, or an error where it is one everywhere.
+pub(super) fn text(state: &State<'_, '_>, value: &Value) -> Result<String, Error> {
+    match defined(state, value)? {
+        true => to_str(value),
+        false => Ok(String::new()),
     }
+}
+
+/// Whether a value is defined; an error where undefined values are errors.
+fn defined(state: &State<'_, '_>, value: &Value) -> Result<bool, Error> {
+    match (value.is_undefined(), state.undefined_behavior()) {
+        (true, UndefinedBehavior::Strict) => Err(Error::from(ErrorKind::UndefinedError)),
+        (undefined, _) => Ok(!undefined),
+    }
+}
+
+fn string(state: &mut State<'_, '_>, value: &Value) -> Result<Value, Error> {
+    match text_of(value) {
+        Some(_) => Ok(value.clone()),
+        None => text(state, value).map(Value::from),
+    }
+}
+
+fn trim(state: &mut State<'_, '_>, value: &Value, chars: Option<Value>) -> Result<Value, Error> {
+    let value = text(state, value)?;
+    methods::text_method(state, &value, "strip", chars.as_slice())
+}
+
+fn center(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    width: Option<usize>,
+    named: Kwargs,
+) -> Result<Value, Error> {
+    let width = width.or(named.get("width")?).unwrap_or(80);
+    named.assert_all_used()?;
+    let value = text(state, value)?;
+    methods::text_method(state, &value, "center", &[Value::from(width)])
+}
+
+fn wordcount(state: &mut State<'_, '_>, value: &Value) -> Result<usize, Error> {
+    let text = text(state, value)?;
+    let words = text.split(|char: char| !char.is_alphanumeric() && char != '_');
+    Ok(words.filter(|word| !word.is_empty()).count())
+}
+
+fn striptags(state: &mut State<'_, '_>, value: &Value) -> Result<String, Error> {
+    Ok(minijinja_contrib::filters::striptags(text(state, value)?))
 }
 
 /// lm-evaluation-harness's own filter: Python's `re.sub`.
@@ -67,15 +89,14 @@ fn regex_replace(
     count: Rest<usize>,
 ) -> Result<String, Error> {
     let regex = PythonRegex::new(pattern).map_err(refused)?;
-    Ok(regex.replace(text, replacement, count.first().copied().unwrap_or(0)))
+    let count = count.first().copied().unwrap_or(0);
+    let replaced = regex.replace_within(text, replacement, count, bounds::LONGEST_TEXT);
+    replaced.ok_or_else(|| refused(bounds::too_much_text()))
 }
 
-fn list(value: &Value) -> Result<Value, Error> {
-    if value.is_undefined() {
-        return Err(Error::from(ErrorKind::UndefinedError));
-    }
-    let items = value.try_iter()?.checked();
-    Ok(List::value(items.collect::<Result<_, _>>()?))
+fn list(state: &mut State<'_, '_>, value: &Value) -> Result<Value, Error> {
+    defined(state, value)?;
+    bounds::items(state, value).map(List::value)
 }
 
 /// `join(separator, attribute)`: joins the items as Python's `str` prints them.
@@ -95,11 +116,15 @@ fn join(
         None => value.clone(),
     };
     named.assert_all_used()?;
-    if items.is_undefined() {
-        return Err(Error::from(ErrorKind::UndefinedError));
+    defined(state, &items)?;
+    let mut out = Limited::default();
+    for (at, item) in bounds::items(state, &items)?.iter().enumerate() {
+        if at > 0 {
+            out.push(&separator)?;
+        }
+        out.push(&text(state, item)?)?;
     }
-    let texts = items.try_iter()?.checked().map(|item| defined_text(&item?));
-    Ok(texts.collect::<Result<Vec<_>, _>>()?.join(&separator))
+    Ok(out.finish())
 }
 
 /// `map('filter', ...)` or `map(attribute='a.b', default=...)`. minijinja's own `map` does not pass keyword
@@ -107,16 +132,14 @@ fn join(
 fn map(state: &mut State<'_, '_>, value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = args.into_values();
     let (positional, named): (&[Value], Kwargs) = from_args(&args)?;
-    if value.is_undefined() {
-        return Err(Error::from(ErrorKind::UndefinedError));
-    }
-    let items = value.try_iter()?.checked();
+    defined(state, &value)?;
+    let items = bounds::items(state, &value)?.into_iter();
     if let Some(filter) = positional.first() {
         let filter = filter
             .as_str()
             .ok_or_else(|| refused("map() needs the name of a filter"))?;
-        let apply = |item: Result<Value, Error>| {
-            let with: Vec<Value> = std::iter::once(item?)
+        let apply = |item: Value| {
+            let with: Vec<Value> = std::iter::once(item)
                 .chain(args[1..].iter().cloned())
                 .collect();
             state.apply_filter(filter, &with)
@@ -126,8 +149,8 @@ fn map(state: &mut State<'_, '_>, value: Value, args: Rest<ValueOrKwargs>) -> Re
     let path: Value = named.get("attribute")?;
     let default: Option<Value> = named.get("default")?;
     named.assert_all_used()?;
-    let attribute = |item: Result<Value, Error>| {
-        let found = to_str(&path)?.split('.').try_fold(item?, |value, part| {
+    let attribute = |item: Value| {
+        let found = to_str(&path)?.split('.').try_fold(item, |value, part| {
             let key = part
                 .parse::<i64>()
                 .map_or_else(|_| Value::from(part), Value::from);
@@ -235,10 +258,14 @@ fn without_underscores(text: &str) -> Option<String> {
 }
 
 /// `text % args`, or `text % named`.
-fn format_filter(text: &Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
+fn format_filter(
+    state: &mut State<'_, '_>,
+    form: &Value,
+    args: Rest<ValueOrKwargs>,
+) -> Result<String, Error> {
     let args = args.into_values();
     let (positional, named): (&[Value], Kwargs) = from_args(&args)?;
-    let text = defined_text(text)?;
+    let text = text(state, form)?;
     let names: Vec<&str> = named.args().collect();
     if names.is_empty() {
         return format::percent(
@@ -252,55 +279,15 @@ fn format_filter(text: &Value, args: Rest<ValueOrKwargs>) -> Result<String, Erro
     format::percent(&text, &Value::from_pairs(entries))
 }
 
-/// JSON with sorted keys, in which the characters special to HTML are escaped.
-fn tojson(value: &Value, indent: Option<usize>, named: Kwargs) -> Result<Value, Error> {
-    let style = Style {
-        indent: indent.or(named.get("indent")?),
-        ascii: true,
-        sorted: true,
-        compact: false,
-    };
-    named.assert_all_used()?;
-    if value.is_undefined() {
-        return Err(Error::from(ErrorKind::UndefinedError));
-    }
-    let mut text = python::dumps(&to_json(value)?, style);
-    for (char, escaped) in [
-        ("<", "\\u003c"),
-        (">", "\\u003e"),
-        ("&", "\\u0026"),
-        ("'", "\\u0027"),
-    ] {
-        text = text.replace(char, escaped);
-    }
-    Ok(Value::from_safe_string(text))
-}
-
-fn escape(value: &Value) -> Result<Value, Error> {
-    if value.is_safe() {
-        return Ok(value.clone());
-    }
-    let mut text = defined_text(value)?;
-    for (char, escaped) in [
-        ("&", "&amp;"),
-        ("<", "&lt;"),
-        (">", "&gt;"),
-        ("'", "&#39;"),
-        ("\"", "&#34;"),
-    ] {
-        text = text.replace(char, escaped);
-    }
-    Ok(Value::from_safe_string(text))
-}
-
 /// Inserts spaces, or the given text, before every line except the first and empty ones.
 fn indent(
+    state: &mut State<'_, '_>,
     value: &Value,
-    width: Option<Value>,
-    first: Option<bool>,
-    blank: Option<bool>,
-    named: Kwargs,
+    args: Rest<ValueOrKwargs>,
 ) -> Result<String, Error> {
+    let args = args.into_values();
+    let (width, first, blank, named): (Option<Value>, Option<bool>, Option<bool>, Kwargs) =
+        from_args(&args)?;
     let width = width.or(named.get("width")?);
     let first = first.or(named.get("first")?).unwrap_or(false);
     let blank = blank.or(named.get("blank")?).unwrap_or(false);
@@ -310,9 +297,9 @@ fn indent(
         Some(text) if text_of(text).is_some() => to_str(text)?,
         Some(width) => " ".repeat(usize::from(u16::try_from(width.clone())?)),
     };
-    let text = defined_text(value)? + "\n";
-    let mut out = String::new();
-    let lines = methods::text_method(&text, "splitlines", &[])?;
+    let text = text(state, value)? + "\n";
+    let mut out = Limited::default();
+    let lines = methods::text_method(state, &text, "splitlines", &[])?;
     for (at, line) in lines.try_iter()?.enumerate() {
         let line = to_str(&line)?;
         let indented = match at {
@@ -320,13 +307,19 @@ fn indent(
             _ => blank || !line.is_empty(),
         };
         let separator = if at == 0 { "" } else { "\n" };
-        out.extend([separator, if indented { &by } else { "" }, &line]);
+        for part in [separator, if indented { &by } else { "" }, &line] {
+            out.push(part)?;
+        }
     }
-    Ok(out)
+    Ok(out.finish())
 }
 
 /// Cuts a text that is too long: at the last space, or with `killwords` anywhere.
-fn truncate(value: &Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
+fn truncate(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    args: Rest<ValueOrKwargs>,
+) -> Result<String, Error> {
     let args = args.into_values();
     type Args<'a> = (
         Option<usize>,
@@ -341,7 +334,7 @@ fn truncate(value: &Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
     let end = end.or(named.get("end")?).unwrap_or("...");
     let leeway = leeway.or(named.get("leeway")?).unwrap_or(5);
     named.assert_all_used()?;
-    let text = defined_text(value)?;
+    let text = text(state, value)?;
     let kept = length.checked_sub(end.chars().count());
     let kept =
         kept.ok_or_else(|| refused(format!("truncate: {length} is shorter than `{end}`")))?;
@@ -354,37 +347,4 @@ fn truncate(value: &Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
         _ => &cut,
     };
     Ok(format!("{cut}{end}"))
-}
-
-/// Percent-encodes a text for a URL; a mapping becomes a query string.
-fn urlencode(value: &Value) -> Result<String, Error> {
-    let quoted = |value: &Value, kept: &[u8], space: &str| -> Result<String, Error> {
-        let mut out = String::new();
-        for byte in defined_text(value)?.bytes() {
-            match byte {
-                b' ' if !space.is_empty() => out.push_str(space),
-                _ if byte.is_ascii_alphanumeric()
-                    || b"-._~".contains(&byte)
-                    || kept.contains(&byte) =>
-                {
-                    out.push(char::from(byte));
-                }
-                _ => out.push_str(&format!("%{byte:02X}")),
-            }
-        }
-        Ok(out)
-    };
-    if value.kind() != ValueKind::Map {
-        return quoted(value, b"/", "");
-    }
-    let pair = |key: Value| {
-        let item = value.get_item(&key)?;
-        Ok(format!(
-            "{}={}",
-            quoted(&key, b"", "+")?,
-            quoted(&item, b"", "+")?
-        ))
-    };
-    let pairs: Result<Vec<String>, Error> = value.try_iter()?.map(pair).collect();
-    Ok(pairs?.join("&"))
 }

@@ -10,6 +10,7 @@ use minijinja::formatting::{FormatStyle, format};
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, Value};
 
+use super::bounds::Limited;
 use super::refused;
 use super::values::{repr, text_of, to_str};
 use crate::python;
@@ -47,17 +48,17 @@ pub(super) fn percent(text: &str, args: &Value) -> Result<String, Error> {
         rest.next()
             .ok_or_else(|| refused("not enough arguments for format string"))
     };
-    let mut out = String::new();
+    let mut out = Limited::default();
     let mut unread = text;
     let mut by_name = false;
     while let Some(at) = unread.find('%') {
-        out.push_str(&unread[..at]);
+        out.push(&unread[..at])?;
         let found = captures(&CONVERSION, &unread[at..])?;
         let found = found.ok_or_else(|| refused("the format ends within a conversion"))?;
         unread = &unread[at + found[0].len()..];
         let kind = &found["kind"];
         if kind == "%" {
-            out.push('%');
+            out.push("%")?;
             continue;
         }
         let mut size = |name: &str| match part(&found, name) {
@@ -78,15 +79,15 @@ pub(super) fn percent(text: &str, args: &Value) -> Result<String, Error> {
         if value.is_undefined() {
             return Err(refused("a value to format is undefined"));
         }
-        out.push_str(&converted(kind, &flags, width, precision, &value)?);
+        out.push(&converted(kind, &flags, width, precision, &value)?)?;
     }
-    out.push_str(unread);
+    out.push(unread)?;
     if rest.next().is_some() && !by_name && args.kind() != ValueKind::Map {
         return Err(refused(
             "not all arguments converted during string formatting",
         ));
     }
-    Ok(out)
+    Ok(out.finish())
 }
 
 /// Formats one value by a conversion of `%`.
@@ -238,26 +239,26 @@ impl Fields<'_> {
     /// Replaces the fields of a text. At `depth` 1 the text is the format of a field, which may contain
     /// fields too.
     fn fill(&mut self, text: &str, depth: usize) -> Result<String, Error> {
-        let mut out = String::new();
+        let mut out = Limited::default();
         let mut unread = text;
         while let Some(at) = unread.find(['{', '}']) {
-            out.push_str(&unread[..at]);
+            out.push(&unread[..at])?;
             let brace = &unread[at..=at];
             unread = &unread[at + 1..];
             if unread.starts_with(brace) {
-                out.push_str(brace);
+                out.push(brace)?;
                 unread = &unread[1..];
             } else if brace == "{" {
                 let end = field_end(unread).filter(|_| depth < 2);
                 let end = end.ok_or_else(|| refused("a field of the format is not closed"))?;
-                out.push_str(&self.field(&unread[..end], depth)?);
+                out.push(&self.field(&unread[..end], depth)?)?;
                 unread = &unread[end + 1..];
             } else {
                 return Err(refused("single '}' in the format"));
             }
         }
-        out.push_str(unread);
-        Ok(out)
+        out.push(unread)?;
+        Ok(out.finish())
     }
 
     /// Formats one field: `name!conversion:format`.

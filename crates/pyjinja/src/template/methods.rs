@@ -5,6 +5,7 @@ use minijinja::value::{Kwargs, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback as others;
 
+use super::bounds::{self, Limited};
 use super::values::List;
 use super::{format, refused, values};
 use crate::python::is_space;
@@ -16,9 +17,10 @@ pub(super) fn call(
     method: &str,
     args: &[Value],
 ) -> Result<Value, Error> {
+    bounds::charge(state, value)?;
     let own = match (value.kind(), values::text_of(value)) {
-        (_, Some(text)) => of_text(text, method, args)?,
-        (ValueKind::Seq, _) => of_list(value, method, args)?,
+        (_, Some(text)) => of_text(state, text, method, args)?,
+        (ValueKind::Seq, _) => of_list(state, value, method, args)?,
         (ValueKind::Map, _) => of_map(value, method, args)?,
         (ValueKind::Bytes, _) if method == "decode" => {
             let bytes = value.as_bytes().unwrap_or_default();
@@ -33,7 +35,12 @@ pub(super) fn call(
     }
 }
 
-fn of_list(list: &Value, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
+fn of_list(
+    state: &State<'_, '_>,
+    list: &Value,
+    method: &str,
+    args: &[Value],
+) -> Result<Option<Value>, Error> {
     if matches!(
         method,
         "append" | "extend" | "insert" | "pop" | "reverse" | "copy"
@@ -46,8 +53,9 @@ fn of_list(list: &Value, method: &str, args: &[Value]) -> Result<Option<Value>, 
         return Ok(None);
     }
     let (item,): (Value,) = from_args(args)?;
-    for (at, candidate) in list.try_iter()?.enumerate() {
-        if candidate == item {
+    for (at, candidate) in list.try_iter()?.checked().enumerate() {
+        state.consume_fuel(1)?;
+        if candidate? == item {
             return Ok(Some(Value::from(at)));
         }
     }
@@ -78,16 +86,21 @@ fn of_map(map: &Value, method: &str, args: &[Value]) -> Result<Option<Value>, Er
 }
 
 /// Calls a method of a string; `None` if it is not implemented here.
-fn of_text(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
+fn of_text(
+    state: &State<'_, '_>,
+    text: &str,
+    method: &str,
+    args: &[Value],
+) -> Result<Option<Value>, Error> {
     let flag = |answer: bool| from_args::<()>(args).map(|()| Value::from(answer));
     let all = |test: fn(char) -> bool| flag(!text.is_empty() && text.chars().all(test));
     Ok(Some(match method {
         "strip" => stripped(text, args, [true, true])?,
         "lstrip" => stripped(text, args, [true, false])?,
         "rstrip" => stripped(text, args, [false, true])?,
-        "split" => split(text, args, false)?,
-        "rsplit" => split(text, args, true)?,
-        "splitlines" => split_lines(text, args)?,
+        "split" => split(state, text, args, false)?,
+        "rsplit" => split(state, text, args, true)?,
+        "splitlines" => split_lines(state, text, args)?,
         "partition" | "rpartition" => partition(text, args, method == "rpartition")?,
         "removeprefix" => {
             let (prefix,): (&str,) = from_args(args)?;
@@ -97,16 +110,44 @@ fn of_text(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Er
             let (suffix,): (&str,) = from_args(args)?;
             Value::from(text.strip_suffix(suffix).unwrap_or(text))
         }
-        "index" | "rindex" => {
-            let (part,): (&str,) = from_args(args)?;
-            let at = if method == "index" {
-                text.find(part)
-            } else {
-                text.rfind(part)
-            };
-            let at = at.ok_or_else(|| missing(&Value::from(part), &Value::from(text)))?;
-            Value::from(text[..at].chars().count())
+        "find" | "rfind" | "index" | "rindex" => found(text, method, args)?,
+        "count" => {
+            let (part, start, end): (&str, Option<i64>, Option<i64>) = from_args(args)?;
+            let (inside, _) = window(text, start, end);
+            match part {
+                // Python counts the places between the characters.
+                "" => Value::from(inside.map_or(0, |text| text.chars().count() + 1)),
+                part => Value::from(inside.map_or(0, |text| text.matches(part).count())),
+            }
         }
+        "startswith" | "endswith" => {
+            let (parts, start, end): (&Value, Option<i64>, Option<i64>) = from_args(args)?;
+            let (inside, _) = window(text, start, end);
+            let parts = match (values::text_of(parts), parts.is_tuple()) {
+                (Some(_), _) => vec![parts.clone()],
+                (None, true) => parts.try_iter()?.collect(),
+                (None, false) => return Err(refused(format!("{method} needs a text or a tuple"))),
+            };
+            let has = |text: &str, part: &str| match method {
+                "startswith" => text.starts_with(part),
+                _ => text.ends_with(part),
+            };
+            let mut parts = parts.iter().filter_map(values::text_of);
+            Value::from(parts.any(|part| inside.is_some_and(|text| has(text, part))))
+        }
+        "encode" => {
+            let (encoding,): (Option<&str>,) = from_args(args)?;
+            match encoding.map(str::to_ascii_lowercase).as_deref() {
+                None | Some("utf-8" | "utf8") => Value::from_bytes(text.as_bytes().to_vec()),
+                Some(other) => return Err(refused(format!("encode: only utf-8, not {other}"))),
+            }
+        }
+        "isidentifier" => {
+            let first = |char: char| char.is_alphabetic() || char == '_';
+            let rest = |char: char| char.is_alphanumeric() || char == '_';
+            flag(text.starts_with(first) && text.chars().all(rest))?
+        }
+        "isprintable" => flag(crate::python::is_printable(text))?,
         "format" => {
             let (args, named): (&[Value], Kwargs) = from_args(args)?;
             Value::from(format::str_format(text, args, &named)?)
@@ -136,6 +177,52 @@ fn of_text(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Er
     }))
 }
 
+/// `find`, `index` and those that search from the right: the place of a part, in characters.
+fn found(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
+    let (part, start, end): (&str, Option<i64>, Option<i64>) = from_args(args)?;
+    let (inside, skipped) = window(text, start, end);
+    let at = inside.and_then(|inside| {
+        let at = match method {
+            "find" | "index" => inside.find(part),
+            _ => inside.rfind(part),
+        };
+        Some(skipped + inside[..at?].chars().count())
+    });
+    match at {
+        Some(at) => Ok(Value::from(at)),
+        None if method.ends_with("index") => Err(missing(&Value::from(part), &Value::from(text))),
+        None => Ok(Value::from(-1)),
+    }
+}
+
+/// `text[start:end]`, and the number of characters before it; `None` if it begins past the end.
+fn window(text: &str, start: Option<i64>, end: Option<i64>) -> (Option<&str>, usize) {
+    if (start, end) == (None, None) {
+        return (Some(text), 0);
+    }
+    let length = text.chars().count();
+    let place = |place: i64| match usize::try_from(place) {
+        Ok(place) => place,
+        Err(_) => {
+            length.saturating_sub(usize::try_from(place.unsigned_abs()).unwrap_or(usize::MAX))
+        }
+    };
+    let (start, end) = (
+        start.map_or(0, place),
+        end.map_or(length, place).min(length),
+    );
+    if start > end {
+        return (None, start);
+    }
+    let mut offsets = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    let from = offsets.nth(start).unwrap_or(text.len());
+    let to = match end - start {
+        0 => from,
+        more => offsets.nth(more - 1).unwrap_or(text.len()),
+    };
+    (Some(&text[from..to]), start)
+}
+
 fn changed(text: String, args: &[Value]) -> Result<Value, Error> {
     from_args::<()>(args).map(|()| Value::from(text))
 }
@@ -155,7 +242,12 @@ fn stripped(text: &str, args: &[Value], [left, right]: [bool; 2]) -> Result<Valu
     }))
 }
 
-fn split(text: &str, args: &[Value], from_right: bool) -> Result<Value, Error> {
+fn split(
+    state: &State<'_, '_>,
+    text: &str,
+    args: &[Value],
+    from_right: bool,
+) -> Result<Value, Error> {
     let (separator, most, named): (Option<&str>, Option<i64>, Kwargs) = from_args(args)?;
     let separator = match separator {
         Some(separator) => Some(separator),
@@ -169,30 +261,39 @@ fn split(text: &str, args: &[Value], from_right: bool) -> Result<Value, Error> {
     let parts = most
         .and_then(|most| usize::try_from(most).ok())
         .map_or(usize::MAX, |most| most.saturating_add(1));
-    let mut found: Vec<&str> = match (separator, from_right) {
+    let parts: Box<dyn Iterator<Item = &str>> = match (separator, from_right) {
         (Some(""), _) => return Err(refused("empty separator")),
-        (Some(separator), false) => text.splitn(parts, separator).collect(),
-        (Some(separator), true) => text.rsplitn(parts, separator).collect(),
-        (None, _) => words(text, parts, from_right),
+        (Some(separator), false) => Box::new(text.splitn(parts, separator)),
+        (Some(separator), true) => Box::new(text.rsplitn(parts, separator)),
+        (None, _) => Box::new(words(text, parts, from_right)),
     };
+    let mut found = Vec::new();
+    for part in parts {
+        state.consume_fuel(1)?;
+        found.push(Value::from(part));
+    }
     if from_right {
         found.reverse();
     }
-    Ok(List::value(found.into_iter().map(Value::from).collect()))
+    Ok(List::value(found))
 }
 
 /// Splits a text at white space into at most `most` words, of which the last is the whole rest of the text.
 /// With `from_right`, words are taken from the end, in reverse order.
-fn words(text: &str, most: usize, from_right: bool) -> Vec<&str> {
-    let mut found = Vec::new();
-    let trim = |text| match from_right {
+fn words(text: &str, most: usize, from_right: bool) -> impl Iterator<Item = &str> {
+    let trim = move |text| match from_right {
         false => str::trim_start_matches(text, is_space),
         true => str::trim_end_matches(text, is_space),
     };
     let mut rest = trim(text);
-    while !rest.is_empty() {
+    let mut found = 0_usize;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        found += 1;
         let cut = match from_right {
-            _ if found.len() + 1 == most => None,
+            _ if found == most => None,
             false => rest.find(is_space).map(|at| rest.split_at(at)),
             true => rest.rfind(is_space).map(|at| {
                 let after = at + rest[at..].chars().next().map_or(0, char::len_utf8);
@@ -200,13 +301,12 @@ fn words(text: &str, most: usize, from_right: bool) -> Vec<&str> {
             }),
         };
         let (word, left) = cut.unwrap_or((rest, ""));
-        found.push(word);
         rest = trim(left);
-    }
-    found
+        Some(word)
+    })
 }
 
-fn split_lines(text: &str, args: &[Value]) -> Result<Value, Error> {
+fn split_lines(state: &State<'_, '_>, text: &str, args: &[Value]) -> Result<Value, Error> {
     let (keep, named): (Option<bool>, Kwargs) = from_args(args)?;
     let keep = keep.or(named.get("keepends")?).unwrap_or(false);
     named.assert_all_used()?;
@@ -220,6 +320,7 @@ fn split_lines(text: &str, args: &[Value]) -> Result<Value, Error> {
             Some(char) => char.len_utf8(),
             None => 0,
         };
+        state.consume_fuel(1)?;
         lines.push(Value::from(&rest[..if keep { at + end } else { at }]));
         rest = &rest[at + end..];
     }
@@ -309,13 +410,13 @@ fn expand_tabs(text: &str, args: &[Value]) -> Result<Value, Error> {
     let (size, named): (Option<usize>, Kwargs) = from_args(args)?;
     let size = checked(size.or(named.get("tabsize")?).unwrap_or(8))?;
     named.assert_all_used()?;
-    let mut out = String::new();
+    let mut out = Limited::default();
     let mut column = 0;
     for char in text.chars() {
         match char {
             '\t' if size > 0 => {
                 let spaces = size - column % size;
-                out.extend(std::iter::repeat_n(' ', spaces));
+                out.repeat(' ', spaces)?;
                 column += spaces;
             }
             '\t' => {}
@@ -325,11 +426,11 @@ fn expand_tabs(text: &str, args: &[Value]) -> Result<Value, Error> {
                 } else {
                     column + 1
                 };
-                out.push(char);
+                out.repeat(char, 1)?;
             }
         }
     }
-    Ok(Value::from(out))
+    Ok(Value::from(out.finish()))
 }
 
 fn justified(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
@@ -363,6 +464,11 @@ fn checked(width: usize) -> Result<usize, Error> {
 }
 
 /// Calls a method of a string for a filter of the same effect.
-pub(super) fn text_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
-    of_text(text, method, args)?.ok_or_else(|| Error::from(ErrorKind::UnknownMethod))
+pub(super) fn text_method(
+    state: &State<'_, '_>,
+    text: &str,
+    method: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
+    of_text(state, text, method, args)?.ok_or_else(|| Error::from(ErrorKind::UnknownMethod))
 }

@@ -162,15 +162,35 @@ fn templates_give_what_jinja2_gives() {
     assert_eq!(refused.len(), 13, "{refused:#?}");
 }
 
+/// Output of transformers' environment, recorded by `tests/make_jinja_cases.py`.
+const CHATS: &str = include_str!("../../tests/chat_cases.json");
+
+#[test]
+fn chats_are_those_of_transformers() {
+    let recorded = python::loads(CHATS.as_bytes()).unwrap();
+    let chats = Templates::of_chats();
+    let mut different = Vec::new();
+    for case in recorded["cases"].as_array().unwrap() {
+        let template = case["template"].as_str().unwrap();
+        let rows = recorded["rows"].as_array().unwrap().iter();
+        for (row, output) in rows.zip(case["outputs"].as_array().unwrap()) {
+            let columns = row.as_object().unwrap();
+            let found = chats.render(template, &Row::new(columns));
+            // No output is recorded if transformers refuses.
+            if found.as_deref().ok() != output.as_str() {
+                different.push(format!(
+                    "{template}\n  theirs: {output}\n  ours:   {found:?}"
+                ));
+            }
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
 #[test]
 fn what_no_template_here_can_is_refused_by_name() {
     let columns = columns(json!({"q": "a b", "l": [1]}));
     for (template, reason) in [
-        (
-            "{{ joiner(', ')() }}",
-            "unknown function: joiner is unknown",
-        ),
-        ("{{ cycler(1, 2) }}", "unknown function: cycler is unknown"),
         ("{{ lipsum() }}", "unknown function: lipsum is unknown"),
         (
             "{{ q|wordwrap(3) }}",
@@ -221,8 +241,8 @@ fn what_no_template_here_can_is_refused_by_name() {
             "invalid operation: append: a list that a template writes out cannot be changed, only a list of the row",
         ),
         (
-            "{{ q ~ none }}",
-            "`~` of `none`, which Python prints in another way: write {{ a }}{{ b }}, or a|string ~ b",
+            "{{ q ~ 0.5 }}",
+            "`~` of `0.5`, which Python prints in another way: write {{ a }}{{ b }}, or a|string ~ b",
         ),
         (
             "{{ 1 % 0 }}",
@@ -237,6 +257,25 @@ fn what_no_template_here_can_is_refused_by_name() {
             "{template}"
         );
     }
+}
+
+#[test]
+fn line_ends_of_a_template_are_jinja2s_and_those_of_a_row_stay() {
+    let columns = columns(json!({"q": "x\r\ny\rz"}));
+    let row = Row::new(&columns);
+    let source = "a\r\n{{ q }}\rb{{ 'c\r\nd' }}{{ '\\r' }}\r\n";
+    let expected = "a\nx\r\ny\rz\nbc\nd\r";
+    assert_eq!(
+        templates().render(source, &row).unwrap(),
+        format!("{expected}\n")
+    );
+    // transformers leaves out the last line end.
+    assert_eq!(
+        Templates::of_chats().render(source, &row).unwrap(),
+        expected
+    );
+    let evaluated = templates().evaluate("{{ ['a\r\nb', q] }}", &row);
+    assert_eq!(evaluated.unwrap(), json!(["a\nb", "x\r\ny\rz"]));
 }
 
 #[test]

@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind, from_args};
-use minijinja::{Error, ErrorKind, State, Value};
+use minijinja::{Error, ErrorKind, State, UndefinedBehavior, Value};
 use serde_json::{Map, Value as Json};
 
+use super::bounds::{self, Allowance, Limited};
 use super::refused;
 use crate::python::{self, Special};
 
@@ -50,30 +51,33 @@ pub(super) fn integer(digits: &str) -> Value {
 
 /// Converts a value back to JSON. A tuple becomes a list, and a key becomes a string.
 pub(super) fn to_json(value: &Value) -> Result<Json, Error> {
+    json_within(value, &mut Allowance::new())
+}
+
+fn json_within(value: &Value, left: &mut Allowance) -> Result<Json, Error> {
+    left.take(value.as_bytes().map_or(0, <[u8]>::len))?;
     Ok(match value.kind() {
         ValueKind::Undefined | ValueKind::None => Json::Null,
         ValueKind::Bool => Json::Bool(value.is_true()),
         ValueKind::Number if value.is_integer() => python::integer_value(&value.to_string()),
         ValueKind::Number => python::float_value(f64::try_from(value.clone())?),
         ValueKind::Bytes => python::bytes_value(value.as_bytes().unwrap_or_default()),
-        ValueKind::Seq | ValueKind::Iterable => {
+        ValueKind::Seq | ValueKind::Iterable => left.within(|left| {
             let items = value.try_iter()?.checked();
-            items
-                .map(|item| to_json(&item?))
-                .collect::<Result<_, _>>()?
-        }
-        ValueKind::Map => {
+            items.map(|item| json_within(&item?, left)).collect()
+        })?,
+        ValueKind::Map => left.within(|left| {
             let entry = |key: Result<Value, Error>| {
                 let key = key?;
-                let name = match to_json(&key)? {
+                let name = match json_within(&key, left)? {
                     Json::String(name) => name,
                     other => python::dumps(&other, python::Style::default()),
                 };
-                Ok((name, to_json(&value.get_item(&key)?)?))
+                Ok((name, json_within(&value.get_item(&key)?, left)?))
             };
             let keys = value.try_iter()?.checked();
-            keys.map(entry).collect::<Result<_, Error>>()?
-        }
+            keys.map(entry).collect::<Result<_, Error>>()
+        })?,
         ValueKind::Invalid => return Err(refused(value.to_string())),
         _ => match value.downcast_object_ref() {
             Some(Digits(digits)) => python::integer_value(digits),
@@ -97,42 +101,50 @@ pub(super) fn to_str(value: &Value) -> Result<String, Error> {
 
 /// `repr(value)`. Iterators, which Python prints with their address, are printed as lists.
 pub(super) fn repr(value: &Value) -> Result<String, Error> {
-    let joined = |items: &mut dyn Iterator<Item = Result<String, Error>>| {
-        let items: Result<Vec<String>, Error> = items.collect();
-        items.map(|items| items.join(", "))
-    };
-    Ok(match value.kind() {
-        ValueKind::Undefined => "Undefined".to_owned(),
-        ValueKind::String => python::quote(value.as_str().unwrap_or_default()),
-        ValueKind::Bytes => python::bytes(value.as_bytes().unwrap_or_default()),
-        ValueKind::Number if !value.is_integer() => python::float(f64::try_from(value.clone())?),
-        ValueKind::Iterable if value.downcast_object_ref::<Range>().is_some() => value.to_string(),
-        ValueKind::Seq | ValueKind::Iterable => {
-            let items = value.try_iter()?.checked();
-            let inner = joined(&mut items.map(|item| repr(&item?)))?;
-            match (value.is_tuple(), value.len()) {
-                (true, Some(1)) => format!("({inner},)"),
-                (true, _) => format!("({inner})"),
-                (false, _) => format!("[{inner}]"),
-            }
+    let mut out = Limited::default();
+    write_repr(value, &mut out, &mut Allowance::new())?;
+    Ok(out.finish())
+}
+
+fn write_repr(value: &Value, out: &mut Limited, left: &mut Allowance) -> Result<(), Error> {
+    left.take(value.as_bytes().map_or(0, <[u8]>::len))?;
+    match value.kind() {
+        ValueKind::Undefined => out.push("Undefined"),
+        ValueKind::String => out.push(&python::quote(value.as_str().unwrap_or_default())),
+        ValueKind::Bytes => out.push(&python::bytes(value.as_bytes().unwrap_or_default())),
+        ValueKind::Number if !value.is_integer() => {
+            out.push(&python::float(f64::try_from(value.clone())?))
         }
-        ValueKind::Map => {
-            let entry = |key: Result<Value, Error>| {
-                let key = key?;
-                Ok(format!(
-                    "{}: {}",
-                    repr(&key)?,
-                    repr(&value.get_item(&key)?)?
-                ))
+        ValueKind::Iterable if value.downcast_object_ref::<Range>().is_some() => {
+            out.push(&value.to_string())
+        }
+        ValueKind::Seq | ValueKind::Iterable => left.within(|left| {
+            let ends = match (value.is_tuple(), value.len()) {
+                (true, Some(1)) => ["(", ",)"],
+                (true, _) => ["(", ")"],
+                (false, _) => ["[", "]"],
             };
-            format!(
-                "{{{}}}",
-                joined(&mut value.try_iter()?.checked().map(entry))?
-            )
-        }
-        ValueKind::Invalid => return Err(refused(value.to_string())),
-        _ => value.to_string(),
-    })
+            out.push(ends[0])?;
+            for (at, item) in value.try_iter()?.checked().enumerate() {
+                out.push(if at == 0 { "" } else { ", " })?;
+                write_repr(&item?, out, left)?;
+            }
+            out.push(ends[1])
+        }),
+        ValueKind::Map => left.within(|left| {
+            out.push("{")?;
+            for (at, key) in value.try_iter()?.checked().enumerate() {
+                let key = key?;
+                out.push(if at == 0 { "" } else { ", " })?;
+                write_repr(&key, out, left)?;
+                out.push(": ")?;
+                write_repr(&value.get_item(&key)?, out, left)?;
+            }
+            out.push("}")
+        }),
+        ValueKind::Invalid => Err(refused(value.to_string())),
+        _ => out.push(&value.to_string()),
+    }
 }
 
 /// An integer beyond 128 bits. It can be printed, but not used in arithmetic.
@@ -231,9 +243,10 @@ impl List {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Refuses an item that contains this list: printing the list would not end.
+    /// Refuses an item that contains this list, since printing the list would not end, and one that is too large to
+    /// be looked through.
     fn accept(&self, item: &Value) -> Result<(), Error> {
-        match holds(item, self) {
+        match holds(item, self, &mut Allowance::new())? {
             true => Err(refused("a list within itself")),
             false => Ok(()),
         }
@@ -245,20 +258,27 @@ impl List {
     }
 }
 
-fn holds(value: &Value, list: &List) -> bool {
-    let same = value
+fn holds(value: &Value, list: &List, left: &mut Allowance) -> Result<bool, Error> {
+    if value
         .downcast_object_ref()
-        .is_some_and(|other| std::ptr::eq::<List>(other, list));
-    let within = || match value.kind() {
-        ValueKind::Seq => value
-            .try_iter()
-            .is_ok_and(|mut items| items.any(|item| holds(&item, list))),
-        ValueKind::Map => value.try_iter().is_ok_and(|mut keys| {
-            keys.any(|key| value.get_item(&key).is_ok_and(|item| holds(&item, list)))
-        }),
-        _ => false,
-    };
-    same || within()
+        .is_some_and(|other| std::ptr::eq::<List>(other, list))
+    {
+        return Ok(true);
+    }
+    left.take(0)?;
+    let is_map = value.kind() == ValueKind::Map;
+    if !is_map && value.kind() != ValueKind::Seq {
+        return Ok(false);
+    }
+    left.within(|left| {
+        for item in value.try_iter()? {
+            let item = if is_map { value.get_item(&item)? } else { item };
+            if holds(&item, list, left)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    })
 }
 
 impl Object for List {
@@ -274,12 +294,24 @@ impl Object for List {
         Enumerator::Seq(self.items().len())
     }
 
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // An error here would be a panic of the caller. What is too long to print is too long for what prints it, too.
+        let list = Value::from_dyn_object(Arc::clone(self));
+        f.write_str(&repr(&list).unwrap_or_else(|_| "[...]".to_owned()))
+    }
+
     fn call_method(
         self: &Arc<Self>,
-        _: &mut State<'_, '_>,
+        state: &mut State<'_, '_>,
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
+        // Of a conversation, nothing may be changed.
+        if state.undefined_behavior() != UndefinedBehavior::Strict && method != "copy" {
+            return Err(Error::from(ErrorKind::UnknownMethod));
+        }
+        // Items that are moved.
+        state.consume_fuel(self.items().len() as u64 / 8)?;
         match method {
             "append" => {
                 let (item,): (Value,) = from_args(args)?;
@@ -288,7 +320,7 @@ impl Object for List {
             }
             "extend" => {
                 let (more,): (Value,) = from_args(args)?;
-                let more: Vec<Value> = more.try_iter()?.checked().collect::<Result<_, _>>()?;
+                let more = bounds::items(state, &more)?;
                 more.iter().try_for_each(|item| self.accept(item))?;
                 self.items().extend(more);
             }
