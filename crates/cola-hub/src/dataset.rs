@@ -138,7 +138,8 @@ impl Fetch<'_, RepoTypeDataset> {
     /// The split from the cache, if the hub is not used or does not answer.
     fn cached(&self, subset: Option<&str>, split: &str) -> Result<FetchedDataset, HubFailure> {
         let revision = self.model.revision();
-        let known = std::fs::read_to_string(self.home().join("refs").join(revision));
+        let known = self.home().join("refs").join(revision);
+        let known = cola_files::read_text(&known, cola_files::DESCRIPTION);
         let commit = match self.model.is_pinned() {
             true => revision.to_owned(),
             false => known.unwrap_or_default().trim().to_owned(),

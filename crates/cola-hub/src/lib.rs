@@ -244,7 +244,9 @@ impl<'a, T: RepoType> Fetch<'a, T> {
             return;
         };
         let path = home.join("refs").join(self.model.revision());
-        if std::fs::read_to_string(&path).is_ok_and(|known| known.trim() == commit) {
+        if cola_files::read_text(&path, cola_files::DESCRIPTION)
+            .is_ok_and(|known| known.trim() == commit)
+        {
             return;
         }
         let write = || {

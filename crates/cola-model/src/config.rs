@@ -24,9 +24,11 @@ impl Config {
     /// Reads `name` in the model directory.
     pub fn read(directory: &Path, name: &str) -> Result<Self, ModelError> {
         let path = directory.join(name);
-        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io {
-            path: path.clone(),
-            source,
+        let text = cola_files::read_text(&path, cola_files::DESCRIPTION).map_err(|source| {
+            ModelError::Io {
+                path: path.clone(),
+                source,
+            }
         })?;
         match serde_json::from_str(&text) {
             Ok(Value::Object(fields)) => Ok(Self::of(path, fields)),

@@ -268,7 +268,7 @@ fn hash(path: &Path, weights: &Weights) -> Result<String, ModelError> {
     let mut hasher = blake3::Hasher::new();
     if path.is_dir() {
         let path = path.join("config.json");
-        match std::fs::read(&path) {
+        match cola_files::read(&path, cola_files::DESCRIPTION) {
             Ok(config) => hasher.update(&config),
             Err(source) => return Err(ModelError::Io { path, source }),
         };

@@ -73,6 +73,7 @@ mod target;
 mod words;
 mod wrong;
 mod yaml;
+mod yaml_depth;
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use serde_yaml_ng::Value;
 use super::built_in;
 use super::error::TaskError;
 use super::process::{Comparison, RowProcess};
+use super::yaml_depth;
 
 /// Includes that are nested deeper than this are taken for a cycle.
 const MAX_INCLUDES: usize = 16;
@@ -42,10 +43,12 @@ impl Source {
     fn text(&self) -> Result<String, TaskError> {
         match self {
             Source::BuiltIn(_, text) => Ok((*text).to_owned()),
-            Source::File(path) => std::fs::read_to_string(path).map_err(|source| TaskError::Read {
-                path: path.clone(),
-                source,
-            }),
+            Source::File(path) => {
+                cola_files::read_text(path, cola_files::WRITTEN).map_err(|source| TaskError::Read {
+                    path: path.clone(),
+                    source,
+                })
+            }
         }
     }
 
@@ -216,6 +219,7 @@ fn read_merged(source: &Source, depth: usize) -> Result<Vec<Entry>, TaskError> {
     };
     let text = source.text()?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    yaml_depth::check(text).map_err(|message| yaml_error(message.to_owned()))?;
     let not_yaml = |error| yaml_error(format!("not YAML: {error}"));
     let LastWins(mut value) = serde_yaml_ng::from_str(text).map_err(not_yaml)?;
     // Resolves merge keys such as `<<: *anchor`.
