@@ -2,11 +2,11 @@
 //! depth.
 
 use pyjinja::{Columns, python};
-use std::fs::File;
 use std::path::Path;
 
 use super::super::error::TaskError;
 use super::{LocatedRow, Rows, cell, read_error, until_broken};
+use cola_files::caught;
 use num_bigint::BigInt;
 use parquet::basic::{LogicalType, TimeUnit};
 use parquet::errors::ParquetError;
@@ -18,16 +18,22 @@ use serde_json::Value;
 
 /// The rows of a file, a row group in memory at a time.
 pub(super) fn rows(path: &Path) -> Result<Rows, TaskError> {
-    let file = File::open(path).map_err(|error| read_error(path, error))?;
-    let reader = SerializedFileReader::new(file).map_err(|error| broken(path, error))?;
+    let file = cola_files::open(path).map_err(|error| read_error(path, error))?;
+    let reader = caught(|| SerializedFileReader::new(file)).unwrap_or_else(panicked);
+    let reader = reader.map_err(|error| broken(path, error))?;
     let schema = reader
         .metadata()
         .file_metadata()
         .schema_descr()
         .root_schema_ptr();
     let path = path.to_owned();
-    let rows = RowIter::from_file_into(Box::new(reader)).enumerate();
-    Ok(until_broken(rows.map(move |(at, row)| {
+    let rows = caught(|| RowIter::from_file_into(Box::new(reader)));
+    let mut rows = rows.map_err(|_| broken(&path, damaged()))?;
+    // After a panic no more rows are asked for.
+    let rows = std::iter::from_fn(move || {
+        caught(|| rows.next()).unwrap_or_else(|message| Some(panicked(message)))
+    });
+    Ok(until_broken(rows.enumerate().map(move |(at, row)| {
         let row = row.map_err(|error| broken(&path, error))?;
         Ok(LocatedRow {
             row: columns(row, &schema),
@@ -35,6 +41,15 @@ pub(super) fn rows(path: &Path) -> Result<Rows, TaskError> {
             place: format!("{}: row {}", path.display(), at + 1),
         })
     })))
+}
+
+/// The library panics at some faults of a file.
+fn panicked<T>(_: String) -> Result<T, ParquetError> {
+    Err(damaged())
+}
+
+fn damaged() -> ParquetError {
+    ParquetError::General("the file is damaged".to_owned())
 }
 
 fn broken(path: &Path, error: ParquetError) -> TaskError {
@@ -184,7 +199,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("rows.parquet");
         let schema = Arc::new(parse_message_type(SCHEMA).unwrap());
-        let file = File::create(&path).unwrap();
+        let file = std::fs::File::create(&path).unwrap();
         let mut writer = SerializedFileWriter::new(file, schema, Default::default()).unwrap();
         let mut group = writer.next_row_group().unwrap();
         let text = |text: &str| ByteArray::from(text);
