@@ -8,10 +8,7 @@
 
 use std::path::Path;
 
-use tokenizers::{
-    Tokenizer as Inner,
-    models::bpe::{BPE, Merges},
-};
+use tokenizers::models::bpe::{BPE, Merges};
 
 use super::{
     super::{
@@ -20,6 +17,7 @@ use super::{
         weights::MappedFile,
     },
     Tokenizer,
+    bounded::Inner,
     keys::{self, ADD_SPACE, CHAT, MODEL, NAMES, READ, id},
     merges::{self, MERGES, Order, SCORES},
     pieces::Spaces,
@@ -173,8 +171,12 @@ impl Kind {
         let added = vocabulary.added(&special);
         let model = BPE::builder().vocab_and_merges(vocabulary.ids, merges);
         let mut inner = match self {
-            Self::ByteLevel(pre) => Inner::new(model.ignore_merges(pre.ignore_merges).build()?),
-            Self::SentencePiece(_) => Inner::new(model.fuse_unk(true).byte_fallback(true).build()?),
+            Self::ByteLevel(pre) => {
+                Inner::new(model.ignore_merges(pre.ignore_merges).build()?.into())
+            }
+            Self::SentencePiece(_) => {
+                Inner::new(model.fuse_unk(true).byte_fallback(true).build()?.into())
+            }
         };
         match self {
             Self::ByteLevel(pre) => pre.set(&mut inner)?,

@@ -1,6 +1,7 @@
 //! Compares tokenizers of all kinds with transformers on the same texts.
 
 mod gguf_tokenizer;
+mod hostile_tokenizer;
 mod tokenizer;
 
 use std::path::{Path, PathBuf};
