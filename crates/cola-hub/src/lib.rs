@@ -64,11 +64,12 @@ const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
 /// Optional files of a model. Besides these, only the configuration and the weights are fetched.
-const OPTIONAL: [&str; 5] = [
+const OPTIONAL: [&str; 6] = [
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "chat_template.jinja",
 ];
 

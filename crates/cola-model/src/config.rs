@@ -63,6 +63,11 @@ impl Config {
         &self.path
     }
 
+    /// All fields of the file.
+    pub(super) fn fields(&self) -> &Map<String, Value> {
+        &self.fields
+    }
+
     /// Reads `name` if the directory has it.
     pub fn read_optional(directory: &Path, name: &str) -> Result<Option<Self>, ModelError> {
         if directory.join(name).exists() {

@@ -7,7 +7,7 @@ use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 
 use super::{
     super::{ChatTemplate, Config, ModelError},
-    Tokenizer,
+    Tokenizer, added,
     bounded::{Inner, Steps},
     library,
     pieces::Spaces,
@@ -34,6 +34,7 @@ pub fn load(directory: &Path) -> Result<Tokenizer, ModelError> {
     if let Some(config) = &config {
         as_llama_tokenizer(&mut inner, config).map_err(fail)?;
     }
+    added::add(&mut inner, &path, directory, config.as_ref(), map.as_ref())?;
     let chat = ChatTemplate::load(directory, config.as_ref(), &special.named)?;
     Ok(Tokenizer {
         inner,
@@ -52,6 +53,7 @@ fn hash(directory: &Path) -> String {
         FILE,
         "tokenizer_config.json",
         "special_tokens_map.json",
+        added::FILE,
         "chat_template.jinja",
     ] {
         // Unreadable files were refused earlier, where their content is needed.

@@ -6,6 +6,7 @@
 //!                 pre, merges ┴──gguf──┘
 //! ```
 
+mod added;
 mod bounded;
 mod directory;
 mod gguf;
