@@ -134,6 +134,13 @@ impl Config {
         self.typed(field, "a number", |v| v.as_f64().filter(|x| x.is_finite()))
     }
 
+    /// A finite number above 0, if the field is there.
+    pub fn positive_opt(&self, field: &str) -> Result<Option<f64>, ModelError> {
+        self.typed(field, "a number above 0", |v| {
+            v.as_f64().filter(|x| x.is_finite() && *x > 0.0)
+        })
+    }
+
     /// A finite number.
     pub fn number(&self, field: &str) -> Result<f64, ModelError> {
         self.number_opt(field)?
