@@ -239,6 +239,24 @@ fn fixture_configs() -> Vec<Map<String, Value>> {
 }
 
 #[test]
+fn without_architectures_the_type_says_which_family_it_is() {
+    for mut config in fixture_configs() {
+        let spec = resolved(&config).unwrap();
+        config.remove("architectures");
+        assert_eq!(resolved(&config).unwrap(), spec);
+        config["model_type"] = json!("other");
+        let error = resolved(&config).unwrap_err().to_string();
+        assert!(
+            error.contains("`model_type`: \"other\" is not supported"),
+            "{error}"
+        );
+        config.remove("model_type");
+        let error = resolved(&config).unwrap_err().to_string();
+        assert!(error.contains("`architectures`: is missing"), "{error}");
+    }
+}
+
+#[test]
 fn every_family_has_a_fixture() {
     let named: BTreeSet<String> = fixture_configs()
         .iter()
