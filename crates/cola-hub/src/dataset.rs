@@ -38,8 +38,13 @@ pub fn fetch_dataset(
 ) -> Result<FetchedDataset, FetchError> {
     let main = split_at(dataset, subset, split, watcher);
     let fetched = match main {
-        // The main branch has scripts, JSON or CSV: the hub's own conversion has the rows as Parquet.
-        Err(HubFailure::NoSplit { .. }) if dataset.revision() == "main" => {
+        // The main branch has scripts, JSON or CSV: the hub's own conversion has the rows as Parquet. Where
+        // the hub is not asked, the cache may have the conversion alone.
+        Err(
+            HubFailure::NoSplit { .. }
+            | HubFailure::NotCached { .. }
+            | HubFailure::Unreachable { .. },
+        ) if dataset.revision() == "main" => {
             let converted = HubModel::parse(&format!("{}@{CONVERTED}", dataset.repository()));
             let fetched = converted.map(|it| split_at(&it, subset, split, watcher));
             fetched.and_then(Result::ok).map_or(main, Ok)
