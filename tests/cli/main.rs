@@ -7,6 +7,7 @@ mod chat_prompts;
 mod damping;
 mod data;
 mod derived;
+mod endless;
 mod eval;
 mod hub;
 mod lm_eval;

@@ -111,6 +111,12 @@ impl Tokenizer {
         self.inner.get_vocab_size(true)
     }
 
+    /// The number of rows that an embedding needs for all token ids: one more than the largest.
+    pub fn ids(&self) -> i64 {
+        let ids = self.inner.get_vocab(true).into_values();
+        ids.max().map_or(0, |largest| i64::from(largest) + 1)
+    }
+
     /// The chat template, if the model has one.
     pub fn chat(&self) -> Result<&ChatTemplate, ModelError> {
         self.chat.as_ref().ok_or_else(|| ModelError::Tokenizer {
