@@ -1,6 +1,7 @@
 //! Reads a task file into keys. Its `include`s are merged under it, and every key knows the file it
 //! came from.
 
+use cola_files::caught;
 use pyjinja::LastWins;
 use std::path::{Path, PathBuf};
 
@@ -221,7 +222,9 @@ fn read_merged(source: &Source, depth: usize) -> Result<Vec<Entry>, TaskError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     yaml_depth::check(text).map_err(|message| yaml_error(message.to_owned()))?;
     let not_yaml = |error| yaml_error(format!("not YAML: {error}"));
-    let LastWins(mut value) = serde_yaml_ng::from_str(text).map_err(not_yaml)?;
+    let parsed = caught(|| serde_yaml_ng::from_str(text));
+    let parsed = parsed.map_err(|panic| yaml_error(format!("the YAML library failed: {panic}")))?;
+    let LastWins(mut value) = parsed.map_err(not_yaml)?;
     // Resolves merge keys such as `<<: *anchor`.
     value.apply_merge().map_err(not_yaml)?;
     let Value::Mapping(mapping) = value else {

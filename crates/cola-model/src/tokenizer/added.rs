@@ -2,7 +2,7 @@
 //! `tokenizer.json` as transformers does, and a token with other flags there replaces the one of `tokenizer.json`.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     path::Path,
 };
 
@@ -48,18 +48,15 @@ pub fn add(
         token.special |= names.contains(token.content.as_str());
     }
     let known = inner.get_added_tokens_decoder();
-    let texts: HashSet<&str> = known.values().map(|token| token.content.as_str()).collect();
-    let new = listed
-        .values()
-        .filter(|token| !known.values().any(|known| known == *token));
-    let mut tokens: Vec<AddedToken> = new.cloned().collect();
-    for token in special {
-        let is_known = texts.contains(token.content.as_str())
-            || listed.values().any(|known| known.content == token.content);
-        if !is_known && !tokens.contains(&token) {
-            tokens.push(token);
-        }
-    }
+    let text = |token: &AddedToken| token.content.clone();
+    let by_text: HashMap<String, &AddedToken> =
+        known.values().map(|token| (text(token), token)).collect();
+    let is_new = |token: &&AddedToken| by_text.get(&token.content) != Some(token);
+    let mut tokens: Vec<AddedToken> = listed.values().filter(is_new).cloned().collect();
+    let mut seen: HashSet<String> = by_text.into_keys().collect();
+    seen.extend(listed.values().map(text));
+    let special = special.iter().filter(|token| seen.insert(text(token)));
+    tokens.extend(special.cloned());
     run(path, || inner.add_tokens(tokens).map(|_| ()))
 }
 

@@ -19,6 +19,7 @@ use super::{
     Tokenizer,
     bounded::Inner,
     keys::{self, ADD_SPACE, CHAT, MODEL, NAMES, READ, id},
+    library,
     merges::{self, MERGES, Order, SCORES},
     pieces::Spaces,
     post_processor::PostProcessor,
@@ -65,12 +66,8 @@ pub(super) fn described(metadata: &Metadata) -> Result<Tokenizer, ModelError> {
         .map(|source| ChatTemplate::of_gguf(metadata.path(), CHAT, source, &special))
         .transpose()?;
     let merges = kind.merges(metadata, &vocabulary)?;
-    let inner = kind
-        .build(vocabulary, merges, &special, post_processor)
-        .map_err(|error| ModelError::Tokenizer {
-            path: metadata.path().to_owned(),
-            reason: error.to_string(),
-        })?;
+    let build = || kind.build(vocabulary, merges, &special, post_processor);
+    let inner = library::run(metadata.path(), build)?;
     let beginning = special.iter().find(|(name, _)| name == "bos_token");
     Ok(Tokenizer {
         inner,

@@ -61,10 +61,10 @@ fn broken(path: &Path, error: ParquetError) -> TaskError {
 }
 
 fn columns(row: Row, schema: &Type) -> Columns {
-    let columns = row.into_columns().into_iter();
+    let columns = row.into_columns().into_iter().enumerate();
     columns
-        .map(|(name, field)| {
-            let kind = child(Some(schema), &name);
+        .map(|(at, (name, field))| {
+            let kind = child(Some(schema), at, &name);
             (name, value(&field, kind))
         })
         .collect()
@@ -100,7 +100,8 @@ fn value(field: &Field, kind: Option<&Type>) -> Value {
         Field::Bytes(bytes) => python::bytes_value(bytes.data()),
         Field::Group(group) => group
             .get_column_iter()
-            .map(|(name, field)| (name.clone(), value(field, child(kind, name))))
+            .enumerate()
+            .map(|(at, (name, field))| (name.clone(), value(field, child(kind, at, name))))
             .collect(),
         Field::ListInternal(list) => {
             let kind = element(kind);
@@ -148,11 +149,12 @@ fn logical(kind: Option<&Type>) -> Option<&LogicalType> {
     kind?.get_basic_info().logical_type_ref()
 }
 
-/// The field of this name of a struct.
-fn child<'t>(kind: Option<&'t Type>, name: &str) -> Option<&'t Type> {
-    let group = kind.filter(|kind| kind.is_group())?;
-    let mut fields = group.get_fields().iter();
-    fields.find(|field| field.name() == name).map(AsRef::as_ref)
+/// The field of this name of a struct, which is the one at this place in files of many columns too.
+fn child<'t>(kind: Option<&'t Type>, at: usize, name: &str) -> Option<&'t Type> {
+    let fields = kind.filter(|kind| kind.is_group())?.get_fields();
+    let here = fields.get(at).filter(|field| field.name() == name);
+    let field = here.or_else(|| fields.iter().find(|field| field.name() == name));
+    field.map(AsRef::as_ref)
 }
 
 /// The only field of a group.

@@ -2,6 +2,7 @@
 //! whole numbers holds numbers, so that a label can be an index, as in the other formats.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -92,13 +93,14 @@ struct Table {
 fn columns(path: &Path, mut reader: Cells) -> Result<(Vec<String>, Vec<bool>), TaskError> {
     let header = reader.inner.headers().map_err(|error| at(path, 1, error))?;
     let mut names: Vec<String> = Vec::with_capacity(header.len());
+    let mut seen = HashSet::with_capacity(header.len());
     for (place, name) in header.iter().enumerate() {
         // Tables saved with their index have a first column without a name.
         let name = match name.trim() {
             "" => format!("Unnamed: {place}"),
             name => name.to_owned(),
         };
-        if names.contains(&name) {
+        if !seen.insert(name.clone()) {
             return Err(TaskError::format(
                 path,
                 format!("two columns are named `{name}`"),

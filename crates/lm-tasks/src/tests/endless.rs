@@ -140,6 +140,16 @@ fn a_sparse_file_of_rows_is_refused_by_its_first_row() {
 }
 
 #[test]
+fn a_table_of_many_columns_takes_time_in_proportion() {
+    let bench = Bench::new();
+    // Were each name compared with all others, this would take hours.
+    let names = ",".repeat(1_000_000);
+    let rows = format!("q,gold{names}\n1,x{names}\n");
+    let samples = bench.samples(bench.task(GENERATE).unwrap(), "rows.csv", &rows);
+    assert_eq!(samples.unwrap()[0].own.context, "1");
+}
+
+#[test]
 fn a_row_that_is_too_long_is_told_by_its_line() {
     let bench = Bench::new();
     bench.file("task.yaml", GENERATE);
