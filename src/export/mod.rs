@@ -154,7 +154,7 @@ mod tests {
             let journal: SampleRecord = serde_json::from_str(&line).unwrap();
             same(journal.best.as_ref().unwrap().margin.unwrap());
             let json: serde_json::Value =
-                serde_json::from_str(&exported(&[journal.clone()], Format::Jsonl)).unwrap();
+                serde_json::from_str(&exported(std::slice::from_ref(&journal), Format::Jsonl)).unwrap();
             same(json["margin"].as_f64().unwrap());
             let text = exported(&[journal], Format::Csv);
             let mut rows = ::csv::Reader::from_reader(text.as_bytes());

@@ -114,7 +114,7 @@ fn read(path: &Path) -> Result<Vec<u8>, VerifyError> {
         .split_first_chunk::<8>()
         .filter(|(_, json)| *json == b"{")
         .map(|(length, _)| u64::from_le_bytes(*length));
-    if !header.is_some_and(|length| length <= size - 8) {
+    if header.is_none_or(|length| length > size - 8) {
         let reason = "this is not a safetensors file, as a reference file is";
         return Err(malformed(path, reason));
     }
