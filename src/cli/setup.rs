@@ -60,11 +60,13 @@ pub fn locate_model(text: &str, tokenizer: Option<&Path>) -> Result<Located, Cli
         .extension()
         .is_some_and(|extension| extension == "gguf");
     let refuse = |reason: &str| Err(CliError::Usage(format!("--model {text}: {reason}")));
-    if path.is_dir() && !path.join("config.json").exists() {
-        return refuse(
-            "the directory has no config.json; give a directory in Hugging Face layout (config.json, safetensors weights, \
-             tokenizer.json), or a GGUF file",
-        );
+    let config = path.join("config.json");
+    if path.is_dir() && !config.exists() {
+        return refuse(&format!(
+            "there is no {}; give a directory in Hugging Face layout (config.json, safetensors weights, tokenizer.json), or \
+             a GGUF file",
+            config.display()
+        ));
     }
     if path.is_dir() || (gguf && path.exists()) {
         return Ok(located(path, text.to_owned()));

@@ -136,7 +136,7 @@ fn a_directory_without_a_configuration_is_told_by_the_flag() {
     for line in ["inspect --model .", "generate --model . --prompt a"] {
         let reason = place.refused(line);
         assert!(
-            reason.starts_with("--model .: the directory has no config.json; give"),
+            reason.starts_with("--model .: there is no ./config.json; give a directory"),
             "{reason}"
         );
     }
