@@ -29,9 +29,10 @@
 //! | `pyjinja` | Jinja2, `str`, `re`, `random`, PyYAML as Python has them | |
 //! | `cola-synth` | seeded questions that a solver has checked | |
 //! | `cola-search`: [`search`], [`chain`] | chains, and the strategies that ask for them | |
-//! | `cola-hub`: [`hub`] | models and datasets of the hub | |
-//! | `lm-tasks`: [`task`] | lm-evaluation-harness: task files, rows, prompts, grading | `math-answer`, `pyjinja`, `cola-hub` |
-//! | `cola-model`: [`model`] | the frozen LLM on libtorch: layers as pure functions, tokenizer | `cola-search` (chains), `pyjinja` (chat templates) |
+//! | `cola-files` | files that may be anything: regular ones only, of bounded size | |
+//! | `cola-hub`: [`hub`] | models and datasets of the hub | `cola-files` |
+//! | `lm-tasks`: [`task`] | lm-evaluation-harness: task files, rows, prompts, grading | `math-answer`, `pyjinja`, `cola-hub`, `cola-files` |
+//! | `cola-model`: [`model`] | the frozen LLM on libtorch: layers as pure functions, tokenizer | `cola-search` (chains), `pyjinja` (chat templates), `cola-files` |
 //! | `cola-engine`: [`engine`] | running chains: token trees, state table, scheduler, decoding | `cola-model` |
 //!
 //! | module | is about |

@@ -217,7 +217,7 @@ pub struct StrategyArgs {
     pub budget_steps: Option<usize>,
     /// Also try damped repeats, which run x + ALPHA (F(x) - x) in place of F(x) on the second and later visits of
     /// a layer F. ALPHA is above 0 and below 1, with at most three decimals. Only with --preset default.
-    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true)]
+    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true, value_parser = damping)]
     pub damping: Option<Alpha>,
     /// How to score a wrong chain in the search. margin says how near the chain came to the gold (right) answer:
     /// the log-probability of the gold option minus that of the best other option, or in a generated text the
@@ -625,6 +625,13 @@ fn probability(text: &str) -> Result<f64, String> {
         Ok(p) if p > 0.0 && p <= 1.0 => Ok(p),
         _ => Err("expected a number above 0, at most 1".to_owned()),
     }
+}
+
+/// An alpha that damps: [`Alpha`] itself may be 1, which [`SearchConfig`](cola_search::SearchConfig) refuses with the reason.
+fn damping(text: &str) -> Result<Alpha, String> {
+    let wrong = |error: <Alpha as std::str::FromStr>::Err| error.to_string();
+    let alpha = text.parse::<Alpha>().map_err(wrong);
+    alpha.map_err(|error| error.replace("and at most 1", "and below 1"))
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

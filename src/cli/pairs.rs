@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::BufReader,
     path::Path,
     sync::Arc,
 };
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use super::{CliError, args::EvalArgs, eval::Results, output};
 use crate::run::Pair;
 use cola_engine::Cost;
+use cola_files::LinesOf;
 use cola_search::chain::Chain;
 use lm_tasks::Sample;
 
@@ -56,7 +58,7 @@ impl PairLine {
 
 /// Reads the pairs of a file.
 pub fn read(file: &Path, samples: &[Arc<Sample>], depth: usize) -> Result<Vec<Pair>, CliError> {
-    let text = std::fs::read_to_string(file).map_err(|source| CliError::Io {
+    let lines = cola_files::open(file).map_err(|source| CliError::Io {
         path: file.to_owned(),
         source,
     })?;
@@ -65,15 +67,15 @@ pub fn read(file: &Path, samples: &[Arc<Sample>], depth: usize) -> Result<Vec<Pa
         by_id.entry(&sample.id).or_default().push(at);
     }
     let mut pairs = Vec::new();
-    for (number, line) in text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-    {
+    for (number, line) in LinesOf::new(BufReader::new(lines)).enumerate() {
         let bad = |reason: String| {
             CliError::Usage(format!("{}:{}: {reason}", file.display(), number + 1))
         };
-        let line: PairLine = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
+        let line = line.map_err(|error| bad(error.to_string()))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let line: PairLine = serde_json::from_str(&line).map_err(|error| bad(error.to_string()))?;
         if let Some(field) = line.unknown() {
             return Err(bad(format!(
                 "unknown field `{field}`; a pair has id, chain and task"

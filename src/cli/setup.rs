@@ -59,10 +59,18 @@ pub fn locate_model(text: &str, tokenizer: Option<&Path>) -> Result<Located, Cli
     let gguf = path
         .extension()
         .is_some_and(|extension| extension == "gguf");
+    let refuse = |reason: &str| Err(CliError::Usage(format!("--model {text}: {reason}")));
+    let config = path.join("config.json");
+    if path.is_dir() && !config.exists() {
+        return refuse(&format!(
+            "there is no {}; give a directory in Hugging Face layout (config.json, safetensors weights, tokenizer.json), or \
+             a GGUF file",
+            config.display()
+        ));
+    }
     if path.is_dir() || (gguf && path.exists()) {
         return Ok(located(path, text.to_owned()));
     }
-    let refuse = |reason| Err(CliError::Usage(format!("--model {text}: {reason}")));
     if path.exists() {
         return refuse(
             "this is a file whose name does not end in .gguf; give a GGUF file, or the directory that holds config.json",
@@ -110,11 +118,30 @@ pub fn start_session(path: &Path, args: &ComputeArgs) -> Result<Session, CliErro
 /// Loads model and tokenizer and starts the engine.
 pub fn load(model: &Located, args: &ComputeArgs) -> Result<Loaded, CliError> {
     let tokenizer = Arc::new(Tokenizer::load(&model.tokenizer)?);
+    let session = start_session(&model.path, args)?;
+    let rows = session.model().spec().vocabulary;
+    if let Some(misfit) = misfit(tokenizer.ids(), rows) {
+        note(format_args!("cola: warning: {misfit}"));
+    }
     Ok(Loaded {
-        session: start_session(&model.path, args)?,
+        session,
         tokenizer,
         path: model.path.clone(),
     })
+}
+
+/// What is odd about a tokenizer with so many ids for a model with so many rows of its embedding. Rows beyond the ids are
+/// padding, up to a multiple of a power of two; a few ids beyond the rows are of images.
+fn misfit(ids: i64, rows: i64) -> Option<String> {
+    const PADDING: i64 = 1024;
+    const BEYOND: i64 = 16;
+    let padded = rows - ids < PADDING && rows <= 2 * ids;
+    match ids <= rows + BEYOND && padded {
+        true => None,
+        false => Some(format!(
+            "the tokenizer has {ids} token ids, but the model's embedding {rows} rows; check that they belong together"
+        )),
+    }
 }
 
 impl Loaded {
@@ -150,4 +177,36 @@ pub fn interrupt_flag() -> Interrupt {
         tracing::debug!(%error, "no Ctrl-C handler");
     }
     flag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::misfit;
+
+    #[test]
+    fn only_padding_may_be_between_token_ids_and_rows() {
+        // GPT-2, Pythia, Phi-2, Qwen 2.5 of two sizes, Gemma 3 of two sizes.
+        for (ids, rows) in [
+            (50257, 50257),
+            (50277, 50304),
+            (50295, 51200),
+            (151665, 151936),
+            (151665, 152064),
+            (262145, 262208),
+            (262145, 262144),
+        ] {
+            assert_eq!(misfit(ids, rows), None, "{ids} {rows}");
+        }
+        for (ids, rows) in [
+            (816, 49152),
+            (49152, 816),
+            (310, 96),
+            (32000, 151936),
+            (100, 816),
+        ] {
+            let text = misfit(ids, rows).unwrap();
+            assert!(text.contains(&format!("{ids} token ids")), "{text}");
+            assert!(text.contains(&format!("{rows} rows")), "{text}");
+        }
+    }
 }

@@ -141,6 +141,29 @@ mod tests {
         "#);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn a_number_that_is_written_is_read_again_to_the_bit(
+            margin in proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL | proptest::num::f64::ZERO
+        ) {
+            let mut record = sample("t", 0).best("0-2").build();
+            let best = record.best.as_mut().unwrap();
+            best.margin = Some(margin);
+            let same = |read: f64| assert_eq!(read.to_bits(), margin.to_bits(), "{read:?} {margin:?}");
+            let line = serde_json::to_string(&record).unwrap();
+            let journal: SampleRecord = serde_json::from_str(&line).unwrap();
+            same(journal.best.as_ref().unwrap().margin.unwrap());
+            let json: serde_json::Value =
+                serde_json::from_str(&exported(std::slice::from_ref(&journal), Format::Jsonl)).unwrap();
+            same(json["margin"].as_f64().unwrap());
+            let text = exported(&[journal], Format::Csv);
+            let mut rows = ::csv::Reader::from_reader(text.as_bytes());
+            let row = rows.records().next().unwrap().unwrap();
+            let column = COLUMNS.iter().position(|name| *name == "margin").unwrap();
+            same(row[column].parse().unwrap());
+        }
+    }
+
     #[test]
     fn the_columns_have_their_names() {
         let text = exported(small_run().records(), Format::Csv);

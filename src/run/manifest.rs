@@ -169,7 +169,8 @@ impl Manifest {
         if !path.exists() {
             return Err(RunError::NotARun(directory.to_owned()));
         }
-        let text = std::fs::read_to_string(&path).map_err(RunError::io(&path))?;
+        let text = cola_files::read_text(&path, cola_files::DESCRIPTION);
+        let text = text.map_err(RunError::io(&path))?;
         serde_json::from_str(&text).map_err(|error| RunError::Malformed {
             path,
             reason: error.to_string(),

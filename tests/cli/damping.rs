@@ -74,6 +74,14 @@ fn searches_that_reproduce_published_ones_refuse_damping() {
         let demo = place.refused(&format!("demo --preset {preset} --damping 0.5 --out run"));
         assert!(demo.starts_with(&expected), "{demo}");
     }
+    let above = place
+        .run(&format!("{SEARCH} --damping 2"))
+        .with_status(2)
+        .stderr;
+    assert!(
+        above.contains("expected a number above 0 and below 1"),
+        "{above}"
+    );
     let plain = place.refused(&format!("{SEARCH} --damping 1"));
     assert!(plain.starts_with("--damping 1:"), "{plain}");
     for alpha in ["0", "1.5", "0.1234", "x", "-0.5"] {

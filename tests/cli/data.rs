@@ -491,6 +491,13 @@ fn a_dataset_without_parquet_is_read_from_the_hubs_conversion() {
     let line = "eval --model @demo --task hops --json --dataset org/data";
     let found = run(&place, &hub.endpoint, line, false).with_status(0);
     assert_eq!(count(&found.json()["n-samples"]["hops"]["original"]), 2);
+    // What was fetched is found again, by the same command.
+    hub.requests();
+    let offline = run(&place, &hub.endpoint, line, true).with_status(0);
+    assert_eq!(offline.stdout, found.stdout);
+    assert!(hub.requests().is_empty());
+    let gone = run(&place, &hub.close(), line, false).with_status(0);
+    assert_eq!(gone.stdout, found.stdout);
 }
 
 #[test]

@@ -137,6 +137,25 @@ fn only_what_is_needed_is_fetched_and_only_once() {
 }
 
 #[test]
+fn paths_of_the_environment_are_expanded_as_python_expands_them() {
+    for (variable, value, cache) in [
+        ("HF_HOME", "~/h", "h/hub"),
+        ("HF_HUB_CACHE", "$MINE/c", "c"),
+        ("HF_HUB_CACHE", "${MINE}/c", "c"),
+    ] {
+        let (place, hub) = (Place::new(), hub());
+        let user = place.join("user").display().to_string();
+        let environment = [("HOME", user.as_str()), ("MINE", &user), (variable, value)];
+        let line = "inspect --json --model org/llama";
+        run(&place, &hub.endpoint, line, &environment).with_status(0);
+        assert!(place.has(&format!("user/{cache}/models--org--llama/refs/main")));
+        assert!(!place.has("~") && !place.has("$MINE") && !place.has("${MINE}"));
+        let offline = [&environment[..], &[("HF_HUB_OFFLINE", "1")]].concat();
+        run(&place, &hub.endpoint, line, &offline).with_status(0);
+    }
+}
+
+#[test]
 fn what_is_in_the_cache_serves_without_a_network() {
     let (place, hub) = (Place::new(), hub());
     let line = "inspect --json --model org/sharded";

@@ -7,6 +7,7 @@
 
 use std::{
     collections::HashMap,
+    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -90,15 +91,35 @@ struct Case {
 
 /// Runs every case of the file through the engine's model.
 pub fn verify(engine: &Engine, path: &Path) -> Result<Vec<CaseReport>, VerifyError> {
-    let bytes = std::fs::read(path).map_err(|source| VerifyError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes = read(path)?;
     let cases = read_cases(engine, path, &bytes)?;
     cases
         .into_iter()
         .map(|case| compare(engine, path, case))
         .collect()
+}
+
+/// The bytes of a safetensors file.
+fn read(path: &Path) -> Result<Vec<u8>, VerifyError> {
+    let io = |source| VerifyError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let mut file = cola_files::open(path).map_err(io)?;
+    let size = file.metadata().map_err(io)?.len();
+    let mut bytes = Vec::new();
+    (&mut file).take(9).read_to_end(&mut bytes).map_err(io)?;
+    // The length of the header, then the header, which is JSON. Checked before the rest is read, which may be anything.
+    let header = bytes
+        .split_first_chunk::<8>()
+        .filter(|(_, json)| *json == b"{")
+        .map(|(length, _)| u64::from_le_bytes(*length));
+    if header.is_none_or(|length| length > size - 8) {
+        let reason = "this is not a safetensors file, as a reference file is";
+        return Err(malformed(path, reason));
+    }
+    file.read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
 }
 
 fn malformed(path: &Path, reason: impl Into<String>) -> VerifyError {

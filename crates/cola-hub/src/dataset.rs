@@ -38,8 +38,13 @@ pub fn fetch_dataset(
 ) -> Result<FetchedDataset, FetchError> {
     let main = split_at(dataset, subset, split, watcher);
     let fetched = match main {
-        // The main branch has scripts, JSON or CSV: the hub's own conversion has the rows as Parquet.
-        Err(HubFailure::NoSplit { .. }) if dataset.revision() == "main" => {
+        // The main branch has scripts, JSON or CSV: the hub's own conversion has the rows as Parquet. Where
+        // the hub is not asked, the cache may have the conversion alone.
+        Err(
+            HubFailure::NoSplit { .. }
+            | HubFailure::NotCached { .. }
+            | HubFailure::Unreachable { .. },
+        ) if dataset.revision() == "main" => {
             let converted = HubModel::parse(&format!("{}@{CONVERTED}", dataset.repository()));
             let fetched = converted.map(|it| split_at(&it, subset, split, watcher));
             fetched.and_then(Result::ok).map_or(main, Ok)
@@ -138,7 +143,8 @@ impl Fetch<'_, RepoTypeDataset> {
     /// The split from the cache, if the hub is not used or does not answer.
     fn cached(&self, subset: Option<&str>, split: &str) -> Result<FetchedDataset, HubFailure> {
         let revision = self.model.revision();
-        let known = std::fs::read_to_string(self.home().join("refs").join(revision));
+        let known = self.home().join("refs").join(revision);
+        let known = cola_files::read_text(&known, cola_files::DESCRIPTION);
         let commit = match self.model.is_pinned() {
             true => revision.to_owned(),
             false => known.unwrap_or_default().trim().to_owned(),

@@ -19,9 +19,9 @@
 //!
 //! The commit of a branch or tag is requested each time, if the hub can be reached (one request). A commit
 //! never changes, so a revision that is a commit needs no such request, and files of a commit that are in
-//! the cache are never requested again. `hf-hub` makes the requests: it reads `HF_HOME`, `HF_HUB_CACHE`,
-//! `HF_ENDPOINT`, `HF_TOKEN` and the token file, and `reqwest` below it drops the token when a redirect
-//! leads to another host, port or scheme.
+//! the cache are never requested again. `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN` and the token
+//! file mean what they mean to Python. `hf-hub` makes the requests, and `reqwest` below it drops the token
+//! when a redirect leads to another host, port or scheme.
 //!
 //! # Example
 //!
@@ -38,6 +38,7 @@ mod checksum;
 mod dataset;
 mod error;
 mod name;
+mod place;
 mod saved;
 mod splits;
 
@@ -64,11 +65,12 @@ const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
 /// Optional files of a model. Besides these, only the configuration and the weights are fetched.
-const OPTIONAL: [&str; 5] = [
+const OPTIONAL: [&str; 6] = [
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "chat_template.jinja",
 ];
 
@@ -244,7 +246,9 @@ impl<'a, T: RepoType> Fetch<'a, T> {
             return;
         };
         let path = home.join("refs").join(self.model.revision());
-        if std::fs::read_to_string(&path).is_ok_and(|known| known.trim() == commit) {
+        if cola_files::read_text(&path, cola_files::DESCRIPTION)
+            .is_ok_and(|known| known.trim() == commit)
+        {
             return;
         }
         let write = || {
@@ -501,11 +505,15 @@ fn client(endpoint: &str) -> HFResult<HFClient> {
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
         .build()?;
-    HFClientBuilder::new()
+    let mut builder = HFClientBuilder::new()
         .client(http)
         .endpoint(endpoint)
-        .retry_max_attempts(RETRIES)
-        .build()
+        .cache_dir(place::cache(&set))
+        .retry_max_attempts(RETRIES);
+    if let Some(token) = place::stored_token(&set) {
+        builder = builder.token(token);
+    }
+    builder.build()
 }
 
 /// The value of an environment variable, unless it is empty.

@@ -9,11 +9,7 @@
 //!
 //! `dataset_dict.json` may be missing if only some splits were copied.
 
-use std::{
-    fs::File,
-    io::Read,
-    path::{Component, Path, PathBuf},
-};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -25,9 +21,6 @@ use super::{
 const DICT: &str = "dataset_dict.json";
 const INFO: &str = "dataset_info.json";
 const STATE: &str = "state.json";
-
-/// Most bytes that are read of a description; none is that large.
-const LARGEST: u64 = 1 << 28;
 
 #[derive(Deserialize)]
 struct Dict {
@@ -207,9 +200,7 @@ fn is_plain(name: &str) -> bool {
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, HubFailure> {
-    let mut text = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LARGEST).read_to_end(&mut text))
+    let text = cola_files::read(path, cola_files::DESCRIPTION)
         .map_err(|error| broken(path, format!("cannot be read: {error}")))?;
     serde_json::from_slice(&text).map_err(|error| {
         broken(

@@ -52,9 +52,11 @@ impl ChatTemplate {
     ) -> Result<Option<Self>, ModelError> {
         let path = directory.join("chat_template.jinja");
         if path.exists() {
-            let source = std::fs::read_to_string(&path).map_err(|source| ModelError::Io {
-                path: path.clone(),
-                source,
+            let source = cola_files::read_text(&path, cola_files::WRITTEN).map_err(|source| {
+                ModelError::Io {
+                    path: path.clone(),
+                    source,
+                }
             })?;
             let special = with_more(special, directory, config)?;
             return Self::compile(path, TITLE, source, &special).map(Some);

@@ -24,9 +24,11 @@ impl Config {
     /// Reads `name` in the model directory.
     pub fn read(directory: &Path, name: &str) -> Result<Self, ModelError> {
         let path = directory.join(name);
-        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io {
-            path: path.clone(),
-            source,
+        let text = cola_files::read_text(&path, cola_files::DESCRIPTION).map_err(|source| {
+            ModelError::Io {
+                path: path.clone(),
+                source,
+            }
         })?;
         match serde_json::from_str(&text) {
             Ok(Value::Object(fields)) => Ok(Self::of(path, fields)),
@@ -64,6 +66,11 @@ impl Config {
     /// The file.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// All fields of the file.
+    pub(super) fn fields(&self) -> &Map<String, Value> {
+        &self.fields
     }
 
     /// Reads `name` if the directory has it.
@@ -130,6 +137,13 @@ impl Config {
     /// A finite number, if the field is there.
     pub fn number_opt(&self, field: &str) -> Result<Option<f64>, ModelError> {
         self.typed(field, "a number", |v| v.as_f64().filter(|x| x.is_finite()))
+    }
+
+    /// A finite number above 0, if the field is there.
+    pub fn positive_opt(&self, field: &str) -> Result<Option<f64>, ModelError> {
+        self.typed(field, "a number above 0", |v| {
+            v.as_f64().filter(|x| x.is_finite() && *x > 0.0)
+        })
     }
 
     /// A finite number.

@@ -129,17 +129,23 @@ fn load_cuda() -> Result<(), String> {
     for path in candidates() {
         match open_globally(&path) {
             Ok(()) => return Ok(()),
-            Err(reason) => tried.push(format!("{} ({reason})", path.display())),
+            Err(reason) => tried.push((path, reason)),
         }
     }
     if Cuda::is_available() {
         // The backend is linked under another name.
         return Ok(());
     }
+    tracing::debug!(?tried, "no libtorch_cuda.so");
+    // Of those that are not there nothing needs to be said.
+    let broken = tried.into_iter().find(|(path, _)| path.is_file());
+    let why = broken.map_or_else(
+        || "was not found".to_owned(),
+        |(_, reason)| format!("could not be loaded ({reason})"),
+    );
     Err(format!(
-        "could not load libtorch_cuda.so: {}. Run `make libtorch-cuda`, or put the directory of a CUDA \
-         libtorch 2.11 in LD_LIBRARY_PATH",
-        tried.join("; ")
+        "libtorch_cuda.so {why}; run `make libtorch-cuda`, or put the directory of a CUDA libtorch 2.11 in \
+         LD_LIBRARY_PATH"
     ))
 }
 

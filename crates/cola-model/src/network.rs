@@ -244,6 +244,9 @@ fn open(path: &Path) -> Result<(Resolved, Weights), ModelError> {
     let mut weights = Weights::open(path)?;
     weights.allow_missing_prefix(resolved.prefix);
     let name = |role| (resolved.name)(role) + ".weight";
+    if resolved.spec.tied_head {
+        weights.allow_other_name(name(Role::Embedding), name(Role::Head));
+    }
     if resolved.spec.tied_head && weights.differ(&name(Role::Embedding), &name(Role::Head)) {
         // Like transformers, use the stored head if its values differ from those of the embedding.
         tracing::warn!(
@@ -268,7 +271,7 @@ fn hash(path: &Path, weights: &Weights) -> Result<String, ModelError> {
     let mut hasher = blake3::Hasher::new();
     if path.is_dir() {
         let path = path.join("config.json");
-        match std::fs::read(&path) {
+        match cola_files::read(&path, cola_files::DESCRIPTION) {
             Ok(config) => hasher.update(&config),
             Err(source) => return Err(ModelError::Io { path, source }),
         };
@@ -318,6 +321,58 @@ mod tests {
         // Two bytes per parameter, and the headers.
         let weights = 2 * model.spec().parameters() as usize;
         assert!((weights..weights + 20_000).contains(&inspection.bytes));
+    }
+
+    /// Writes the tensors of a model under other names; `None` leaves a tensor out.
+    fn renamed(from: &Path, to: &Path, rename: impl Fn(&str) -> Option<String>) {
+        let bytes = std::fs::read(from.join("model.safetensors")).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let tensors = file.iter();
+        let tensors = tensors.filter_map(|(name, tensor)| Some((rename(name)?, tensor)));
+        let bytes = safetensors::serialize(tensors, None).unwrap();
+        std::fs::write(to.join("model.safetensors"), bytes).unwrap();
+        std::fs::copy(from.join("config.json"), to.join("config.json")).unwrap();
+    }
+
+    #[test]
+    fn the_one_matrix_of_a_tied_model_may_have_either_name() {
+        let models = std::fs::read_dir(fixture("")).unwrap();
+        let mut families = std::collections::BTreeSet::new();
+        for directory in models.map(|entry| entry.unwrap().path()) {
+            let spec = Model::describe(&directory).unwrap();
+            if !spec.tied_head || !directory.join("model.safetensors").is_file() {
+                continue;
+            }
+            let chain = Chain::identity(spec.layers.len());
+            let logits = |directory: &Path| {
+                let inspection = Model::inspect(directory).unwrap();
+                assert!(inspection.problems.is_empty(), "{:?}", inspection.problems);
+                let model = Model::load(directory, Compute::cpu()).unwrap();
+                let logits = model.logits(&[1, 2, 3], &chain, Repeat::Clean).unwrap();
+                Vec::<f32>::try_from(logits.flatten(0, 1)).unwrap()
+            };
+            let expected = logits(&directory);
+            let config = Config::read(&directory, "config.json").unwrap();
+            let resolved = family::resolve(&config).unwrap();
+            let [embedding, head] =
+                [Role::Embedding, Role::Head].map(|role| (resolved.name)(role) + ".weight");
+            let other = tempfile::tempdir().unwrap();
+            renamed(&directory, other.path(), |name| match name {
+                name if name == head => None,
+                name if name == embedding => Some(head.clone()),
+                other => Some(other.to_owned()),
+            });
+            assert_eq!(logits(other.path()), expected, "{directory:?}");
+            families.insert(spec.architecture);
+        }
+        for family in [
+            "GPT2LMHeadModel",
+            "GemmaForCausalLM",
+            "LlamaForCausalLM",
+            "Qwen2ForCausalLM",
+        ] {
+            assert!(families.contains(family), "{families:?}");
+        }
     }
 
     #[test]

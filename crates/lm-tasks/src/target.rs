@@ -199,8 +199,14 @@ pub(super) fn target(spec: &TaskSpec, row: &Row<'_>) -> Result<Target, String> {
         }
         Field::Text(source) => source,
     };
-    if let Some(value) = column(source, row)? {
-        return from_value(value, has_options);
+    match column(source, row) {
+        Ok(Some(value)) => return from_value(value, has_options),
+        Ok(None) => {}
+        // A constant, if it is one of the options; a misspelt column is none.
+        Err(error) => match options(spec, row)? {
+            Some(options) if options.contains(source) => return Ok(Target::text(source.clone())),
+            _ => return Err(error),
+        },
     }
     match TEMPLATES.give(source, row)? {
         Given::List(items) => from_value(&Value::Array(items), has_options),

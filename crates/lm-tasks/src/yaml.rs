@@ -1,6 +1,7 @@
 //! Reads a task file into keys. Its `include`s are merged under it, and every key knows the file it
 //! came from.
 
+use cola_files::caught;
 use pyjinja::yaml;
 use std::path::{Path, PathBuf};
 
@@ -42,10 +43,12 @@ impl Source {
     fn text(&self) -> Result<String, TaskError> {
         match self {
             Source::BuiltIn(_, text) => Ok((*text).to_owned()),
-            Source::File(path) => std::fs::read_to_string(path).map_err(|source| TaskError::Read {
-                path: path.clone(),
-                source,
-            }),
+            Source::File(path) => {
+                cola_files::read_text(path, cola_files::WRITTEN).map_err(|source| TaskError::Read {
+                    path: path.clone(),
+                    source,
+                })
+            }
         }
     }
 
@@ -212,7 +215,9 @@ fn read_merged(source: &Source, depth: usize) -> Result<Vec<Entry>, TaskError> {
     let text = source.text()?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let not_yaml = |error: String| yaml_error(format!("not YAML: {error}"));
-    let mut value = yaml::load(text).map_err(not_yaml)?;
+    let parsed = caught(|| yaml::load(text));
+    let parsed = parsed.map_err(|panic| yaml_error(format!("the YAML library failed: {panic}")))?;
+    let mut value = parsed.map_err(not_yaml)?;
     // Resolves merge keys such as `<<: *anchor`.
     value
         .apply_merge()

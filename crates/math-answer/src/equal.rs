@@ -6,6 +6,7 @@ use super::algebra::Algebra;
 use super::clock;
 use super::limits::{MAX_BYTES, Unsure};
 use super::parse::parse;
+use super::plain::plain;
 use super::token::{Token, tokens};
 use super::words::{same_words, words};
 
@@ -69,6 +70,7 @@ fn compared(answer: &str, gold: &str) -> Result<bool, Unsure> {
     if answer.len().max(gold.len()) > MAX_BYTES {
         return Err(Unsure::TooLong);
     }
+    let (answer, gold) = (&*plain(answer), &*plain(gold));
     if let Some(known) = clock::time(gold).filter(|time| !time.may_be_ratio()) {
         let time = clock::time(answer);
         if time.is_some() || known.is_certain() || !answer.contains(':') {

@@ -1,6 +1,10 @@
 //! Finds the answer in a text that marks it in one of the usual ways.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use super::first_boxed;
+use super::plain::{ascii, plain};
 
 /// The answer in a text: the first complete `\boxed{}`, else the line after the first `####`, else the text
 /// after the first "answer is", else the last number. `None` if the text has none of these.
@@ -62,8 +66,30 @@ pub fn after_answer_is(text: &str) -> Option<&str> {
 }
 
 /// The last number in a text: digits with their sign, dollar sign, thousands separators, decimal point,
-/// `/`, exponent and percent sign.
+/// `/`, exponent and percent sign. Digits and signs may be full-width.
 pub fn last_number(text: &str) -> Option<&str> {
+    let plain = plain(text);
+    let found = last_plain_number(&plain)?;
+    let (start, end) = (found.start, found.end);
+    if let Cow::Borrowed(_) = plain {
+        return text.get(start..end);
+    }
+    // Places in the text by places in the plain one.
+    let mut at = 0;
+    let places = text.char_indices().map(|(place, c)| {
+        let here = at;
+        at += ascii(c).len_utf8();
+        (here, place)
+    });
+    let places: Vec<(usize, usize)> = places.collect();
+    let place = |at: usize| {
+        let found = places.iter().find(|(here, _)| *here == at);
+        found.map_or(text.len(), |(_, place)| *place)
+    };
+    text.get(place(start)..place(end))
+}
+
+fn last_plain_number(text: &str) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
     let last = (0..bytes.len()).rev().find(|at| digit(*at))?;
@@ -87,7 +113,7 @@ pub fn last_number(text: &str) -> Option<&str> {
         }
     }
     let end = last + 1 + usize::from(bytes.get(last + 1) == Some(&b'%'));
-    text.get(start..end)
+    Some(start..end)
 }
 
 #[cfg(test)]

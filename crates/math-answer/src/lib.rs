@@ -55,6 +55,7 @@ mod parse_call;
 mod parse_factor;
 mod parse_fraction;
 mod parse_symbol;
+mod plain;
 mod poly;
 mod power;
 mod quantity;

@@ -4,6 +4,7 @@ use num_rational::BigRational;
 
 use super::algebra::Algebra;
 use super::parse::parse;
+use super::plain::plain;
 use super::syntax::Node;
 use super::token::tokens;
 
@@ -25,7 +26,7 @@ impl Number {
 /// Parses an answer with a rational value, in any notation that [`math_equal`](super::math_equal)
 /// understands, with or without a unit of measure. Returns `None` for any other answer.
 pub fn parse_number(text: &str) -> Option<Number> {
-    let tree = parse(&tokens(text).ok()?).ok()?;
+    let tree = parse(&tokens(&plain(text)).ok()?).ok()?;
     let (tree, percent) = match &tree {
         Node::Percent(inside) => (inside.as_ref(), true),
         Node::Measured(inside, _) => (inside.as_ref(), false),

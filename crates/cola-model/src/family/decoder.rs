@@ -101,7 +101,7 @@ pub fn pre_norm(norm: NormSpec, attention: AttentionSpec, mlp: MlpSpec) -> Layer
 
 /// `rms_norm_eps`, for a norm of this kind.
 pub fn rms_norm(config: &Config, kind: NormKind, default: f64) -> Result<NormSpec, ModelError> {
-    let epsilon = config.number_opt("rms_norm_eps")?.unwrap_or(default);
+    let epsilon = config.positive_opt("rms_norm_eps")?.unwrap_or(default);
     Ok(NormSpec { kind, epsilon })
 }
 

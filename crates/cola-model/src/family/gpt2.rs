@@ -20,7 +20,7 @@ pub fn resolve(config: &Config) -> Result<Resolved, ModelError> {
     }
     let norm = NormSpec {
         kind: NormKind::Layer,
-        epsilon: config.number_opt("layer_norm_epsilon")?.unwrap_or(1e-5),
+        epsilon: config.positive_opt("layer_norm_epsilon")?.unwrap_or(1e-5),
     };
     let mut attention = decoder::attention(
         Heads {

@@ -11,7 +11,7 @@ use super::{
 pub fn resolve(config: &Config) -> Result<Resolved, ModelError> {
     let norm = NormSpec {
         kind: NormKind::Layer,
-        epsilon: config.number_opt("layer_norm_eps")?.unwrap_or(1e-5),
+        epsilon: config.positive_opt("layer_norm_eps")?.unwrap_or(1e-5),
     };
     let (hidden, heads) = (
         config.size("hidden_size")?,

@@ -163,7 +163,29 @@ fn architecture(config: &Config) -> Result<String, ModelError> {
         Some(other) => {
             Err(config.refuse("architectures", format!("expected a list, found {other}")))
         }
-        None => Err(config.refuse("architectures", "is missing")),
+        None => named_by_type(config),
+    }
+}
+
+/// The causal language model of `model_type`, for configurations of a bare model or written by other tools.
+fn named_by_type(config: &Config) -> Result<String, ModelError> {
+    let Some(kind) = config.text_opt("model_type")? else {
+        return Err(config.refuse("architectures", "is missing, and so is `model_type`"));
+    };
+    // The text model of Gemma 3 has a type of its own. All others have the type's words as their name.
+    let words = kind.strip_suffix("_text").unwrap_or(&kind).replace('_', "");
+    let of_type = |(name, _): &&(&str, Resolve)| {
+        let class = name.strip_suffix("ForCausalLM");
+        let class = class.or_else(|| name.strip_suffix("LMHeadModel"));
+        class.is_some_and(|class| class.eq_ignore_ascii_case(&words))
+    };
+    let mut found = FAMILIES.iter().filter(of_type);
+    match found.next() {
+        Some((name, _)) => Ok((*name).to_owned()),
+        None => Err(config.refuse(
+            "model_type",
+            format!("{kind:?} is not supported, and `architectures` is missing"),
+        )),
     }
 }
 

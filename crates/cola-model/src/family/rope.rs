@@ -183,11 +183,17 @@ impl<'a> Rope<'a> {
             true => 0.1 * mscale * factor.ln() + 1.0,
             false => 1.0,
         };
-        let above_zero = |field| -> Result<Option<f64>, ModelError> {
-            Ok(parameters.number_opt(field)?.filter(|&value| value != 0.0))
+        // A 0 counts as absent, as in transformers.
+        let above_zero = |field| match parameters.number_opt(field)? {
+            Some(0.0) => Ok(None),
+            _ => parameters.positive_opt(field),
         };
         let (mscale, all_dim) = (above_zero("mscale")?, above_zero("mscale_all_dim")?);
-        let attention_factor = match (parameters.number_opt("attention_factor")?, mscale, all_dim) {
+        let attention_factor = match (
+            parameters.positive_opt("attention_factor")?,
+            mscale,
+            all_dim,
+        ) {
             (Some(given), ..) => given,
             (None, Some(mscale), Some(all_dim)) => sharpening(mscale) / sharpening(all_dim),
             (None, ..) => sharpening(1.0),
@@ -212,7 +218,7 @@ impl<'a> Rope<'a> {
     ) -> Result<RopeScaling, ModelError> {
         let original_max_positions = self.original_max_positions(parameters)?;
         let factor = self.factor(parameters, original_max_positions)?;
-        let attention_factor = match parameters.number_opt("attention_factor")? {
+        let attention_factor = match parameters.positive_opt("attention_factor")? {
             Some(given) => given,
             None if factor <= 1.0 => 1.0,
             None => (1.0 + factor.ln() / original_max_positions.ln()).sqrt(),

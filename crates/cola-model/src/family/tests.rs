@@ -239,6 +239,24 @@ fn fixture_configs() -> Vec<Map<String, Value>> {
 }
 
 #[test]
+fn without_architectures_the_type_says_which_family_it_is() {
+    for mut config in fixture_configs() {
+        let spec = resolved(&config).unwrap();
+        config.remove("architectures");
+        assert_eq!(resolved(&config).unwrap(), spec);
+        config["model_type"] = json!("other");
+        let error = resolved(&config).unwrap_err().to_string();
+        assert!(
+            error.contains("`model_type`: \"other\" is not supported"),
+            "{error}"
+        );
+        config.remove("model_type");
+        let error = resolved(&config).unwrap_err().to_string();
+        assert!(error.contains("`architectures`: is missing"), "{error}");
+    }
+}
+
+#[test]
 fn every_family_has_a_fixture() {
     let named: BTreeSet<String> = fixture_configs()
         .iter()
@@ -249,6 +267,85 @@ fn every_family_has_a_fixture() {
         .map(|(name, _)| (*name).to_owned())
         .collect();
     assert_eq!(named, known);
+}
+
+/// Paths of the fields that hold a fraction, or may hold one.
+fn fractions(value: &Value, path: &str, found: &mut Vec<String>) {
+    const MAY: [&str; 9] = [
+        "factor",
+        "rope_theta",
+        "low_freq_factor",
+        "high_freq_factor",
+        "beta_fast",
+        "beta_slow",
+        "query_pre_attn_scalar",
+        "rotary_emb_base",
+        "rope_local_base_freq",
+    ];
+    let Value::Object(fields) = value else {
+        return;
+    };
+    for (name, value) in fields {
+        let path = format!("{path}/{name}");
+        if value.is_f64() || (value.is_number() && MAY.contains(&name.as_str())) {
+            found.push(path.clone());
+        }
+        fractions(value, &path, found);
+    }
+}
+
+#[test]
+fn a_fraction_that_is_a_text_or_has_the_wrong_sign_is_refused_by_its_field() {
+    let mut read = BTreeSet::new();
+    for config in fixture_configs() {
+        let spec = resolved(&config).unwrap();
+        let config = Value::Object(config);
+        let mut paths = Vec::new();
+        fractions(&config, "", &mut paths);
+        for path in paths {
+            for value in [
+                json!("-1"),
+                json!("0.5"),
+                json!(-1),
+                json!(-1e-6),
+                json!([1e-6]),
+            ] {
+                let mut config = config.clone();
+                *config.pointer_mut(&path).unwrap() = value.clone();
+                let changed = config.as_object().unwrap();
+                match resolved(changed) {
+                    // A field that is not read changes nothing.
+                    Ok(other) => assert_eq!(other, spec, "{path}: {value}"),
+                    Err(ModelError::Field { field, .. }) => {
+                        let name = path[1..].replace('/', ".");
+                        // Both names of the rope's fields must agree.
+                        if field != "rope_scaling" {
+                            assert_eq!(field, name, "{value}");
+                        }
+                        read.insert(name);
+                    }
+                    Err(other) => panic!("{path}: {value}: {other}"),
+                }
+            }
+        }
+    }
+    for field in [
+        "rms_norm_eps",
+        "layer_norm_eps",
+        "layer_norm_epsilon",
+        "clip_qkv",
+        "final_logit_softcapping",
+        "attn_logit_softcapping",
+        "query_pre_attn_scalar",
+        "rope_theta",
+        "partial_rotary_factor",
+        "rope_parameters.factor",
+        "rope_parameters.attention_factor",
+        "rope_scaling.beta_fast",
+        "rope_parameters.mscale",
+    ] {
+        assert!(read.contains(field), "{field} is not among {read:?}");
+    }
 }
 
 #[test]

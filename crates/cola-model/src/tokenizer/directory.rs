@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use serde_json::Value;
-use tokenizers::{normalizers::NormalizerWrapper, pre_tokenizers::PreTokenizerWrapper};
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 
 use super::{
     super::{ChatTemplate, Config, ModelError},
-    Tokenizer,
+    Tokenizer, added,
+    bounded::{Inner, Steps},
+    library,
     pieces::Spaces,
 };
 
@@ -25,17 +27,14 @@ pub fn load(directory: &Path) -> Result<Tokenizer, ModelError> {
             "no such file; only tokenizer.json is read (save the tokenizer with transformers to get one)".into(),
         ));
     }
-    let mut inner =
-        tokenizers::Tokenizer::from_file(&path).map_err(|error| fail(error.to_string()))?;
-    inner.with_padding(None);
-    inner
-        .with_truncation(None)
-        .map_err(|e| fail(e.to_string()))?;
+    let mut inner = library::load(&path)?;
     let config = Config::read_optional(directory, "tokenizer_config.json")?;
-    let special = SpecialTokens::read(directory, config.as_ref())?;
+    let map = Config::read_optional(directory, "special_tokens_map.json")?;
+    let special = SpecialTokens::read(config.as_ref(), map.as_ref());
     if let Some(config) = &config {
         as_llama_tokenizer(&mut inner, config).map_err(fail)?;
     }
+    added::add(&mut inner, &path, directory, config.as_ref(), map.as_ref())?;
     let chat = ChatTemplate::load(directory, config.as_ref(), &special.named)?;
     Ok(Tokenizer {
         inner,
@@ -54,10 +53,11 @@ fn hash(directory: &Path) -> String {
         FILE,
         "tokenizer_config.json",
         "special_tokens_map.json",
+        added::FILE,
         "chat_template.jinja",
     ] {
         // Unreadable files were refused earlier, where their content is needed.
-        if let Ok(bytes) = std::fs::read(directory.join(name)) {
+        if let Ok(bytes) = cola_files::read(&directory.join(name), cola_files::TOKENIZER) {
             hasher.update(name.as_bytes());
             hasher.update(&(bytes.len() as u64).to_le_bytes());
             hasher.update(&bytes);
@@ -73,23 +73,23 @@ struct SpecialTokens {
 
 impl SpecialTokens {
     /// Reads them from `tokenizer_config.json`, else from `special_tokens_map.json`.
-    fn read(directory: &Path, config: Option<&Config>) -> Result<Self, ModelError> {
-        let map = Config::read_optional(directory, "special_tokens_map.json")?;
+    fn read(config: Option<&Config>, map: Option<&Config>) -> Self {
         let mut named = Vec::new();
         for name in ["bos_token", "eos_token", "unk_token", "pad_token"] {
-            let text = [config, map.as_ref()]
-                .into_iter()
-                .flatten()
-                .find_map(|source| match source.get(name)? {
-                    Value::String(text) => Some(text.clone()),
-                    Value::Object(token) => Some(token.get("content")?.as_str()?.to_owned()),
-                    _ => None,
-                });
+            let text =
+                [config, map]
+                    .into_iter()
+                    .flatten()
+                    .find_map(|source| match source.get(name)? {
+                        Value::String(text) => Some(text.clone()),
+                        Value::Object(token) => Some(token.get("content")?.as_str()?.to_owned()),
+                        _ => None,
+                    });
             if let Some(text) = text {
                 named.push((name.to_owned(), text));
             }
         }
-        Ok(Self { named })
+        Self { named }
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -101,7 +101,7 @@ impl SpecialTokens {
 /// Changes a tokenizer whose class is `LlamaTokenizer` as transformers does, which rebuilds it
 /// around its vocabulary: no normaliser, and a space before the first word only. A byte-level
 /// tokenizer (Llama 3) is left as it is.
-fn as_llama_tokenizer(inner: &mut tokenizers::Tokenizer, config: &Config) -> Result<(), String> {
+fn as_llama_tokenizer(inner: &mut Inner, config: &Config) -> Result<(), String> {
     let class = config.get("tokenizer_class").and_then(Value::as_str);
     if !matches!(class, Some("LlamaTokenizer" | "LlamaTokenizerFast")) || is_byte_level(inner) {
         return Ok(());
@@ -115,16 +115,13 @@ fn as_llama_tokenizer(inner: &mut tokenizers::Tokenizer, config: &Config) -> Res
         (true, false) => Spaces::First,
     };
     inner
-        .with_normalizer(None::<NormalizerWrapper>)
+        .with_normalizer(None::<Steps<_>>)
         .map_err(|error| error.to_string())?;
     spaces.set(inner).map_err(|error| error.to_string())
 }
 
-fn is_byte_level(inner: &tokenizers::Tokenizer) -> bool {
+fn is_byte_level(inner: &Inner) -> bool {
     let byte_level = |p: &PreTokenizerWrapper| matches!(p, PreTokenizerWrapper::ByteLevel(_));
-    match inner.get_pre_tokenizer() {
-        Some(PreTokenizerWrapper::Sequence(sequence)) => sequence.as_ref().iter().any(byte_level),
-        Some(single) => byte_level(single),
-        None => false,
-    }
+    let steps = inner.get_pre_tokenizer();
+    steps.is_some_and(|steps| steps.list().iter().any(byte_level))
 }

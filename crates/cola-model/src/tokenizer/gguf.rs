@@ -8,10 +8,7 @@
 
 use std::path::Path;
 
-use tokenizers::{
-    Tokenizer as Inner,
-    models::bpe::{BPE, Merges},
-};
+use tokenizers::models::bpe::{BPE, Merges};
 
 use super::{
     super::{
@@ -20,7 +17,9 @@ use super::{
         weights::MappedFile,
     },
     Tokenizer,
+    bounded::Inner,
     keys::{self, ADD_SPACE, CHAT, MODEL, NAMES, READ, id},
+    library,
     merges::{self, MERGES, Order, SCORES},
     pieces::Spaces,
     post_processor::PostProcessor,
@@ -67,12 +66,8 @@ pub(super) fn described(metadata: &Metadata) -> Result<Tokenizer, ModelError> {
         .map(|source| ChatTemplate::of_gguf(metadata.path(), CHAT, source, &special))
         .transpose()?;
     let merges = kind.merges(metadata, &vocabulary)?;
-    let inner = kind
-        .build(vocabulary, merges, &special, post_processor)
-        .map_err(|error| ModelError::Tokenizer {
-            path: metadata.path().to_owned(),
-            reason: error.to_string(),
-        })?;
+    let build = || kind.build(vocabulary, merges, &special, post_processor);
+    let inner = library::run(metadata.path(), build)?;
     let beginning = special.iter().find(|(name, _)| name == "bos_token");
     Ok(Tokenizer {
         inner,
@@ -173,8 +168,12 @@ impl Kind {
         let added = vocabulary.added(&special);
         let model = BPE::builder().vocab_and_merges(vocabulary.ids, merges);
         let mut inner = match self {
-            Self::ByteLevel(pre) => Inner::new(model.ignore_merges(pre.ignore_merges).build()?),
-            Self::SentencePiece(_) => Inner::new(model.fuse_unk(true).byte_fallback(true).build()?),
+            Self::ByteLevel(pre) => {
+                Inner::new(model.ignore_merges(pre.ignore_merges).build()?.into())
+            }
+            Self::SentencePiece(_) => {
+                Inner::new(model.fuse_unk(true).byte_fallback(true).build()?.into())
+            }
         };
         match self {
             Self::ByteLevel(pre) => pre.set(&mut inner)?,

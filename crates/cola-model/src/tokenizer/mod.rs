@@ -6,9 +6,12 @@
 //!                 pre, merges ┴──gguf──┘
 //! ```
 
+mod added;
+mod bounded;
 mod directory;
 mod gguf;
 mod keys;
+mod library;
 mod merges;
 mod pieces;
 mod post_processor;
@@ -20,6 +23,7 @@ mod vocabulary;
 
 use std::path::{Path, PathBuf};
 
+use bounded::Inner;
 pub use stops::stop_tokens as gguf_stop_tokens;
 
 use super::{ChatTemplate, ModelError};
@@ -27,7 +31,7 @@ use super::{ChatTemplate, ModelError};
 /// The tokenizer of a model.
 #[derive(Debug)]
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    inner: Inner,
     path: PathBuf,
     hash: String,
     beginning: Option<String>,
@@ -57,24 +61,18 @@ impl Tokenizer {
 
     /// Tokens of a text, with or without the added special tokens.
     pub fn encode_with(&self, text: &str, special: bool) -> Result<Vec<u32>, ModelError> {
-        match self.inner.encode_fast(text, special) {
-            Ok(encoding) => Ok(encoding.get_ids().to_vec()),
-            Err(error) => Err(self.fail(error)),
-        }
+        let encode = || bounded::encoding(text.len(), || self.inner.encode_fast(text, special));
+        Ok(library::run(&self.path, encode)?.get_ids().to_vec())
     }
 
     /// Text of tokens, special tokens left out.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, ModelError> {
-        self.inner
-            .decode(tokens, true)
-            .map_err(|error| self.fail(error))
+        library::run(&self.path, || self.inner.decode(tokens, true))
     }
 
     /// Text of tokens, special tokens visible.
     pub fn decode_special(&self, tokens: &[u32]) -> Result<String, ModelError> {
-        self.inner
-            .decode(tokens, false)
-            .map_err(|error| self.fail(error))
+        library::run(&self.path, || self.inner.decode(tokens, false))
     }
 
     /// The beginning-of-sequence token, if the model has one.
@@ -90,10 +88,11 @@ impl Tokenizer {
     /// The error for an empty prompt if the tokenizer names neither a beginning nor an end of a
     /// sequence.
     pub fn nameless_beginning(&self) -> ModelError {
-        self.fail(
-            "the prompt is empty, and the tokenizer has neither a bos_token nor an eos_token to start from"
+        ModelError::Tokenizer {
+            path: self.path.clone(),
+            reason: "the prompt is empty, and the tokenizer has neither a bos_token nor an eos_token to start from"
                 .into(),
-        )
+        }
     }
 
     /// Text and id of a named special token: `bos_token`, `eos_token`, `unk_token`, `pad_token`.
@@ -112,18 +111,17 @@ impl Tokenizer {
         self.inner.get_vocab_size(true)
     }
 
+    /// The number of rows that an embedding needs for all token ids: one more than the largest.
+    pub fn ids(&self) -> i64 {
+        let ids = self.inner.get_vocab(true).into_values();
+        ids.max().map_or(0, |largest| i64::from(largest) + 1)
+    }
+
     /// The chat template, if the model has one.
     pub fn chat(&self) -> Result<&ChatTemplate, ModelError> {
         self.chat.as_ref().ok_or_else(|| ModelError::Tokenizer {
             path: self.path.clone(),
             reason: "the model has no chat template; run without option `chat`".into(),
         })
-    }
-
-    fn fail(&self, error: tokenizers::Error) -> ModelError {
-        ModelError::Tokenizer {
-            path: self.path.clone(),
-            reason: error.to_string(),
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Treatment of spaces in SentencePiece tokenizers.
 
 use tokenizers::{
-    Result, Tokenizer,
+    Result,
     decoders::{
         DecoderWrapper, byte_fallback::ByteFallback, fuse::Fuse, sequence::Sequence as Decoders,
         strip::Strip,
@@ -13,6 +13,8 @@ use tokenizers::{
     },
     tokenizer::SplitDelimiterBehavior,
 };
+
+use super::bounded::{Inner, Steps};
 
 /// A space in a piece.
 pub const SPACE: &str = "▁";
@@ -38,9 +40,9 @@ pub enum Spaces {
 
 impl Spaces {
     /// Sets the steps before the merges, and the decoder that undoes them.
-    pub fn set(self, tokenizer: &mut Tokenizer) -> Result<()> {
+    pub fn set(self, tokenizer: &mut Inner) -> Result<()> {
         let replace = || Replace::new(" ", SPACE);
-        let metaspace = |scheme| Metaspace::new(SPACE_CHARACTER, scheme, false);
+        let metaspace = |scheme| Steps::of(Metaspace::new(SPACE_CHARACTER, scheme, false));
         match self {
             Self::First => tokenizer.with_pre_tokenizer(Some(metaspace(PrependScheme::First))),
             Self::Always => tokenizer.with_pre_tokenizer(Some(metaspace(PrependScheme::Always))),
@@ -48,13 +50,13 @@ impl Spaces {
             Self::Doubled => {
                 let prepend = Prepend::new(SPACE.to_owned());
                 let both = Normalizers::new(vec![prepend.into(), replace()?.into()]);
-                tokenizer.with_normalizer(Some(both))?
+                tokenizer.with_normalizer(Some(Steps::of(both)))?
             }
             Self::Gemma => {
                 let split = Split::new(" ", SplitDelimiterBehavior::MergedWithPrevious, false)?;
                 tokenizer
-                    .with_normalizer(Some(replace()?))?
-                    .with_pre_tokenizer(Some(split))
+                    .with_normalizer(Some(Steps::of(replace()?)))?
+                    .with_pre_tokenizer(Some(Steps::of(split)))
             }
         };
         let mut decoders: Vec<DecoderWrapper> = vec![
@@ -65,7 +67,7 @@ impl Spaces {
         if matches!(self, Self::First | Self::Always | Self::Doubled) {
             decoders.push(Strip::new(' ', 1, 0).into());
         }
-        tokenizer.with_decoder(Some(Decoders::new(decoders)));
+        tokenizer.with_decoder(Some(Steps::of(Decoders::new(decoders))));
         Ok(())
     }
 

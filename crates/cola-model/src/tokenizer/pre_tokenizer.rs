@@ -2,7 +2,7 @@
 //! of a GGUF file.
 
 use tokenizers::{
-    Result, Tokenizer,
+    Result,
     pre_tokenizers::{
         PreTokenizerWrapper,
         byte_level::ByteLevel,
@@ -14,6 +14,7 @@ use tokenizers::{
 
 use super::{
     super::{ModelError, gguf::Metadata},
+    bounded::{Inner, Steps},
     vocabulary::shown,
 };
 
@@ -134,7 +135,7 @@ impl PreTokenizer {
     }
 
     /// Sets the steps before the merges, and the decoder that undoes them.
-    pub fn set(self, tokenizer: &mut Tokenizer) -> Result<()> {
+    pub fn set(self, tokenizer: &mut Inner) -> Result<()> {
         let bytes = |words| ByteLevel::new(false, true, words);
         let cut: PreTokenizerWrapper = match self.pattern {
             None => bytes(true).into(),
@@ -145,8 +146,8 @@ impl PreTokenizer {
             }
         };
         tokenizer
-            .with_pre_tokenizer(Some(cut))
-            .with_decoder(Some(ByteLevel::default()));
+            .with_pre_tokenizer(Some(Steps::of(cut)))
+            .with_decoder(Some(Steps::of(ByteLevel::default())));
         Ok(())
     }
 }

@@ -5,7 +5,6 @@
 //! with [`MappedFile::release`]. The system keeps the file in its cache all the same.
 
 use std::{
-    fs::{self, File},
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -25,9 +24,6 @@ const _: () = assert!(
 /// read.
 const PAGES: usize = 64 << 10;
 
-/// Beginning of a Git LFS pointer: the small file that a repository has in place of a large one.
-const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
-
 /// Bytes hashed between two releases.
 const HASHED: usize = 16 << 20;
 
@@ -44,24 +40,10 @@ impl MappedFile {
             path: path.clone(),
             source,
         };
-        // Checked before the file is opened: opening a pipe would wait for its writer.
-        if !fs::metadata(&path).map_err(io)?.is_file() {
-            return Err(ModelError::Malformed {
-                path,
-                reason: "expected a file of weights; this is not a regular file".into(),
-            });
-        }
-        let file = File::open(&path).map_err(io)?;
+        let file = cola_files::open(&path).map_err(io)?;
         // SAFETY: the map is read-only. A file that another process truncates while it is mapped
         // would fault; weights are not rewritten in place by any tool of the ecosystem.
         let bytes = unsafe { Mmap::map(&file) }.map_err(io)?;
-        if bytes.starts_with(LFS_POINTER) {
-            return Err(ModelError::Malformed {
-                path,
-                reason: "this is a Git LFS pointer, not the file itself; run `git lfs pull` to fetch the file"
-                    .into(),
-            });
-        }
         Ok(Self { path, bytes })
     }
 

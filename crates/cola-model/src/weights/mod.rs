@@ -40,6 +40,8 @@ pub struct Weights {
     tensors: BTreeMap<String, Stored>,
     /// Prefixes that names of tensors lack in the files.
     missing_prefixes: Vec<String>,
+    /// A name that is not in the files, and the one under which its tensor is there.
+    other_name: Option<(String, String)>,
 }
 
 struct Stored {
@@ -90,6 +92,7 @@ impl Weights {
             files: Vec::new(),
             tensors: BTreeMap::new(),
             missing_prefixes: Vec::new(),
+            other_name: None,
         }
     }
 
@@ -140,6 +143,14 @@ impl Weights {
     pub fn allow_missing_prefix(&mut self, prefix: &str) {
         if !self.tensors.keys().any(|name| name.starts_with(prefix)) {
             self.missing_prefixes.push(prefix.to_owned());
+        }
+    }
+
+    /// From now on, `name` is also found as `other`, if only `other` is there: of tensors that share memory,
+    /// `safetensors.torch.save_model` writes one.
+    pub fn allow_other_name(&mut self, name: String, other: String) {
+        if self.find(&name).is_none() && self.find(&other).is_some() {
+            self.other_name = Some((name, other));
         }
     }
 
@@ -269,6 +280,10 @@ impl Weights {
     }
 
     fn find(&self, name: &str) -> Option<&Stored> {
+        let name = match &self.other_name {
+            Some((known, other)) if known == name => other,
+            _ => name,
+        };
         let bare = |prefix: &String| self.tensors.get(name.strip_prefix(prefix.as_str())?);
         let stored = self.tensors.get(name);
         stored.or_else(|| self.missing_prefixes.iter().find_map(bare))

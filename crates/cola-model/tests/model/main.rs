@@ -1,6 +1,8 @@
 //! Compares tokenizers of all kinds with transformers on the same texts.
 
+mod added_tokens;
 mod gguf_tokenizer;
+mod hostile_tokenizer;
 mod tokenizer;
 
 use std::path::{Path, PathBuf};

@@ -9,12 +9,22 @@ use super::stream::{Compression, open};
 use super::{LocatedRow, Rows, lines, not_json, read_error};
 use serde_json::Value;
 
+/// Most bytes of a file, unpacked: it is read as a whole.
+const LARGEST: u64 = 256 << 20;
+
 /// The rows of a JSON file. A file that is not JSON as a whole may still be JSONL.
 pub(super) fn rows(path: &Path, compression: Compression) -> Result<Rows, TaskError> {
     let mut bytes = Vec::new();
     open(path, compression)?
+        .take(LARGEST + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| read_error(path, error))?;
+    if bytes.len() as u64 > LARGEST {
+        let message = format!(
+            "more than {LARGEST} bytes, which are too many to read at once; write one row on each line of a .jsonl file"
+        );
+        return Err(TaskError::format(path, message));
+    }
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let value = match python::loads(text) {
         Ok(value) => value,
@@ -26,7 +36,10 @@ pub(super) fn rows(path: &Path, compression: Compression) -> Result<Rows, TaskEr
         Err(_) if text.trim_ascii().is_empty() => return Ok(Box::new(std::iter::empty())),
         Err(error) => {
             return Err(TaskError::Broken {
-                place: format!("{}:{}", path.display(), error.line()),
+                place: match error.line() {
+                    0 => path.display().to_string(),
+                    line => format!("{}:{line}", path.display()),
+                },
                 message: not_json(text, &error),
             });
         }

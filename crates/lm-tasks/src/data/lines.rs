@@ -1,5 +1,6 @@
 //! JSONL: one object per line; empty lines are skipped.
 
+use cola_files::{Line, ROW, take_line};
 use pyjinja::python;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use serde_json::Value;
 
 use super::super::error::TaskError;
 use super::stream::{Compression, open};
-use super::{LocatedRow, Rows, not_json, read_error, until_broken};
+use super::{LocatedRow, Rows, not_json, read_error, too_long, until_broken};
 
 /// The rows of a file.
 pub(super) fn rows(path: &Path, compression: Compression) -> Result<Rows, TaskError> {
@@ -38,10 +39,14 @@ impl<R: BufRead> Iterator for Lines<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            self.line.clear();
-            match self.reader.read_until(b'\n', &mut self.line) {
-                Ok(0) => return None,
-                Ok(_) => self.number += 1,
+            self.number += 1;
+            match take_line(&mut self.reader, &mut self.line, ROW) {
+                Ok(Line::Whole) => {}
+                Ok(Line::End) => return None,
+                Ok(Line::TooLong) => {
+                    let place = format!("{}:{}", self.path.display(), self.number);
+                    return Some(Err(too_long(place)));
+                }
                 Err(error) => return Some(Err(read_error(&self.path, error))),
             }
             let line = self.line.strip_prefix(b"\xef\xbb\xbf");

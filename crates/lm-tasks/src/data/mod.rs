@@ -5,6 +5,7 @@
 
 use pyjinja::Columns;
 mod arrow;
+mod bounded;
 mod cell;
 mod inner;
 mod json;
@@ -17,6 +18,7 @@ mod table;
 use std::path::{Path, PathBuf};
 
 use super::error::TaskError;
+use cola_files::ROW;
 pub(super) use inner::InnerRows;
 pub use select::Condition;
 pub(super) use select::Selection;
@@ -50,13 +52,14 @@ enum Format {
 /// Opens a file of rows, whatever its format.
 pub(super) fn open_rows(path: &Path) -> Result<Rows, TaskError> {
     let (format, compression) = format_of(path)?;
-    match format {
+    let rows = match format {
         Format::Lines => lines::rows(path, compression),
         Format::Json => json::rows(path, compression),
         Format::Table(separator) => table::rows(path, compression, separator),
         Format::Parquet => parquet::rows(path),
         Format::Arrow => arrow::rows(path),
-    }
+    };
+    Ok(bounded::rows(path, rows?))
 }
 
 fn format_of(path: &Path) -> Result<(Format, Compression), TaskError> {
@@ -96,6 +99,14 @@ fn read_error(path: &Path, source: std::io::Error) -> TaskError {
     TaskError::Read {
         path: path.to_owned(),
         source,
+    }
+}
+
+/// The error for a row of a text file that goes on for too long; nothing after it is read.
+fn too_long(place: String) -> TaskError {
+    TaskError::Broken {
+        place,
+        message: format!("the row is longer than the {ROW} bytes that a row may have"),
     }
 }
 

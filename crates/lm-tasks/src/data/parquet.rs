@@ -2,11 +2,11 @@
 //! depth.
 
 use pyjinja::{Columns, python};
-use std::fs::File;
 use std::path::Path;
 
 use super::super::error::TaskError;
 use super::{LocatedRow, Rows, cell, read_error, until_broken};
+use cola_files::caught;
 use num_bigint::BigInt;
 use parquet::basic::{LogicalType, TimeUnit};
 use parquet::errors::ParquetError;
@@ -18,16 +18,22 @@ use serde_json::Value;
 
 /// The rows of a file, a row group in memory at a time.
 pub(super) fn rows(path: &Path) -> Result<Rows, TaskError> {
-    let file = File::open(path).map_err(|error| read_error(path, error))?;
-    let reader = SerializedFileReader::new(file).map_err(|error| broken(path, error))?;
+    let file = cola_files::open(path).map_err(|error| read_error(path, error))?;
+    let reader = caught(|| SerializedFileReader::new(file)).unwrap_or_else(panicked);
+    let reader = reader.map_err(|error| broken(path, error))?;
     let schema = reader
         .metadata()
         .file_metadata()
         .schema_descr()
         .root_schema_ptr();
     let path = path.to_owned();
-    let rows = RowIter::from_file_into(Box::new(reader)).enumerate();
-    Ok(until_broken(rows.map(move |(at, row)| {
+    let rows = caught(|| RowIter::from_file_into(Box::new(reader)));
+    let mut rows = rows.map_err(|_| broken(&path, damaged()))?;
+    // After a panic no more rows are asked for.
+    let rows = std::iter::from_fn(move || {
+        caught(|| rows.next()).unwrap_or_else(|message| Some(panicked(message)))
+    });
+    Ok(until_broken(rows.enumerate().map(move |(at, row)| {
         let row = row.map_err(|error| broken(&path, error))?;
         Ok(LocatedRow {
             row: columns(row, &schema),
@@ -35,6 +41,15 @@ pub(super) fn rows(path: &Path) -> Result<Rows, TaskError> {
             place: format!("{}: row {}", path.display(), at + 1),
         })
     })))
+}
+
+/// The library panics at some faults of a file.
+fn panicked<T>(_: String) -> Result<T, ParquetError> {
+    Err(damaged())
+}
+
+fn damaged() -> ParquetError {
+    ParquetError::General("the file is damaged".to_owned())
 }
 
 fn broken(path: &Path, error: ParquetError) -> TaskError {
@@ -46,10 +61,10 @@ fn broken(path: &Path, error: ParquetError) -> TaskError {
 }
 
 fn columns(row: Row, schema: &Type) -> Columns {
-    let columns = row.into_columns().into_iter();
+    let columns = row.into_columns().into_iter().enumerate();
     columns
-        .map(|(name, field)| {
-            let kind = child(Some(schema), &name);
+        .map(|(at, (name, field))| {
+            let kind = child(Some(schema), at, &name);
             (name, value(&field, kind))
         })
         .collect()
@@ -85,7 +100,8 @@ fn value(field: &Field, kind: Option<&Type>) -> Value {
         Field::Bytes(bytes) => python::bytes_value(bytes.data()),
         Field::Group(group) => group
             .get_column_iter()
-            .map(|(name, field)| (name.clone(), value(field, child(kind, name))))
+            .enumerate()
+            .map(|(at, (name, field))| (name.clone(), value(field, child(kind, at, name))))
             .collect(),
         Field::ListInternal(list) => {
             let kind = element(kind);
@@ -133,11 +149,12 @@ fn logical(kind: Option<&Type>) -> Option<&LogicalType> {
     kind?.get_basic_info().logical_type_ref()
 }
 
-/// The field of this name of a struct.
-fn child<'t>(kind: Option<&'t Type>, name: &str) -> Option<&'t Type> {
-    let group = kind.filter(|kind| kind.is_group())?;
-    let mut fields = group.get_fields().iter();
-    fields.find(|field| field.name() == name).map(AsRef::as_ref)
+/// The field of this name of a struct, which is the one at this place in files of many columns too.
+fn child<'t>(kind: Option<&'t Type>, at: usize, name: &str) -> Option<&'t Type> {
+    let fields = kind.filter(|kind| kind.is_group())?.get_fields();
+    let here = fields.get(at).filter(|field| field.name() == name);
+    let field = here.or_else(|| fields.iter().find(|field| field.name() == name));
+    field.map(AsRef::as_ref)
 }
 
 /// The only field of a group.
@@ -184,7 +201,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("rows.parquet");
         let schema = Arc::new(parse_message_type(SCHEMA).unwrap());
-        let file = File::create(&path).unwrap();
+        let file = std::fs::File::create(&path).unwrap();
         let mut writer = SerializedFileWriter::new(file, schema, Default::default()).unwrap();
         let mut group = writer.next_row_group().unwrap();
         let text = |text: &str| ByteArray::from(text);

@@ -1,6 +1,5 @@
 //! The bytes of a text file, decompressed as they are read.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
@@ -20,7 +19,7 @@ pub(super) enum Compression {
 /// Opens a file, to be decompressed as it is read.
 pub(super) fn open(path: &Path, compression: Compression) -> Result<Box<dyn BufRead>, TaskError> {
     let failed = |error| read_error(path, error);
-    let file = BufReader::new(File::open(path).map_err(failed)?);
+    let file = BufReader::new(cola_files::open(path).map_err(failed)?);
     Ok(match compression {
         Compression::None => Box::new(file),
         Compression::Gzip => Box::new(BufReader::new(MultiGzDecoder::new(file))),

@@ -1,15 +1,19 @@
 //! CSV and TSV: the first line names the columns. Cells are text, but a column whose cells are all
 //! whole numbers holds numbers, so that a label can be an index, as in the other formats.
 
-use std::io::BufRead;
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 use serde_json::Value;
 
 use super::super::error::TaskError;
 use super::stream::{Compression, open};
-use super::{LocatedRow, Rows, read_error, until_broken};
+use super::{LocatedRow, Rows, read_error, too_long, until_broken};
+use cola_files::ROW;
 
 /// The rows of a file. The file is read twice, because whether a column holds numbers is not known
 /// before its end.
@@ -18,9 +22,9 @@ pub(super) fn rows(
     compression: Compression,
     separator: u8,
 ) -> Result<Rows, TaskError> {
-    let (names, numeric) = columns(path, reader(path, compression, separator)?)?;
-    let mut reader = reader(path, compression, separator)?;
-    reader.headers().map_err(|error| at(path, 1, error))?;
+    let (names, numeric) = columns(path, Cells::open(path, compression, separator)?)?;
+    let mut reader = Cells::open(path, compression, separator)?;
+    reader.inner.headers().map_err(|error| at(path, 1, error))?;
     Ok(until_broken(Table {
         path: path.to_owned(),
         reader,
@@ -29,7 +33,54 @@ pub(super) fn rows(
     }))
 }
 
-type Cells = Reader<Box<dyn BufRead>>;
+/// The records of a file, none of them longer than [`ROW`].
+struct Cells {
+    inner: Reader<Bounded>,
+    /// Bytes that were read for the current record.
+    read: Rc<Cell<u64>>,
+}
+
+/// Ends in an error when more than [`ROW`] bytes are read for one record.
+struct Bounded {
+    bytes: Box<dyn BufRead>,
+    read: Rc<Cell<u64>>,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.read.get() > ROW {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        let read = self.bytes.read(buffer)?;
+        self.read.set(self.read.get() + read as u64);
+        Ok(read)
+    }
+}
+
+impl Cells {
+    fn open(path: &Path, compression: Compression, separator: u8) -> Result<Self, TaskError> {
+        let bytes = open(path, compression)?;
+        let read = Rc::new(Cell::new(0));
+        let bounded = Bounded {
+            bytes,
+            read: Rc::clone(&read),
+        };
+        let mut builder = ReaderBuilder::new();
+        let inner = builder.delimiter(separator).from_reader(bounded);
+        Ok(Self { inner, read })
+    }
+
+    /// Reads the next record; false at the end.
+    fn next(&mut self, record: &mut StringRecord) -> Result<bool, csv::Error> {
+        self.read.set(0);
+        self.inner.read_record(record)
+    }
+
+    /// The line of the next record.
+    fn line(&self) -> u64 {
+        self.inner.position().line()
+    }
+}
 
 struct Table {
     path: PathBuf,
@@ -38,22 +89,18 @@ struct Table {
     numeric: Vec<bool>,
 }
 
-fn reader(path: &Path, compression: Compression, separator: u8) -> Result<Cells, TaskError> {
-    let bytes = open(path, compression)?;
-    Ok(ReaderBuilder::new().delimiter(separator).from_reader(bytes))
-}
-
 /// The names of the columns, and for each whether it holds only whole numbers.
 fn columns(path: &Path, mut reader: Cells) -> Result<(Vec<String>, Vec<bool>), TaskError> {
-    let header = reader.headers().map_err(|error| at(path, 1, error))?;
+    let header = reader.inner.headers().map_err(|error| at(path, 1, error))?;
     let mut names: Vec<String> = Vec::with_capacity(header.len());
+    let mut seen = HashSet::with_capacity(header.len());
     for (place, name) in header.iter().enumerate() {
         // Tables saved with their index have a first column without a name.
         let name = match name.trim() {
             "" => format!("Unnamed: {place}"),
             name => name.to_owned(),
         };
-        if names.contains(&name) {
+        if !seen.insert(name.clone()) {
             return Err(TaskError::format(
                 path,
                 format!("two columns are named `{name}`"),
@@ -65,7 +112,8 @@ fn columns(path: &Path, mut reader: Cells) -> Result<(Vec<String>, Vec<bool>), T
     let mut empty = true;
     let mut record = StringRecord::new();
     loop {
-        match reader.read_record(&mut record) {
+        let line = reader.line();
+        match reader.next(&mut record) {
             Ok(false) => break,
             Ok(true) => {
                 empty = false;
@@ -74,7 +122,7 @@ fn columns(path: &Path, mut reader: Cells) -> Result<(Vec<String>, Vec<bool>), T
                 }
             }
             // A malformed row is reported when it is read as a row.
-            Err(error) if error.is_io_error() => return Err(at(path, 1, error)),
+            Err(error) if error.is_io_error() => return Err(at(path, line, error)),
             Err(_) => {}
         }
     }
@@ -94,8 +142,8 @@ impl Iterator for Table {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut record = StringRecord::new();
-        let line = self.reader.position().line();
-        match self.reader.read_record(&mut record) {
+        let line = self.reader.line();
+        match self.reader.next(&mut record) {
             Ok(false) => None,
             Ok(true) => Some(Ok(self.row(&record))),
             Err(error) => Some(Err(at(&self.path, line, error))),
@@ -129,6 +177,9 @@ fn at(path: &Path, line: u64, error: csv::Error) -> TaskError {
         .map_or(line, |known| line.max(known.line()));
     let place = format!("{}:{line}", path.display());
     match error.into_kind() {
+        ErrorKind::Io(source) if source.kind() == std::io::ErrorKind::FileTooLarge => {
+            too_long(place)
+        }
         ErrorKind::Io(source) => read_error(path, source),
         ErrorKind::UnequalLengths {
             expected_len, len, ..

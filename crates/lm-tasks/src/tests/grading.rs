@@ -5,6 +5,24 @@ use proptest::prelude::*;
 
 use super::*;
 
+#[test]
+fn a_target_that_is_one_of_the_options_is_a_constant() {
+    let task = "task: t\noutput_type: multiple_choice\ndoc_to_text: q\ndoc_to_choice: [incorrect, correct]\n";
+    let row = r#"{"q": "2 + 2 = 4"}"#;
+    let found = sample(&format!("{task}doc_to_target: correct\n"), row).unwrap();
+    assert_eq!(found.gold_text(), "correct");
+    let error = sample(&format!("{task}doc_to_target: corect\n"), row).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("no column `corect` (the row has q)"),
+        "{error}"
+    );
+    // A column comes first.
+    let row = r#"{"q": "2 + 2 = 5", "correct": 0}"#;
+    let found = sample(&format!("{task}doc_to_target: correct\n"), row).unwrap();
+    assert_eq!(found.gold_text(), "incorrect");
+}
+
 fn options(options: &str, metrics: &str) -> Sample {
     let yaml = format!("{CHOICE}metric_list: {metrics}\n");
     sample(

@@ -14,6 +14,33 @@ fn choice(sample: &Sample) -> (&[String], &[String], usize) {
     }
 }
 
+/// Doubles as they come out of computations: of all sizes, and sums of decimals.
+fn doubles() -> impl proptest::strategy::Strategy<Value = f64> {
+    use proptest::prelude::*;
+    prop_oneof![
+        proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL | proptest::num::f64::ZERO,
+        (-1_000_000..1_000_000, 1..1000)
+            .prop_map(|(a, b)| f64::from(a) / 100.0 + f64::from(b) / 7.0),
+    ]
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_double_of_a_row_comes_into_the_prompt_to_the_bit(value in doubles()) {
+        use pyjinja::python;
+        let text = python::float(value);
+        proptest::prop_assert_eq!(text.parse::<f64>().unwrap().to_bits(), value.to_bits());
+        let row = format!(r#"{{"q": {text}, "gold": "x"}}"#);
+        for prompt in ["q", "'{{q}}'"] {
+            let task = format!("task: t\ndoc_to_text: {prompt}\ndoc_to_target: gold\n");
+            proptest::prop_assert_eq!(&sample(&task, &row).unwrap().own.context, &text);
+        }
+        let read = python::loads(row.as_bytes()).unwrap();
+        proptest::prop_assert_eq!(python::line_json(&read["q"]), text);
+        proptest::prop_assert_eq!(read["q"].as_f64().unwrap().to_bits(), value.to_bits());
+    }
+}
+
 const ARC_ROW: &str = r#"{"id": "Mercury_1", "question": "Which is a gas?", "choices": {"text": ["ice", "steam", "rock"], "label": ["1", "2", "3"]}, "answerKey": "2"}"#;
 
 #[test]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use serde::de::Error as _;
 use serde_json::{Error, Map, Value};
 
 use super::special::{self, Special};
@@ -157,17 +158,21 @@ fn write_text(text: &str, style: Style<'_>, out: &mut String) {
     }
 }
 
+/// Most digits of an integer that Python reads from a text.
+const DIGITS: usize = 4300;
+
 /// `json.loads(text)`.
 ///
 /// # Errors
-/// The error of `serde_json`. Its position is in the text in which Python-only values have been replaced.
+/// The error of `serde_json`. Its position is in the text in which Python-only values have been replaced. Also, without a
+/// position, that an integer has more digits than Python reads.
 pub fn loads(text: &[u8]) -> Result<Value, Error> {
-    serde_json::from_slice(&standard(text))
+    serde_json::from_slice(&standard(text)?)
 }
 
 /// The text as standard JSON: `NaN`, `Infinity` and integers beyond 64 bits are replaced by the objects
 /// that represent them.
-fn standard(text: &[u8]) -> Cow<'_, [u8]> {
+fn standard(text: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
     let mut out = Vec::new();
     let (mut copied, mut at) = (0, 0);
     while at < text.len() {
@@ -177,7 +182,7 @@ fn standard(text: &[u8]) -> Cow<'_, [u8]> {
             b'N' if rest.starts_with(b"NaN") => (3, Some(special::float(f64::NAN))),
             b'I' if rest.starts_with(b"Infinity") => (8, Some(special::float(f64::INFINITY))),
             b'-' if rest.starts_with(b"-Infinity") => (9, Some(special::float(f64::NEG_INFINITY))),
-            b'-' | b'0'..=b'9' => number(rest),
+            b'-' | b'0'..=b'9' => number(rest)?,
             _ => (1, None),
         };
         if let Some(value) = value {
@@ -188,10 +193,10 @@ fn standard(text: &[u8]) -> Cow<'_, [u8]> {
         at += length;
     }
     if copied == 0 {
-        return Cow::Borrowed(text);
+        return Ok(Cow::Borrowed(text));
     }
     out.extend_from_slice(&text[copied..]);
-    Cow::Owned(out)
+    Ok(Cow::Owned(out))
 }
 
 /// Length in bytes of the string that `text` begins with, including its quotes.
@@ -208,7 +213,7 @@ fn string_length(text: &[u8]) -> usize {
 }
 
 /// Length in bytes of the number that `text` begins with, and its value if it is an integer beyond 64 bits.
-fn number(text: &[u8]) -> (usize, Option<Value>) {
+fn number(text: &[u8]) -> Result<(usize, Option<Value>), Error> {
     let part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
     let length = text
         .iter()
@@ -219,10 +224,16 @@ fn number(text: &[u8]) -> (usize, Option<Value>) {
     let whole = digits.iter().all(u8::is_ascii_digit) && !digits.starts_with(b"0");
     // An integer of fewer than 19 digits fits in 64 bits, whatever its sign.
     if digits.len() < 19 || !whole {
-        return (length, None);
+        return Ok((length, None));
+    }
+    if digits.len() > DIGITS {
+        return Err(Error::custom(format!(
+            "an integer of {} digits; Python reads at most {DIGITS}",
+            digits.len()
+        )));
     }
     let value = std::str::from_utf8(number).map(special::integer);
-    (length, value.ok().filter(Value::is_object))
+    Ok((length, value.ok().filter(Value::is_object)))
 }
 
 #[cfg(test)]
@@ -239,6 +250,20 @@ mod tests {
         assert_eq!(dumps(&value, Style::default()), PYTHONS);
         assert_eq!(value["t"], json!("NaN \" 12345678901234567890123"));
         assert_eq!(value["u"][0], json!(u64::MAX));
+    }
+
+    #[test]
+    fn an_integer_has_as_many_digits_as_python_reads() {
+        let most = "7".repeat(DIGITS);
+        let value = loads(format!("[-{most}]").as_bytes()).unwrap();
+        assert_eq!(dumps(&value, Style::default()), format!("[-{most}]"));
+        let error = loads(format!("[1, {most}7]").as_bytes()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "an integer of 4301 digits; Python reads at most 4300"
+        );
+        // In a text they are no number.
+        assert!(loads(format!("\"{most}7\"").as_bytes()).is_ok());
     }
 
     #[test]

@@ -35,12 +35,7 @@ pub(super) struct Batches {
 impl Batches {
     /// Opens a file and reads its schema.
     pub fn open(path: &Path) -> Result<Self, Fault> {
-        // Opening a pipe would wait for its writer.
-        let about = std::fs::metadata(path)?;
-        if !about.is_file() {
-            return Err(Fault::damaged("it is not a regular file"));
-        }
-        let mut file = File::open(path)?;
+        let mut file = cola_files::open(path)?;
         let size = file.metadata()?.len();
         let mut start = Vec::new();
         (&mut file).take(WIDEST).read_to_end(&mut start)?;

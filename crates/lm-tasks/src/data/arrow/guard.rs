@@ -1,35 +1,15 @@
 //! Calls the arrow crates, which return an error for most faults of a batch and panic for the
 //! others.
 
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
-
 use arrow_schema::ArrowError;
+use cola_files::caught;
 
 use super::Fault;
 
-thread_local! {
-    /// Whether [`guarded`] reports the panics of this thread, so that the panic hook stays silent.
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-}
-
 /// The result of `decode`; an error or a panic becomes a [`Fault`] of one line.
 pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T, ArrowError>) -> Result<T, Fault> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let usual = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            if !QUIET.get() {
-                usual(panic);
-            }
-        }));
-    });
-    QUIET.set(true);
     // State that `decode` leaves half changed is dropped with the file.
-    let decoded = catch_unwind(AssertUnwindSafe(decode));
-    QUIET.set(false);
-    let message = match decoded {
+    let message = match caught(decode) {
         Ok(Ok(decoded)) => return Ok(decoded),
         Ok(Err(error)) => error.to_string(),
         Err(_) => "a batch is damaged".to_owned(),
@@ -50,6 +30,5 @@ mod tests {
         assert_eq!(error, "cannot be read as Arrow: Parser error: one two");
         let panic = said(|| panic!("{}", "odd"));
         assert_eq!(panic, "cannot be read as Arrow: a batch is damaged");
-        assert!(!QUIET.get());
     }
 }

@@ -272,7 +272,7 @@ fn a_pipe_is_refused_without_waiting() {
     assert!(made.unwrap().success());
     let error = read(&path).unwrap_err();
     assert!(
-        error.ends_with("rows.arrow: cannot be read as Arrow: it is not a regular file"),
+        error.ends_with("rows.arrow: this is a pipe, not a regular file"),
         "{error}"
     );
     let error = read(directory.path().join("none.arrow").as_path()).unwrap_err();
