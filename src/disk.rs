@@ -103,6 +103,12 @@ pub fn replace(path: &Path, draft: &Path, bytes: &[u8]) -> io::Result<()> {
     renamed(|| std::fs::rename(draft, path))
 }
 
+/// Removes a file.
+pub fn remove(path: &Path) -> io::Result<()> {
+    may_fail(Operation::Rename)?;
+    std::fs::remove_file(path)
+}
+
 /// Creates a directory and those above it.
 pub fn create_dir_all(path: &Path) -> io::Result<()> {
     may_fail(Operation::Open)?;

@@ -158,6 +158,10 @@ impl<'a, P: Problem> Driver<'a, P> {
         self.sync()?;
         let interrupted = !waiting.is_empty() || !self.is_idle();
         progress.finish(interrupted);
+        if !interrupted {
+            // The journal has all that it knew.
+            self.log.remove()?;
+        }
         Ok(RunOutcome {
             records: self.records,
             interrupted,

@@ -2,7 +2,7 @@
 //!
 //! The [journal](super::journal) has a line for a finished sample. Until then what is known of a sample is here, and a run that is
 //! continued takes it from here, evaluation by evaluation, instead of running it again. The lines of finished samples say nothing
-//! that the journal does not; they are dropped when they are most of a large log.
+//! that the journal does not; they are dropped when they are most of a large log, and the log is removed when the run is finished.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -173,6 +173,11 @@ impl EvaluationLog {
     /// Whether something was written a second ago, or longer, and may not be on the disk.
     pub fn is_sync_due(&self) -> bool {
         self.file.is_sync_due()
+    }
+
+    /// Removes the log of a run whose samples are all in the journal.
+    pub fn remove(self) -> Result<(), RunError> {
+        self.file.remove()
     }
 
     /// Forces everything to the disk.

@@ -108,7 +108,7 @@ impl LogFile {
 
     /// Removes it.
     pub fn remove(self) -> Result<(), RunError> {
-        std::fs::remove_file(&self.path).map_err(RunError::io(&self.path))
+        disk::remove(&self.path).map_err(RunError::io(&self.path))
     }
 
     /// Where it is.

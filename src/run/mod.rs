@@ -3,7 +3,7 @@
 //! ```text
 //! manifest.json   what everything depends on; the same command with other values is refused
 //! samples.jsonl   the journal: one complete record a finished sample, append-only
-//! evaluations.log every evaluation as soon as it is known, which a continued run does not run again
+//! evaluations.log every evaluation of an unfinished run as soon as it is known: a continued run does not run it again
 //! menu.jsonl      two lines a sample, append-only; only with menus
 //! certificates.jsonl   one line a certified best chain, append-only; only with certificates
 //!

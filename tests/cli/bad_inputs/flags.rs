@@ -91,7 +91,6 @@ pub fn cases(place: &Place) -> Vec<Case> {
         ));
     }
     for line in [
-        "",
         "searches",
         "search",
         "search --model @demo",
