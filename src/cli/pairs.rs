@@ -75,7 +75,12 @@ pub fn read(file: &Path, samples: &[Arc<Sample>], depth: usize) -> Result<Vec<Pa
         if line.trim().is_empty() {
             continue;
         }
-        let line: PairLine = serde_json::from_str(&line).map_err(|error| bad(error.to_string()))?;
+        let line: Value = serde_json::from_str(&line).map_err(|error| bad(error.to_string()))?;
+        if !line.is_object() {
+            return Err(bad("expected one JSON object on each line".to_owned()));
+        }
+        let line: PairLine =
+            serde_json::from_value(line).map_err(|error| bad(error.to_string()))?;
         if let Some(field) = line.unknown() {
             return Err(bad(format!(
                 "unknown field `{field}`; a pair has id, chain and task"

@@ -60,9 +60,9 @@ impl Tasks {
 pub fn load(args: &TaskArgs) -> Result<Tasks, CliError> {
     if !args.data.is_empty() && args.data.len() != args.task.len() {
         return Err(CliError::Usage(format!(
-            "--data: {} files for {} tasks; give one file for each task, in the same order, or none",
-            args.data.len(),
-            args.task.len()
+            "--data: {} for {}; give one file for each task, in the same order, or none",
+            counted(args.data.len(), "file"),
+            counted(args.task.len(), "task")
         )));
     }
     if args.dataset.is_some() && args.task.len() > 1 {
@@ -215,5 +215,13 @@ fn tell_skipped(spec: &TaskSpec, skipped: &[String]) {
         note(format_args!(
             "cola: {name}: {count} bad rows skipped in all"
         ));
+    }
+}
+
+/// A number of things, in words.
+fn counted(count: usize, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        _ => format!("{count} {thing}s"),
     }
 }

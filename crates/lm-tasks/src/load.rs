@@ -236,6 +236,13 @@ fn examples(
     tolerance: &mut Tolerance,
 ) -> Result<Option<Examples>, TaskError> {
     if task.num_fewshot == 0 {
+        // They are not read, but a name that is wrong is told.
+        for file in &options.fewshot_data {
+            cola_files::open(file).map_err(|source| TaskError::Read {
+                path: file.clone(),
+                source,
+            })?;
+        }
         return Ok(None);
     }
     let exclude_self = options.manner.exclude_self;

@@ -21,7 +21,7 @@ use super::error::TaskError;
 use cola_files::ROW;
 pub(super) use inner::InnerRows;
 pub use select::Condition;
-pub(super) use select::Selection;
+pub(super) use select::{Selection, no_column};
 use stream::Compression;
 
 /// A row and its place, which is used in messages, and as its id if it has no other.

@@ -110,7 +110,10 @@ fn text_at(row: &Columns, path: &str) -> Result<String, String> {
 }
 
 /// The message about a column that a row lacks, with the columns that it has.
-pub(super) fn no_column(row: &Columns, name: &str) -> String {
+pub(crate) fn no_column(row: &Columns, name: &str) -> String {
     let known: Vec<&str> = row.keys().map(String::as_str).collect();
-    format!("no column `{name}` (the row has {})", known.join(", "))
+    match known.is_empty() {
+        true => format!("no column `{name}` (the row is empty)"),
+        false => format!("no column `{name}` (the row has {})", known.join(", ")),
+    }
 }

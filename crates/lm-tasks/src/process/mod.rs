@@ -2,6 +2,7 @@
 //! tasks it ships. A task file gives a function's name where lm-evaluation-harness's own file has a
 //! `!function`.
 
+use crate::data::no_column;
 use pyjinja::Columns;
 mod hellaswag;
 mod hendrycks;
@@ -89,12 +90,6 @@ fn text<'r>(row: &'r Columns, column: &str) -> Result<&'r str, String> {
     match row.get(column) {
         Some(serde_json::Value::String(text)) => Ok(text),
         Some(_) => Err(format!("column `{column}` is not a text")),
-        None => {
-            let known: Vec<&str> = row.keys().map(String::as_str).collect();
-            Err(format!(
-                "no column `{column}` (the row has {})",
-                known.join(", ")
-            ))
-        }
+        None => Err(no_column(row, column)),
     }
 }
