@@ -14,7 +14,10 @@ use std::{
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
-    RunError, SampleRecord, certify, evaluation_log::SampleName, json_lines::JsonLines, menu,
+    RunError, SampleRecord, certify,
+    evaluation_log::SampleName,
+    json_lines::{JsonLines, Lines},
+    menu,
 };
 
 /// Name of the journal in a run directory.
@@ -25,7 +28,7 @@ const NAME: &str = "samples.jsonl";
 pub struct Journal(JsonLines<SampleRecord>);
 
 /// The finished samples of a run: what it takes to continue it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Finished {
     /// Their names.
     pub samples: BTreeSet<SampleName>,
@@ -60,6 +63,18 @@ impl Journal {
         Ok((Self(lines), finished))
     }
 
+    /// Which samples the journal of a run has that may be going on.
+    ///
+    /// # Errors
+    /// A file that cannot be read, and a damaged line.
+    pub fn finished(directory: &Path) -> Result<Finished, RunError> {
+        let mut finished = Finished::default();
+        for line in Lines::of(directory, NAME)? {
+            finished.add(line?);
+        }
+        Ok(finished)
+    }
+
     /// The records of a run that is not being continued, one at a time, in the order in which they were written, and without menus and
     /// certificates.
     ///
@@ -68,7 +83,7 @@ impl Journal {
     pub fn records(
         directory: &Path,
     ) -> Result<impl Iterator<Item = Result<SampleRecord, RunError>> + use<>, RunError> {
-        JsonLines::lines(directory, NAME)
+        Lines::of(directory, NAME)
     }
 
     /// What `each` makes of the [records](Self::records), in their order. Several records are looked at at once.
@@ -76,7 +91,7 @@ impl Journal {
         directory: &Path,
         each: impl Fn(SampleRecord) -> T + Sync,
     ) -> Result<impl Iterator<Item = Result<T, RunError>>, RunError> {
-        let lines = JsonLines::<SampleRecord>::lines(directory, NAME)?;
+        let lines = Lines::<SampleRecord>::of(directory, NAME)?;
         Ok(lines.map_on_all_cores(each))
     }
 
@@ -172,7 +187,9 @@ mod tests {
         let text = text.replace("\"evaluations\":[", "\"evaluations\":[{\"of\":[null]},");
         std::fs::write(&path, &text).unwrap();
         assert!(Journal::read(directory.path()).is_err());
-        let (_, finished) = Journal::open(directory.path()).unwrap();
+        let (journal, finished) = Journal::open(directory.path()).unwrap();
+        assert_eq!(Journal::finished(directory.path()).unwrap(), finished);
+        drop(journal);
         let names = finished.samples.iter().map(|(_, id)| id.as_str());
         assert_eq!(names.collect::<Vec<_>>(), ["0", "1", "2"]);
         assert_eq!(finished.failed, 1);

@@ -72,25 +72,6 @@ impl<T: Serialize + DeserializeOwned> JsonLines<T> {
         Ok(Self { path, file, lines })
     }
 
-    /// The complete lines of a file that is not being continued.
-    pub fn lines(directory: &Path, name: &str) -> Result<Lines<T>, RunError> {
-        let path = directory.join(name);
-        let file = File::open(&path).map_err(RunError::io(&path))?;
-        Lines::new(path, file)
-    }
-
-    /// The complete lines of a file; none where there is no file.
-    pub fn lines_if_any(
-        directory: &Path,
-        name: &str,
-    ) -> Result<impl Iterator<Item = Result<T, RunError>>, RunError> {
-        let lines = match directory.join(name).exists() {
-            true => Some(Self::lines(directory, name)?),
-            false => None,
-        };
-        Ok(lines.into_iter().flatten())
-    }
-
     /// Appends a line. One write: a reader sees the whole line or a torn last one.
     pub fn append(&mut self, value: &T) -> Result<(), RunError> {
         let mut line = serde_json::to_vec(value).map_err(|error| RunError::Malformed {
@@ -104,6 +85,27 @@ impl<T: Serialize + DeserializeOwned> JsonLines<T> {
     /// Makes sure everything is on the disk.
     pub fn sync(&self) -> Result<(), RunError> {
         self.file.sync().map_err(RunError::io(&self.path))
+    }
+}
+
+impl<T: DeserializeOwned> Lines<T> {
+    /// The complete lines of a file that is not being continued, each read as far as `T` goes.
+    pub fn of(directory: &Path, name: &str) -> Result<Self, RunError> {
+        let path = directory.join(name);
+        let file = File::open(&path).map_err(RunError::io(&path))?;
+        Self::new(path, file)
+    }
+
+    /// The same; none where there is no file.
+    pub fn of_any(
+        directory: &Path,
+        name: &str,
+    ) -> Result<impl Iterator<Item = Result<T, RunError>>, RunError> {
+        let lines = match directory.join(name).exists() {
+            true => Some(Self::of(directory, name)?),
+            false => None,
+        };
+        Ok(lines.into_iter().flatten())
     }
 }
 
@@ -197,8 +199,7 @@ mod tests {
     #[test]
     fn a_torn_last_line_is_passed_over_and_cut_off_by_the_next_writer() {
         let directory = place("[1]\n[2]\n[3");
-        let read: Result<Vec<[u32; 1]>, _> =
-            JsonLines::lines(directory.path(), NAME).unwrap().collect();
+        let read: Result<Vec<[u32; 1]>, _> = Lines::of(directory.path(), NAME).unwrap().collect();
         assert_eq!(read.unwrap(), [[1], [2]]);
         let (mut file, found) = JsonLines::<[u32; 1]>::open(directory.path(), NAME).unwrap();
         assert_eq!(found, [[1], [2]]);
@@ -212,7 +213,7 @@ mod tests {
         let padding = "x".repeat(AT_ONCE / 10);
         let line = |nth: usize| format!("[{nth},\"{padding}\"]\n");
         let directory = place(&(0..35).map(line).collect::<String>());
-        let lines = JsonLines::<(usize, String)>::lines(directory.path(), NAME).unwrap();
+        let lines = Lines::<(usize, String)>::of(directory.path(), NAME).unwrap();
         let numbers: Result<Vec<usize>, _> = lines.map_on_all_cores(|(nth, _)| nth).collect();
         assert!(numbers.unwrap().into_iter().eq(0..35));
     }
@@ -228,7 +229,7 @@ mod tests {
         ] {
             let directory = place(text);
             let path = directory.path().join(NAME);
-            let lines = || JsonLines::<[u32; 1]>::lines(directory.path(), NAME).unwrap();
+            let lines = || Lines::<[u32; 1]>::of(directory.path(), NAME).unwrap();
             let read: Result<Vec<_>, _> = lines().collect();
             let mapped: Result<Vec<_>, _> = lines().map_on_all_cores(|line| line).collect();
             let opened = JsonLines::<[u32; 1]>::open(directory.path(), NAME).map(|(_, all)| all);

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Certificate;
-use crate::run::{Evaluation, RunError, SampleRecord, StaleLine, json_lines::JsonLines};
+use crate::run::{Evaluation, RunError, SampleRecord, StaleLine, json_lines::Lines};
 use cola_search::chain::Chain;
 
 /// Name of the file in a run directory.
@@ -85,7 +85,7 @@ pub fn is_in(directory: &Path) -> bool {
 /// # Errors
 /// The file cannot be read, or is not of these records.
 pub fn attach(directory: &Path, records: &mut [SampleRecord]) -> Result<(), RunError> {
-    let lines = JsonLines::lines_if_any(directory, NAME)?;
+    let lines = Lines::of_any(directory, NAME)?;
     attach_lines(directory, lines, records)
 }
 

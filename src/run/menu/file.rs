@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{MenuPlan, menus::Menus};
-use crate::run::{Evaluation, RunError, SampleRecord, json_lines::JsonLines};
+use crate::run::{Evaluation, RunError, SampleRecord, json_lines::Lines};
 use cola_search::chain::Chain;
 
 /// Name of the file in a run directory.
@@ -84,7 +84,7 @@ pub fn attach(
     mut given: impl FnMut(usize, &mut SampleRecord),
 ) -> Result<(), RunError> {
     let mut known: Option<Menus> = None;
-    for line in JsonLines::<MenuLine>::lines_if_any(directory, NAME)? {
+    for line in Lines::<MenuLine>::of_any(directory, NAME)? {
         let line = line?;
         let menus = known.get_or_insert_with(|| Menus::new(line.plan(), records));
         let at = menus.resume(directory, &line, records)?;
