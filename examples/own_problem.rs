@@ -110,8 +110,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let plan = session.plan(problems, searches, 0);
     let out = tempfile::tempdir()?;
     let mut progress = Progress::quiet();
-    let outcome = session.search(&plan, out.path(), &Interrupt::never(), &mut progress)?;
-    for record in &outcome.records {
+    session.search(&plan, out.path(), &Interrupt::never(), &mut progress)?;
+    for record in Journal::read(out.path())? {
         match &record.best {
             Some(best) => println!(
                 "{}: {} ({} layers)",

@@ -97,13 +97,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let plan = session.plan(problems, searches, 0);
     let out = tempfile::tempdir()?;
-    let outcome = session.search(
+    session.search(
         &plan,
         out.path(),
         &Interrupt::never(),
         &mut Progress::quiet(),
     )?;
-    for record in &outcome.records {
+    for record in Journal::read(out.path())? {
         match &record.best {
             Some(best) => println!(
                 "{:>4}  {:2} layers  {}",

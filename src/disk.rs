@@ -11,9 +11,13 @@ use std::{
 pub struct AppendFile(File);
 
 impl AppendFile {
-    /// Opens a file, or creates it.
+    /// Opens a regular file, or creates it.
     pub fn open(path: &Path) -> io::Result<Self> {
         may_fail(Operation::Open)?;
+        if path.exists() {
+            // To open a pipe would wait for who writes to it.
+            cola_files::open(path)?;
+        }
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         options.open(path).map(Self)

@@ -85,7 +85,7 @@ pub mod prelude {
         chain::Chain,
         prepare::{PromptLayout, SampleProblem},
         problem::{Judge, Judged, Prepared, Problem, Rotations, Scores, Target, Verdict},
-        run::{Pair, Progress, RunOutcome, SampleRecord, Searches},
+        run::{Journal, Pair, Progress, RunOutcome, SampleRecord, Searches},
         search::{Ask, Feedback, Strategy, StrategyFactory},
         session::{Interrupt, Session},
     };

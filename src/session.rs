@@ -12,7 +12,11 @@
 //! let problems: Vec<SampleProblem> = SampleProblem::all(load_samples(&task, &options)?.samples, &layout);
 //! let plan = session.plan(problems, searches, 0).with_controls(50);
 //! let outcome = session.search(&plan, "out", &Interrupt::never(), &mut Progress::quiet())?;
-//! println!("{} records", outcome.records.len());
+//! println!("{} of {} samples failed", outcome.failed, outcome.recorded);
+//! for record in Journal::records("out".as_ref())? {
+//!     let record = record?;
+//!     println!("{}: {:?}", record.id, record.best.map(|best| best.chain));
+//! }
 //! # Ok(())
 //! # }
 //! ```
@@ -30,8 +34,7 @@ use crate::{
     problem::Problem,
     run::{
         AtOnce, Batching, Certifier, ControlPlan, Driver, Evaluated, Evaluator, FORMAT, Manifest,
-        MenuPlan, MenuStage, Pair, Progress, RunError, RunOutcome, RunPlan, SampleRecord, Searches,
-        TaskManifest,
+        MenuPlan, MenuStage, Pair, Progress, RunError, RunOutcome, RunPlan, Searches, TaskManifest,
     },
 };
 use cola_engine::{Decode, Engine, EngineOptions, workers_and_threads};
@@ -372,24 +375,22 @@ impl Session {
         Evaluator::run(&self.engine, &problems, pairs, batching, watched, done)
     }
 
-    /// Chooses menus on what a run found and tries them: `problems` are all that were searched, and `records` what the search
-    /// recorded of them. What the directory holds already is kept. Returns the records with their menus.
+    /// Chooses menus on what a finished search of `problems` found, and tries them. What the directory holds already is kept. Returns
+    /// whether it was interrupted. Reads the whole journal into memory, up to twice the file.
     ///
     /// # Errors
     /// A directory that cannot be written, menus of something else in it, and a device that is lost.
     pub fn menus<P: Problem>(
         &self,
         problems: &[P],
-        records: Vec<SampleRecord>,
         plan: MenuPlan,
         directory: impl AsRef<Path>,
         interrupt: &Interrupt,
         progress: &Progress,
-    ) -> Result<RunOutcome, RunError> {
+    ) -> Result<bool, RunError> {
         MenuStage::run(
             &self.engine,
             problems,
-            records,
             plan,
             directory.as_ref(),
             self.at_once(problems.len()),
@@ -397,23 +398,21 @@ impl Session {
         )
     }
 
-    /// Certifies what a run found: `problems` are all that were searched, and `records` what the search recorded of them. A
-    /// certificate that the directory holds already is kept. Returns the records with their certificates.
+    /// Certifies what a finished search of `problems` found. A certificate that the directory holds already is kept. Returns whether it
+    /// was interrupted. Reads the whole journal into memory, up to twice the file.
     ///
     /// # Errors
     /// A directory that cannot be written, a certificate of something else in it, and a device that is lost.
     pub fn certify<P: Problem>(
         &self,
         problems: &[P],
-        records: Vec<SampleRecord>,
         directory: impl AsRef<Path>,
         interrupt: &Interrupt,
         progress: &mut Progress,
-    ) -> Result<RunOutcome, RunError> {
+    ) -> Result<bool, RunError> {
         Certifier::run(
             &self.engine,
             problems,
-            records,
             directory.as_ref(),
             self.at_once(problems.len()),
             (&*interrupt.0, progress),

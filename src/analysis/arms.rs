@@ -13,9 +13,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{outcome::failed, statistics::Mean};
-use crate::run::{Evaluation, SampleRecord, Sampled};
-use cola_search::Prefixes;
+use super::{
+    digest::Digest,
+    outcome::failed,
+    statistics::Mean,
+    tries::{ChainTries, Given},
+};
+use crate::run::Sampled;
 
 /// Numbers of tries at which arms are compared; after them comes the largest that the arm has.
 const TRIES: [usize; 9] = [1, 2, 5, 10, 20, 50, 100, 200, 500];
@@ -56,19 +60,8 @@ pub struct ArmPoint {
     pub search_ahead: Option<Mean>,
 }
 
-/// What the chains of one sample give, in their order.
-struct ChainTries {
-    /// Number of the first right one, from 1.
-    first: Option<usize>,
-    /// Layer steps up to each.
-    steps: Vec<f64>,
-}
-
-/// What one sample gives at a number of tries: the chance that one is right, and layer steps.
-type Given = (f64, f64);
-
 /// The arms that a run holds, on all its samples; nothing where there is only the search.
-pub fn arms(records: &[SampleRecord]) -> Vec<ArmCurve> {
+pub fn arms(records: &[Digest]) -> Vec<ArmCurve> {
     let curves = curves(records);
     match curves.len() {
         1 => Vec::new(),
@@ -77,24 +70,21 @@ pub fn arms(records: &[SampleRecord]) -> Vec<ArmCurve> {
 }
 
 /// The search and whatever it is compared with; nothing where all samples failed.
-pub fn curves(records: &[SampleRecord]) -> Vec<ArmCurve> {
-    let asked: Vec<&SampleRecord> = records.iter().filter(|record| !failed(record)).collect();
-    let in_all = |has: fn(&SampleRecord) -> bool| asked.iter().all(|&record| has(record));
-    let in_some = |has: fn(&SampleRecord) -> bool| asked.iter().any(|&record| has(record));
-    let has_menu = |record: &SampleRecord| !record.menu.is_empty();
+pub fn curves(records: &[Digest]) -> Vec<ArmCurve> {
+    let asked: Vec<&Digest> = records.iter().filter(|record| !failed(record)).collect();
+    let in_all = |has: fn(&Digest) -> bool| asked.iter().all(|&record| has(record));
+    let in_some = |has: fn(&Digest) -> bool| asked.iter().any(|&record| has(record));
     let drawn = in_all(|record| !record.sampling.is_empty());
     // A sample whose menu failed is not right; where others have none, the run was interrupted or a task is too small.
-    let menu = in_some(has_menu) && in_all(|r| !r.menu.is_empty() || r.menu_error.is_some());
+    let menu = in_some(|record| record.facts.menu.is_some())
+        && in_all(|record| record.facts.menu.is_some() || record.menu_error.is_some());
     let random = in_all(|record| record.controls.is_some());
     if asked.is_empty() {
         return Vec::new();
     }
     let most =
-        |count: &dyn Fn(&SampleRecord) -> usize| asked.iter().map(|&r| count(r)).max().unwrap_or(0);
-    let searched: Vec<ChainTries> = (records.iter())
-        .map(|record| ChainTries::of(record, &record.evaluations))
-        .collect();
-    let search = |at: usize, tries: usize| Some(searched[at].within(tries));
+        |count: &dyn Fn(&Digest) -> usize| asked.iter().map(|&r| count(r)).max().unwrap_or(0);
+    let search = |at: usize, tries: usize| Some(records[at].facts.search.within(tries));
     let arm = |name: String, budget: usize, given: &dyn Fn(usize, usize) -> Option<Given>| {
         let tries = TRIES.into_iter().filter(|&tries| tries < budget);
         let point = |tries| {
@@ -107,33 +97,19 @@ pub fn curves(records: &[SampleRecord]) -> Vec<ArmCurve> {
             points: tries.chain([budget]).filter_map(point).collect(),
         }
     };
-    let chains = |name: &str, of: &dyn Fn(&SampleRecord) -> &[Evaluation]| {
-        let tries = records
-            .iter()
-            .map(|record| ChainTries::of(record, of(record)));
-        let tries: Vec<ChainTries> = tries.collect();
-        arm(name.to_owned(), most(&|r| of(r).len()), &|at, k| {
-            Some(tries[at].within(k))
+    let chains = |name: &str, of: fn(&Digest) -> Option<&ChainTries>| {
+        let budget = most(&|record| of(record).map_or(0, ChainTries::chains));
+        arm(name.to_owned(), budget, &|at, tries| {
+            Some(of(&records[at])?.within(tries))
         })
     };
-    let budget = most(&|record| record.evaluations.len());
+    let budget = most(&|record| record.facts.search.chains());
     let mut curves = vec![arm(SEARCH.to_owned(), budget, &search)];
     if random {
-        curves.push(chains(RANDOM, &|record| {
-            let controls = record.controls.as_ref();
-            controls.map_or(&[], |controls| &controls.random.evaluations)
-        }));
+        curves.push(chains(RANDOM, |record| Some(&record.facts.random)));
     }
     if menu {
-        let tries = records
-            .iter()
-            .map(|record| has_menu(record).then(|| ChainTries::of(record, &record.menu)));
-        let tries: Vec<Option<ChainTries>> = tries.collect();
-        curves.push(arm(
-            MENU.to_owned(),
-            most(&|record| record.menu.len()),
-            &|at, k| Some(tries[at].as_ref()?.within(k)),
-        ));
+        curves.push(chains(MENU, |record| record.facts.menu.as_ref()));
     }
     let temperatures = asked.first().map_or(&[][..], |record| &record.sampling);
     for (number, Sampled { temperature, .. }) in temperatures.iter().enumerate().filter(|_| drawn) {
@@ -144,7 +120,7 @@ pub fn curves(records: &[SampleRecord]) -> Vec<ArmCurve> {
             (right.unwrap_or(0.0), records[at].layers as f64)
         };
         let both = |at: usize, tries: usize| {
-            let (found, steps) = searched[at].within(tries.div_ceil(2));
+            let (found, steps) = records[at].facts.search.within(tries.div_ceil(2));
             let (drawn, _) = sampling(at, tries / 2);
             // The first chain of the search is the pass that answers are drawn from.
             (1.0 - (1.0 - found) * (1.0 - drawn), steps)
@@ -160,7 +136,7 @@ pub fn curves(records: &[SampleRecord]) -> Vec<ArmCurve> {
 
 /// An arm at a number of tries. `arm` and the search give what each sample gives, by index; `None` where it failed in the arm.
 fn point(
-    records: &[SampleRecord],
+    records: &[Digest],
     tries: usize,
     arm: &dyn Fn(usize) -> Option<Given>,
     search: &dyn Fn(usize) -> Option<Given>,
@@ -182,40 +158,13 @@ fn point(
     })
 }
 
-impl ChainTries {
-    /// The unmodified model is the first try, whether it is among the chains or not.
-    fn of(record: &SampleRecord, evaluations: &[Evaluation]) -> Self {
-        let mut prefixes = Prefixes::default();
-        let mut steps = Vec::with_capacity(evaluations.len() + 1);
-        let (mut total, mut first) = (0, None);
-        let others = evaluations
-            .iter()
-            .filter(|e| !e.chain.is_identity(record.layers));
-        for (at, evaluation) in record.baseline.iter().chain(others).enumerate() {
-            total += prefixes.insert(&evaluation.chain);
-            steps.push(total as f64);
-            let counts = evaluation.correct
-                && record.is_fluent(evaluation)
-                && !record.unconfirmed.contains(&evaluation.chain);
-            first = first.or(counts.then_some(at + 1));
-        }
-        Self { first, steps }
-    }
-
-    fn within(&self, tries: usize) -> Given {
-        let found = self.first.is_some_and(|first| first <= tries);
-        let run = tries.min(self.steps.len()).checked_sub(1);
-        (
-            f64::from(u8::from(found)),
-            run.map_or(0.0, |last| self.steps[last]),
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::fixtures::sample;
+    use crate::{
+        analysis::fixtures::sample,
+        run::{Evaluation, SampleRecord},
+    };
 
     fn drawn(record: &mut SampleRecord, right: usize) {
         record.sampling = vec![Sampled {
@@ -256,7 +205,7 @@ mod tests {
             .with(|record| drawn(record, 3))
             .build();
         let lost = sample("t", 2).failed("broken").build();
-        let curves = arms(&[first, second, lost]);
+        let curves = arms(&[first, second, lost].map(Digest::from));
         let names: Vec<&str> = curves.iter().map(|curve| curve.arm.as_str()).collect();
         let expected = ["search", "random", "sampling 0.7", "layers+sampling 0.7"];
         assert_eq!(names, expected);
@@ -289,7 +238,7 @@ mod tests {
                 record.evaluations[0].degradation = Some(0.6);
             })
             .build();
-        let curves = arms(&[record]);
+        let curves = arms(&[record.into()]);
         assert_eq!(at(&curves, "search", 2).0, 0.0);
         assert_eq!(at(&curves, "search", 3).0, 0.0);
         let last = curves[0].points.last().unwrap();
@@ -321,10 +270,10 @@ mod tests {
         // Right as it is, and yet not by a menu that is not known.
         let mut broken = with_menu(2, &[]);
         broken.baseline.as_mut().unwrap().correct = true;
-        let without = arms(&[first.clone(), second.clone(), broken.clone()]);
+        let without = arms(&[&first, &second, &broken].map(|record| record.clone().into()));
         assert_eq!(without, []);
         broken.menu_error = Some("broken".to_owned());
-        let curves = arms(&[first, second, broken]);
+        let curves = arms(&[first, second, broken].map(Digest::from));
         let names: Vec<&str> = curves.iter().map(|curve| curve.arm.as_str()).collect();
         assert_eq!(names, ["search", "menu"]);
         // Steps of the two that ran: the unmodified model's, nothing for its prefix 0-2, one for the layer 1 alone.
@@ -337,8 +286,8 @@ mod tests {
 
     #[test]
     fn a_run_with_the_search_alone_compares_nothing() {
-        let record = sample("t", 0).tried("0", true).build();
-        assert_eq!(arms(std::slice::from_ref(&record)), []);
-        assert_eq!(at(&curves(&[record]), "search", 1), (0.0, 4.0));
+        let records = [sample("t", 0).tried("0", true).build().into()];
+        assert_eq!(arms(&records), []);
+        assert_eq!(at(&curves(&records), "search", 1), (0.0, 4.0));
     }
 }

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    outcome::{evaluated, failed, started_right},
+    digest::Digest,
+    outcome::{failed, started_right},
     statistics::Mean,
 };
-use crate::run::SampleRecord;
 
 /// The bounds of the curve, nats a token; after them comes none.
 pub const BOUNDS: [f64; 4] = [0.1, 0.2, 0.5, 1.0];
@@ -31,18 +31,16 @@ pub struct AtBound {
 
 impl AtBound {
     /// The curve of a run: 0.1, 0.2, 0.5 and 1 nats, and no bound.
-    pub fn curve(records: &[SampleRecord]) -> Vec<Self> {
+    pub fn curve(records: &[Digest]) -> Vec<Self> {
         let bounds = BOUNDS.map(Some).into_iter().chain([None]);
-        bounds.map(|bound| Self::of(records, bound)).collect()
+        let at = |(nth, bound)| Self::of(records, nth, bound);
+        bounds.enumerate().map(at).collect()
     }
 
-    fn of(records: &[SampleRecord], bound: Option<f64>) -> Self {
+    fn of(records: &[Digest], nth: usize, bound: Option<f64>) -> Self {
         let (mut depths, mut of_right, mut fixed) = (Vec::new(), Vec::new(), 0);
         for record in records.iter().filter(|record| !failed(record)) {
-            let right = evaluated(record).filter(|e| {
-                e.correct && record.is_within(bound, e) && !record.unconfirmed.contains(&e.chain)
-            });
-            let Some(shortest) = right.map(|e| e.chain.len()).min() else {
+            let Some(shortest) = record.facts.shortest_right[nth] else {
                 continue;
             };
             depths.push(shortest as f64);
@@ -65,7 +63,7 @@ impl AtBound {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::fixtures::sample;
+    use crate::{analysis::fixtures::sample, run::SampleRecord};
 
     #[test]
     fn the_shortest_right_chain_within_each_bound_counts() {
@@ -89,7 +87,7 @@ mod tests {
             .tried("0-1", true)
             .with(|record| degrade(record, "0-1", 0.7))
             .build();
-        let curve = AtBound::curve(&[right, wrong, sample("t", 2).build()]);
+        let curve = AtBound::curve(&[right, wrong, sample("t", 2).build()].map(Digest::from));
         let depth = |at: &AtBound| (at.right, at.fixed, at.depth_of_right.map(|d| d.value));
         let found: Vec<_> = curve.iter().map(depth).collect();
         assert_eq!(

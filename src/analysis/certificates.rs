@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{outcome::found, statistics::Mean};
+use super::{digest::Digest, outcome::found, statistics::Mean};
 use crate::run::{Certificate, SampleRecord, Thresholds};
 
 /// Counts over the labels of some samples, their best chains. One whose certification failed, or is still to come, holds no
@@ -70,9 +70,9 @@ impl Threshold {
     }
 
     /// The labels that are asked whether they hold it, and those that do.
-    pub fn split(self, records: &[SampleRecord]) -> (Vec<&SampleRecord>, Vec<&SampleRecord>) {
+    pub fn split(self, records: &[Digest]) -> (Vec<&Digest>, Vec<&Digest>) {
         let labels = records.iter().filter(|record| found(record).is_some());
-        let asked: Vec<&SampleRecord> = labels.filter(|record| self.concerns(record)).collect();
+        let asked: Vec<&Digest> = labels.filter(|record| self.concerns(record)).collect();
         let holds = asked.iter().copied().filter(|record| self.holds(record));
         let holding = holds.collect();
         (asked, holding)
@@ -103,9 +103,9 @@ impl Threshold {
 
 impl CertificateCounts {
     /// Counts some samples; `None` where none has a certificate.
-    pub fn of(records: &[SampleRecord]) -> Option<Self> {
-        let labels: Vec<&SampleRecord> = records.iter().filter(|r| found(r).is_some()).collect();
-        let has_certificate = |record: &&&SampleRecord| record.certificate.is_some();
+    pub fn of(records: &[Digest]) -> Option<Self> {
+        let labels: Vec<&Digest> = records.iter().filter(|r| found(r).is_some()).collect();
+        let has_certificate = |record: &&&Digest| record.certificate.is_some();
         let with = labels.iter().filter(has_certificate).count();
         if with == 0 {
             return None;
@@ -134,7 +134,7 @@ impl CertificateCounts {
 }
 
 /// Mean length of the best chains of some samples.
-pub fn mean_depth(records: &[&SampleRecord]) -> Option<Mean> {
+pub fn mean_depth(records: &[&Digest]) -> Option<Mean> {
     let depths = records.iter().filter_map(|record| found(record));
     let depths: Vec<f64> = depths.map(|best| best.chain.len() as f64).collect();
     Mean::of(&depths)
@@ -163,11 +163,11 @@ mod tests {
 
     #[test]
     fn without_certificates_there_is_nothing_to_count() {
-        let records = [sample("t", 0).best("0-2").build()];
+        let records = [sample("t", 0).best("0-2").build().into()];
         assert_eq!(CertificateCounts::of(&records), None);
         // What a failed sample is certified for is no label.
         let failed = sample("t", 0).best("0-2").certified((16, 9, 9)).failed("x");
-        assert_eq!(CertificateCounts::of(&[failed.build()]), None);
+        assert_eq!(CertificateCounts::of(&[failed.build().into()]), None);
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
             let certificate = record.certificate.as_mut().unwrap();
             certificate.rotations = Some(RotationCount { right: 3, of: 4 });
         });
-        let counts = CertificateCounts::of(&[record.build()]).unwrap();
+        let counts = CertificateCounts::of(&[record.build().into()]).unwrap();
         assert_eq!(
             (counts.rotated, counts.rotations, counts.certified),
             (1, 0, 0)

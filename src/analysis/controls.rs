@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    digest::Digest,
     outcome::{failed, found, started_right},
     statistics::{Mean, Paired, Proportion},
 };
@@ -42,7 +43,7 @@ pub struct ControlCounts {
 
 impl ControlCounts {
     /// Counts the samples that have controls.
-    pub fn of(records: &[SampleRecord]) -> Self {
+    pub fn of(records: &[Digest]) -> Self {
         let mut counts = Self::default();
         for record in records.iter().filter(|record| !failed(record)) {
             match &record.controls {
@@ -108,7 +109,7 @@ impl ControlCounts {
 
 /// Layers that the search saves beyond random chains, on samples the unmodified model gets right: the length of the shortest
 /// chain that random chains found less that of the search's. `None` of no such samples.
-pub fn layers_saved_beyond_random(records: &[SampleRecord]) -> Option<Mean> {
+pub fn layers_saved_beyond_random(records: &[Digest]) -> Option<Mean> {
     let right = records.iter().filter(|record| started_right(record));
     let saved: Vec<f64> = right
         .filter_map(|record| {
@@ -160,7 +161,10 @@ mod tests {
             .controls(Some("0"), None)
             .failed("broken")
             .build();
-        assert_eq!(ControlCounts::of(&[record]), ControlCounts::default());
+        assert_eq!(
+            ControlCounts::of(&[record.into()]),
+            ControlCounts::default()
+        );
     }
 
     #[test]
@@ -178,7 +182,7 @@ mod tests {
                 .build(),
             sample("t", 2).best("0").controls(Some("0-2"), None).build(),
         ];
-        let mean = layers_saved_beyond_random(&records).unwrap();
+        let mean = layers_saved_beyond_random(&records.map(Digest::from)).unwrap();
         assert_eq!((mean.n, mean.value), (2, 0.5));
     }
 }

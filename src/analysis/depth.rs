@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use super::{
-    outcome::{Group, evaluated, found, right_chains},
-    statistics::{Mean, Proportion, percentile},
+    digest::Digest,
+    outcome::{Group, found},
+    statistics::{Mean, Proportion, percentile, percentile_of_counts},
 };
-use crate::run::SampleRecord;
 use cola_search::chain::Chain;
 
 /// The percentiles of depth that the paper reports, and the median.
@@ -16,7 +16,7 @@ pub const DEPTH_PERCENTILES: [u32; 5] = [5, 10, 20, 50, 100];
 pub const THIRDS: [&str; 3] = ["early", "middle", "late"];
 
 /// Best chains of the samples of one group.
-pub fn best_chains(records: &[SampleRecord], group: Group) -> impl Iterator<Item = &Chain> {
+pub fn best_chains(records: &[Digest], group: Group) -> impl Iterator<Item = &Chain> {
     let members = records.iter().filter(move |record| group.holds(record));
     members.filter_map(|record| Some(&found(record)?.chain))
 }
@@ -37,7 +37,7 @@ pub struct DepthUse {
 
 impl DepthUse {
     /// Depths of one group of samples.
-    pub fn of(records: &[SampleRecord], group: Group) -> Self {
+    pub fn of(records: &[Digest], group: Group) -> Self {
         let mean = |size: fn(&Chain) -> usize| {
             let sizes: Vec<f64> = best_chains(records, group)
                 .map(|c| size(c) as f64)
@@ -45,28 +45,32 @@ impl DepthUse {
             Mean::of(&sizes)
         };
         let members = records.iter().filter(|record| group.holds(record));
-        let mut lengths: Vec<f64> = members
-            .flat_map(right_chains)
-            .map(|evaluation| evaluation.chain.len() as f64)
+        let mut lengths: BTreeMap<usize, usize> = BTreeMap::new();
+        for count in members.flat_map(|record| &record.facts.lengths) {
+            *lengths.entry(count.length).or_default() += count.right;
+        }
+        let lengths: Vec<(f64, usize)> = lengths
+            .into_iter()
+            .map(|(length, chains)| (length as f64, chains))
             .collect();
-        lengths.sort_by(f64::total_cmp);
         Self {
             depth: mean(Chain::len),
             unique_layers: mean(Chain::unique_layers),
-            right_percentiles: DEPTH_PERCENTILES.map(|p| percentile(&lengths, f64::from(p))),
-            right_chains: lengths.len(),
+            right_percentiles: DEPTH_PERCENTILES
+                .map(|p| percentile_of_counts(&lengths, f64::from(p))),
+            right_chains: lengths.iter().map(|(_, chains)| chains).sum(),
         }
     }
 }
 
 /// Evaluations and right ones, by chain length, over all evaluated chains. What a search chooses
 /// to evaluate is not a random sample of the chains of that length.
-pub fn accuracy_by_depth(records: &[SampleRecord]) -> BTreeMap<usize, Proportion> {
+pub fn accuracy_by_depth(records: &[Digest]) -> BTreeMap<usize, Proportion> {
     let mut by_depth: BTreeMap<usize, Proportion> = BTreeMap::new();
-    for evaluation in records.iter().flat_map(evaluated) {
-        let entry = by_depth.entry(evaluation.chain.len()).or_default();
-        entry.of += 1;
-        entry.hits += usize::from(evaluation.correct);
+    for count in records.iter().flat_map(|record| &record.facts.lengths) {
+        let entry = by_depth.entry(count.length).or_default();
+        entry.of += count.evaluated;
+        entry.hits += count.correct;
     }
     by_depth
 }
@@ -88,7 +92,7 @@ pub struct Spread {
 
 /// Uses of a third's layers in each best chain of a group, a layer (1.0 = as in the unmodified
 /// model): how that spreads over samples. `None` of no samples or a third without layers.
-pub fn third_use(records: &[SampleRecord], group: Group, third: &Range<usize>) -> Option<Spread> {
+pub fn third_use(records: &[Digest], group: Group, third: &Range<usize>) -> Option<Spread> {
     let width = (!third.is_empty()).then_some(third.len())? as f64;
     let uses = |chain: &Chain| {
         let inside = chain
@@ -130,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_group_without_samples_has_no_depth() {
-        let none = DepthUse::of(&[sample("t", 0).build()], Group::Found);
+        let none = DepthUse::of(&[sample("t", 0).build().into()], Group::Found);
         assert_eq!((none.depth, none.right_percentiles), (None, [None; 5]));
     }
 
@@ -143,7 +147,9 @@ mod tests {
                 .build(),
             sample("t", 1).baseline(true).failed("broken").build(),
         ];
-        let by_depth: Vec<_> = accuracy_by_depth(&records).into_iter().collect();
+        let by_depth: Vec<_> = accuracy_by_depth(&records.map(Digest::from))
+            .into_iter()
+            .collect();
         assert_eq!(
             by_depth,
             [(3, Proportion::new(1, 2)), (4, Proportion::new(0, 1))]
@@ -159,7 +165,8 @@ mod tests {
 
     #[test]
     fn use_of_a_third_is_a_layer_of_it() {
-        let layers = |text: &str, index| sample("t", index).layers(6, true).best(text).build();
+        let layers =
+            |text: &str, index| sample("t", index).layers(6, true).best(text).build().into();
         let records = [layers("0-5", 0), layers("0,(1)x4,4-5", 1), layers("4-5", 2)];
         let early = third_use(&records, Group::Found, &thirds(6)[0]).unwrap();
         assert_eq!(early.quartiles, [0.0, 0.5, 1.0, 1.75, 2.5]);

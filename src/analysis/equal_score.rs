@@ -10,8 +10,9 @@
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::{
+    answers::Source,
+    digest::Digest,
     outcome::{failed, found, started_right},
-    selectivity::Source,
     statistics::{Interval, Mean, percentile},
 };
 use crate::run::SampleRecord;
@@ -25,7 +26,7 @@ const LEAST_SHARE: f64 = 0.2;
 
 /// The excess of the search or of random chains at equal score, as a share of the samples, with a 95 % interval that allows for
 /// unequal variances (White 1980). `None` of fewer than ten samples, or if the right answer stands higher, or lower, in fewer than a fifth.
-pub fn excess_at_equal_score(records: &[SampleRecord], source: Source) -> Option<Mean> {
+pub fn excess_at_equal_score(records: &[Digest], source: Source) -> Option<Mean> {
     let pairs: Vec<(f64, f64)> = records
         .iter()
         .filter_map(|record| pair(record, source))

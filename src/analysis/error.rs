@@ -4,11 +4,15 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
+use crate::run::RunError;
 use cola_search::chain::ChainError;
 
 /// Why there are no statistics.
 #[derive(Debug, Error)]
 pub enum AnalysisError {
+    /// See [`RunError`].
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// The journal is empty: every rate would be 0/0.
     #[error("run of {model:?}: no sample records, so there is nothing to analyse")]
     NoRecords {

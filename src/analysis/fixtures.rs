@@ -210,12 +210,7 @@ pub fn small_run() -> RunRecords {
             .best("0,2,1,3")
             .controls(None, Some(None)),
     ];
-    RunRecords::new(
-        "demo",
-        10.0,
-        records.into_iter().map(Sample::build).collect(),
-    )
-    .unwrap()
+    RunRecords::new("demo", 10.0, records.into_iter().map(Sample::build)).unwrap()
 }
 
 /// A run with certificates: five labels, of which one has none, and a sample without a label.
@@ -253,16 +248,17 @@ pub fn certified_run() -> RunRecords {
         sample("facts", 0).best("1-3"),
         sample("facts", 1).tried("0-2", false),
     ];
-    RunRecords::new(
-        "demo",
-        10.0,
-        records.into_iter().map(Sample::build).collect(),
-    )
-    .unwrap()
+    RunRecords::new("demo", 10.0, records.into_iter().map(Sample::build)).unwrap()
 }
 
 /// A run of `samples` pseudo-random records for each of `tasks`, to draw and to count.
 pub fn synthetic_run(tasks: &[&str], layers: usize, samples: usize) -> RunRecords {
+    let records = synthetic_records(tasks, layers, samples);
+    RunRecords::new("synthetic model", 83.4, records).unwrap()
+}
+
+/// The records of a synthetic run.
+pub fn synthetic_records(tasks: &[&str], layers: usize, samples: usize) -> Vec<SampleRecord> {
     let mut dice = Dice(7);
     let mut records = Vec::new();
     for (difficulty, task) in tasks.iter().enumerate() {
@@ -270,7 +266,7 @@ pub fn synthetic_run(tasks: &[&str], layers: usize, samples: usize) -> RunRecord
             records.push(synthetic_sample(task, index, layers, difficulty, &mut dice));
         }
     }
-    RunRecords::new("synthetic model", 83.4, records).unwrap()
+    records
 }
 
 fn synthetic_sample(

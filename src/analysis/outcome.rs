@@ -1,6 +1,6 @@
 //! What became of one sample, and which of its chains count.
 
-use super::statistics::Proportion;
+use super::{digest::Digest, statistics::Proportion};
 use crate::run::{Evaluation, SampleRecord};
 
 /// Which samples a statistic is about. The groups are the paper's: C is correct, W wrong.
@@ -118,7 +118,7 @@ impl Transition {
     }
 
     /// How many of the samples, all in the denominator.
-    pub fn share(self, records: &[SampleRecord]) -> Proportion {
+    pub fn share(self, records: &[Digest]) -> Proportion {
         let hits = records.iter().filter(|record| Self::of(record) == self);
         Proportion::new(hits.count(), records.len())
     }
@@ -154,24 +154,6 @@ pub fn found(record: &SampleRecord) -> Option<&Evaluation> {
     record.label()
 }
 
-/// Every chain evaluated on the sample, the unmodified model included, once each; of a failed
-/// sample none.
-pub fn evaluated(record: &SampleRecord) -> impl Iterator<Item = &Evaluation> {
-    let searched_identity = record
-        .evaluations
-        .iter()
-        .any(|e| e.chain.is_identity(record.layers));
-    let baseline = record.baseline.iter().filter(move |_| !searched_identity);
-    let count = if failed(record) { 0 } else { usize::MAX };
-    baseline.chain(&record.evaluations).take(count)
-}
-
-/// The evaluated chains within the bound on degradation whose answer was right, without those the re-check refuted.
-pub fn right_chains(record: &SampleRecord) -> impl Iterator<Item = &Evaluation> {
-    let counts = |e: &&Evaluation| e.correct && record.is_fluent(e);
-    evaluated(record).filter(move |e| counts(e) && !record.unconfirmed.contains(&e.chain))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,25 +184,5 @@ mod tests {
             .build();
         assert_eq!(Transition::of(&record), Transition::Failed);
         assert!(!started_right(&record) && found(&record).is_none());
-        assert_eq!(evaluated(&record).count(), 0);
-    }
-
-    #[test]
-    fn the_unmodified_model_is_one_evaluation_whether_or_not_the_search_asked_for_it() {
-        let unasked = sample("t", 0).baseline(true).tried("0-2", true).build();
-        assert_eq!(evaluated(&unasked).count(), 2);
-        let asked = sample("t", 0).baseline(true).tried("0-3", true).build();
-        assert_eq!(evaluated(&asked).count(), 1);
-    }
-
-    #[test]
-    fn refuted_chains_are_not_right() {
-        let record = sample("t", 0)
-            .tried("0-2", true)
-            .tried("1-3", true)
-            .refuted("1-3")
-            .build();
-        let right: Vec<_> = right_chains(&record).map(|e| e.chain.to_string()).collect();
-        assert_eq!(right, ["0-2"]);
     }
 }

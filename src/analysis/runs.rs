@@ -1,19 +1,24 @@
 //! The records of one run, checked once so that nothing after has to.
 
-use super::AnalysisError;
-use crate::run::SampleRecord;
-use cola_search::chain::Chain;
+use std::path::Path;
+
+use super::{
+    AnalysisError,
+    digest::{Digest, Facts, chains_of},
+};
+use crate::run::{Journal, RunError, SampleRecord, attach, wall_seconds};
+use cola_search::chain::ChainError;
 
 /// The finished samples of one run: at least one, of one model, sorted by (task, index).
 #[derive(Debug, Clone)]
 pub struct RunRecords {
     model: String,
     seconds: f64,
-    records: Vec<SampleRecord>,
+    records: Vec<Digest>,
 }
 
 impl RunRecords {
-    /// Sorts and checks a journal. `model` is the name to show, `seconds` the run's wall-clock
+    /// Sorts and checks records. `model` is the name to show, `seconds` the run's wall-clock
     /// time over all its sittings.
     ///
     /// # Errors
@@ -22,19 +27,40 @@ impl RunRecords {
     pub fn new(
         model: impl Into<String>,
         seconds: f64,
-        mut records: Vec<SampleRecord>,
+        records: impl IntoIterator<Item = SampleRecord>,
     ) -> Result<Self, AnalysisError> {
-        let model = model.into();
-        let Some(first) = records.first() else {
+        let (records, facts) = checked(records.into_iter().map(|record| Ok(taken(record))))?;
+        Self::sorted(model.into(), seconds, records, facts)
+    }
+
+    /// Reads the journal of a run directory, one record at a time: it may be larger than memory. `model` is the name to show.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and a file that cannot be read or is damaged.
+    pub fn read(model: impl Into<String>, directory: &Path) -> Result<Self, AnalysisError> {
+        let (mut records, mut facts) = checked(Journal::map(directory, taken)?)?;
+        // Menus and certificates are of all records at once, and need none of their evaluations.
+        attach(directory, &mut records, |at, record| {
+            facts[at].take_menu(record);
+        })?;
+        let seconds = wall_seconds(&records);
+        Self::sorted(model.into(), seconds, records, facts)
+    }
+
+    fn sorted(
+        model: String,
+        seconds: f64,
+        records: Vec<SampleRecord>,
+        facts: Vec<Facts>,
+    ) -> Result<Self, AnalysisError> {
+        if records.is_empty() {
             return Err(AnalysisError::NoRecords { model });
-        };
+        }
         if !seconds.is_finite() || seconds < 0.0 {
             return Err(AnalysisError::Seconds { model, seconds });
         }
-        let layers = first.layers;
-        for record in &records {
-            check(record, layers)?;
-        }
+        let records = records.into_iter().zip(facts);
+        let mut records: Vec<Digest> = records.map(|(r, facts)| Digest::new(r, facts)).collect();
         records.sort_by(|a, b| (&a.task, a.index, &a.id).cmp(&(&b.task, b.index, &b.id)));
         Ok(Self {
             model,
@@ -59,41 +85,51 @@ impl RunRecords {
     }
 
     /// All records, by (task, index).
-    pub fn records(&self) -> &[SampleRecord] {
+    pub fn records(&self) -> &[Digest] {
         &self.records
     }
 
     /// (task, its records), by task name.
-    pub fn datasets(&self) -> impl Iterator<Item = (&str, &[SampleRecord])> {
+    pub fn datasets(&self) -> impl Iterator<Item = (&str, &[Digest])> {
         self.records
             .chunk_by(|a, b| a.task == b.task)
             .map(|records| (records[0].task.as_str(), records))
     }
 }
 
-fn check(record: &SampleRecord, layers: usize) -> Result<(), AnalysisError> {
-    if record.layers != layers {
-        return Err(AnalysisError::MixedLayers {
-            task: record.task.clone(),
-            id: record.id.clone(),
-            layers: record.layers,
-            expected: layers,
-        });
-    }
-    let mut chains = chains_of(record);
-    chains.try_for_each(|chain| {
-        chain.check(layers).map_err(|source| AnalysisError::Chain {
-            task: record.task.clone(),
-            id: record.id.clone(),
-            source,
-        })
-    })
+/// A record, and the facts that were taken out of it, or what is wrong with a chain.
+type Taken = (SampleRecord, Result<Facts, ChainError>);
+
+fn taken(mut record: SampleRecord) -> Taken {
+    let checked = chains_of(&record).try_for_each(|chain| chain.check(record.layers));
+    let facts = checked.map(|()| Facts::take(&mut record));
+    (record, facts)
 }
 
-/// Every chain a statistic may look at.
-fn chains_of(record: &SampleRecord) -> impl Iterator<Item = &Chain> {
-    let evaluations = record.evaluations.iter().chain(&record.best);
-    evaluations.chain(&record.baseline).map(|e| &e.chain)
+fn checked(
+    all: impl Iterator<Item = Result<Taken, RunError>>,
+) -> Result<(Vec<SampleRecord>, Vec<Facts>), AnalysisError> {
+    let (mut records, mut facts) = (Vec::<SampleRecord>::new(), Vec::new());
+    for taken in all {
+        let (record, fact) = taken?;
+        let (task, id) = (&record.task, &record.id);
+        let expected = records.first().map_or(record.layers, |first| first.layers);
+        if record.layers != expected {
+            return Err(AnalysisError::MixedLayers {
+                task: task.clone(),
+                id: id.clone(),
+                layers: record.layers,
+                expected,
+            });
+        }
+        facts.push(fact.map_err(|source| AnalysisError::Chain {
+            task: task.clone(),
+            id: id.clone(),
+            source,
+        })?);
+        records.push(record);
+    }
+    Ok((records, facts))
 }
 
 #[cfg(test)]

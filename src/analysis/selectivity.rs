@@ -11,12 +11,17 @@
 //! stratified by sample and chain. `exp(b)` is the *selectivity*: the odds of the right answer against a wrong one of its rank.
 //! 1 is luck. Chains of one sample are alike, so the interval is a bootstrap over samples.
 
+use std::collections::BTreeMap;
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{outcome::failed, statistics::Interval};
-use crate::run::{Candidate, Evaluation, SampleRecord};
+use super::{
+    answers::{Answer, Source, Within, other_answers},
+    digest::Digest,
+    statistics::Interval,
+};
 
 /// Ranks with a parameter of their own; those after them share the last.
 const MOST_RANKS: usize = 6;
@@ -25,6 +30,9 @@ const MOST_RANKS: usize = 6;
 /// hundred resamples take as long as a thousand of a few hundred samples, and say as much.
 const RESAMPLES: (usize, usize) = (200, 1000);
 const READ: usize = 500_000;
+/// Of more samples than this the resampled ones are added up before they are fitted. It changes the last digits only, and those of
+/// fewer samples stay what they were.
+const MERGED: usize = READ / RESAMPLES.0;
 /// Seed of the bootstrap.
 const SEED: u64 = 0x7365_6c65_6374;
 
@@ -36,26 +44,6 @@ const RIDGE: f64 = 0.05;
 
 /// Newton steps: the likelihood is concave, and a handful is enough.
 const STEPS: usize = 30;
-
-/// Which chains of a record are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// Random chains, which are told nothing: what they pick cannot follow the search.
-    Random,
-    /// Those of the search, which is told which answer is right.
-    Search,
-}
-
-impl Source {
-    /// The chains of a record.
-    pub fn chains(self, record: &SampleRecord) -> &[Evaluation] {
-        match (self, &record.controls) {
-            (Self::Search, _) => &record.evaluations,
-            (Self::Random, Some(controls)) => &controls.random.evaluations,
-            (Self::Random, None) => &[],
-        }
-    }
-}
 
 /// The odds of the right answer against a wrong one of its rank.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -72,72 +60,48 @@ pub struct Selectivity {
     pub wrong: usize,
 }
 
-/// What the chains of one sample picked, of the answers that are not the model's own, best first in its ordering.
+/// What the chains of one sample picked, of the answers that are not the model's own, best first in its ordering; or those of several
+/// samples of which the right answer has the same rank, added up.
 #[derive(Debug, Clone, PartialEq)]
 struct Picks {
     gold: usize,
-    counts: Vec<u32>,
+    counts: Vec<f64>,
 }
 
 impl Selectivity {
-    /// Over the chains of `source` that `counts` of their samples. `None` where no sample says anything: it takes one that
-    /// the unmodified model gets wrong, with two answers beside its own.
-    pub fn of(
-        records: &[SampleRecord],
-        source: Source,
-        counts: impl Fn(&SampleRecord, &Evaluation) -> bool,
-    ) -> Option<Self> {
+    /// Over the chains of `source` that are `within`. `None` where no sample says anything: it takes one that the unmodified model
+    /// gets wrong, with two answers beside its own.
+    pub fn of(records: &[Digest], source: Source, within: Within) -> Option<Self> {
         let picks: Vec<Picks> = records
             .iter()
-            .filter_map(|record| picks(record, source, &counts))
+            .filter_map(|record| picks(record, source, within))
             .collect();
         let parameters = fit(picks.iter().map(|picks| (picks, 1.0)), None)?;
-        let right = |picks: &Picks| picks.counts[picks.gold] as usize;
-        let all = |picks: &Picks| picks.counts.iter().map(|&n| n as usize).sum::<usize>();
+        let right = |picks: &Picks| picks.counts[picks.gold];
+        let all = |picks: &Picks| picks.counts.iter().sum::<f64>();
         Some(Self {
             odds: parameters[0].exp(),
             interval: bootstrap(&picks, &parameters),
             samples: picks.len(),
-            right: picks.iter().map(right).sum(),
-            wrong: picks.iter().map(|picks| all(picks) - right(picks)).sum(),
+            right: picks.iter().map(right).sum::<f64>() as usize,
+            wrong: picks
+                .iter()
+                .map(|picks| all(picks) - right(picks))
+                .sum::<f64>() as usize,
         })
     }
 }
 
-/// The answers of a sample that are not the unmodified model's own, those it finds likelier first; `None` where that is not
-/// known, or the model is right.
-pub fn other_answers(record: &SampleRecord) -> Option<Vec<&Candidate>> {
-    let baseline = record.baseline.as_ref().filter(|_| !failed(record))?;
-    if baseline.correct || record.candidates.is_empty() {
-        return None;
-    }
-    let others = record.candidates.iter();
-    let mut others: Vec<&Candidate> = others.filter(|c| c.answer != baseline.answer).collect();
-    others.sort_by(|a, b| b.score.total_cmp(&a.score));
-    Some(others)
-}
-
-fn picks(
-    record: &SampleRecord,
-    source: Source,
-    counts: &impl Fn(&SampleRecord, &Evaluation) -> bool,
-) -> Option<Picks> {
+fn picks(record: &Digest, source: Source, within: Within) -> Option<Picks> {
     let others = other_answers(record).filter(|others| others.len() > 1)?;
-    let mut picked = vec![0; others.len()];
-    for chain in source
-        .chains(record)
-        .iter()
-        .filter(|chain| counts(record, chain))
-    {
-        if let Some(at) = others.iter().position(|other| other.answer == chain.answer) {
-            picked[at] += 1;
+    let mut counts = vec![0.0; others.len()];
+    for count in record.facts.answers(source) {
+        if let (Answer::Other(at), true) = (count.answer, count.is_within(within)) {
+            counts[at as usize] += f64::from(count.chains);
         }
     }
     let gold = others.iter().position(|other| other.gold)?;
-    (picked.iter().any(|&n| n > 0)).then_some(Picks {
-        gold,
-        counts: picked,
-    })
+    (counts.iter().any(|&n| n > 0.0)).then_some(Picks { gold, counts })
 }
 
 /// The parameters that make the picks of weighted samples likeliest, of being right (the logarithm of the odds) and of each rank
@@ -197,11 +161,11 @@ fn add_sample(
         .map(|at| utility(at).exp())
         .collect();
     let total: f64 = weights.iter().sum();
-    let chains: f64 = weight * picks.counts.iter().map(|&n| f64::from(n)).sum::<f64>();
+    let chains: f64 = weight * picks.counts.iter().sum::<f64>();
     let mut mean = vec![0.0; size];
     for (at, answer) in weights.iter().enumerate() {
         let share = answer / total;
-        let excess = weight * f64::from(picks.counts[at]) - chains * share;
+        let excess = weight * picks.counts[at] - chains * share;
         for &p in features(at).iter().flatten() {
             gradient[p] += excess;
             mean[p] += share;
@@ -237,6 +201,25 @@ fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
     right
 }
 
+/// Adds up the picks of samples that have as many answers, the right one in the same place: the likelihood depends on their sum alone.
+/// Tens of thousands of samples so become a few dozen terms.
+fn merged<'a>(picks: impl Iterator<Item = (&'a Picks, f64)>) -> Vec<Picks> {
+    let mut strata: BTreeMap<(usize, usize), Picks> = BTreeMap::new();
+    for (picks, weight) in picks {
+        let answers = picks.counts.len();
+        let sum = strata
+            .entry((picks.gold, answers))
+            .or_insert_with(|| Picks {
+                gold: picks.gold,
+                counts: vec![0.0; answers],
+            });
+        for (sum, count) in sum.counts.iter_mut().zip(&picks.counts) {
+            *sum += weight * count;
+        }
+    }
+    strata.into_values().collect()
+}
+
 /// Percentiles of the odds over resampled samples. `fitted`: the parameters of all of them.
 fn bootstrap(picks: &[Picks], fitted: &[f64]) -> Option<Interval> {
     if picks.len() < ENOUGH {
@@ -250,12 +233,16 @@ fn bootstrap(picks: &[Picks], fitted: &[f64]) -> Option<Interval> {
             for _ in 0..picks.len() {
                 weights[random.random_range(0..picks.len())] += 1.0;
             }
-            let drawn = picks
-                .iter()
-                .zip(weights)
-                .filter(|(_, weight)| *weight > 0.0);
-            let drawn: Vec<(&Picks, f64)> = drawn.collect();
-            Some(fit(drawn.into_iter(), Some(fitted))?[0].exp())
+            let drawn = picks.iter().zip(weights);
+            let drawn = drawn.filter(|(_, weight)| *weight > 0.0);
+            let fitted = match picks.len() > MERGED {
+                false => fit(drawn.collect::<Vec<_>>().into_iter(), Some(fitted)),
+                true => {
+                    let merged = merged(drawn);
+                    fit(merged.iter().map(|picks| (picks, 1.0)), Some(fitted))
+                }
+            };
+            Some(fitted?[0].exp())
         })
         .collect();
     odds.sort_by(f64::total_cmp);
@@ -268,12 +255,12 @@ fn bootstrap(picks: &[Picks], fitted: &[f64]) -> Option<Interval> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::fixtures::sample;
+    use crate::{analysis::fixtures::sample, run::Candidate};
 
     fn picks(gold: usize, counts: &[u32]) -> Picks {
         Picks {
             gold,
-            counts: counts.to_vec(),
+            counts: counts.iter().map(|&n| f64::from(n)).collect(),
         }
     }
 
@@ -335,6 +322,32 @@ mod tests {
     }
 
     #[test]
+    fn samples_whose_right_answer_has_the_same_rank_can_be_added_up() {
+        let all = [
+            picks(0, &[5, 2, 1]),
+            picks(0, &[0, 4, 1]),
+            picks(1, &[3, 3, 0]),
+            picks(1, &[2, 7]),
+            picks(0, &[1, 0, 0]),
+        ];
+        let weights = [1.0, 3.0, 2.0, 1.0, 2.0];
+        let sums = merged(all.iter().zip(weights));
+        assert_eq!(
+            sums,
+            [
+                picks(0, &[5 + 2, 2 + 3 * 4, 1 + 3]),
+                picks(1, &[2, 7]),
+                picks(1, &[6, 6, 0])
+            ]
+        );
+        let whole = fit(all.iter().zip(weights), None).unwrap();
+        let added = fit(sums.iter().map(|picks| (picks, 1.0)), None).unwrap();
+        for (whole, added) in whole.iter().zip(added) {
+            assert!((whole - added).abs() < 1e-9, "{whole} {added}");
+        }
+    }
+
+    #[test]
     fn one_sided_picks_have_finite_odds() {
         assert!(odds(&[picks(0, &[5, 0]), picks(1, &[0, 4])]).is_finite());
         let never = odds(&[picks(0, &[0, 9, 3])]);
@@ -366,13 +379,13 @@ mod tests {
             .tried("0-1", true)
             .with(|record| record.candidates = candidates(&three[..2]))
             .build();
-        let records = [wrong, right, two];
-        let all = Selectivity::of(&records, Source::Search, |_, _| true).unwrap();
-        assert_eq!((all.samples, all.right, all.wrong), (1, 1, 0));
-        assert_eq!(Selectivity::of(&records, Source::Random, |_, _| true), None);
-        assert_eq!(
-            Selectivity::of(&records, Source::Search, |_, _| false),
-            None
-        );
+        let records = [wrong, right, two].map(Digest::from);
+        for within in [Within::Any, Within::Bound, Within::Bin(0)] {
+            let all = Selectivity::of(&records, Source::Search, within).unwrap();
+            assert_eq!((all.samples, all.right, all.wrong), (1, 1, 0));
+        }
+        let none = |source, within| assert_eq!(Selectivity::of(&records, source, within), None);
+        none(Source::Random, Within::Any);
+        none(Source::Search, Within::Bin(1));
     }
 }

@@ -194,12 +194,30 @@ fn t_half_width(values: &[f64], mean: f64) -> Option<f64> {
 /// The `percent`-th percentile (0..=100) of ascending values, interpolated linearly between the
 /// closest ranks: position `percent / 100 * (n - 1)` (numpy's default; Hyndman and Fan's type 7).
 pub fn percentile(ascending: &[f64], percent: f64) -> Option<f64> {
-    let last = ascending.len().checked_sub(1)?;
+    interpolated(ascending.len(), percent, |rank| Some(ascending[rank]))
+}
+
+/// The [`percentile`] of ascending values that are there so many times.
+pub fn percentile_of_counts(ascending: &[(f64, usize)], percent: f64) -> Option<f64> {
+    let all = ascending.iter().map(|(_, count)| count).sum();
+    interpolated(all, percent, |rank| {
+        let mut up_to = 0;
+        let mut values = ascending.iter();
+        values.find_map(|&(value, count)| {
+            up_to += count;
+            (rank < up_to).then_some(value)
+        })
+    })
+}
+
+/// The percentile of values of which `at` knows the one of each rank, from 0.
+fn interpolated(count: usize, percent: f64, at: impl Fn(usize) -> Option<f64>) -> Option<f64> {
+    let last = count.checked_sub(1)?;
     let position = (percent / 100.0).clamp(0.0, 1.0) * last as f64;
     let below = position.floor() as usize;
-    let above = position.ceil() as usize;
     let weight = position - below as f64;
-    Some(ascending[below] + weight * (ascending[above] - ascending[below]))
+    let (low, high) = (at(below)?, at(position.ceil() as usize)?);
+    Some(low + weight * (high - low))
 }
 
 /// Shannon entropy in bits of the distribution proportional to `counts`; `None` where all are 0.
@@ -352,6 +370,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn counts_have_the_percentiles_of_the_values_they_count(
+            counts in proptest::collection::vec(0usize..5, 0..8), percent in 0.0f64..=100.0
+        ) {
+            let counts: Vec<(f64, usize)> = (2..).map(f64::from).zip(counts).collect();
+            let values = counts.iter().flat_map(|&(value, count)| std::iter::repeat_n(value, count));
+            let values: Vec<f64> = values.collect();
+            prop_assert_eq!(percentile_of_counts(&counts, percent), percentile(&values, percent));
+        }
+
         #[test]
         fn wilson_holds_the_rate_and_stays_within_0_and_1(of in 1usize..400, share in 0.0f64..=1.0) {
             let proportion = Proportion::new((of as f64 * share) as usize, of);

@@ -7,17 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     RunRecords,
+    answers::{Source, Within},
     arms::{ArmCurve, RANDOM, SEARCH, arms},
     bounds::AtBound,
     certificates::CertificateCounts,
     controls::{ControlCounts, layers_saved_beyond_random},
+    digest::Digest,
     equal_score::excess_at_equal_score,
     headline::{ExcessCounts, SelectivityCounts},
-    outcome::{failed, found, right_chains, started_right},
-    selectivity::{Selectivity, Source},
+    outcome::{failed, found, started_right},
+    selectivity::Selectivity,
     statistics::Mean,
 };
-use crate::run::SampleRecord;
 use cola_search::Health;
 
 /// A run in numbers. The keys up to `datasets` are the contract of `--json`; those after it may
@@ -135,7 +136,7 @@ pub struct DatasetSummary {
 impl Summary {
     /// Counts a run.
     pub fn of(run: &RunRecords) -> Self {
-        let total = |cost: fn(&SampleRecord) -> u64| run.records().iter().map(cost).sum::<u64>();
+        let total = |cost: fn(&Digest) -> u64| run.records().iter().map(cost).sum::<u64>();
         let chains = total(|r| r.cost.evaluations);
         let seconds = run.seconds();
         Self {
@@ -173,10 +174,9 @@ impl Summary {
 
 impl DatasetSummary {
     /// Counts the samples of one dataset.
-    pub fn of(task: &str, records: &[SampleRecord]) -> Self {
-        let count = |holds: &dyn Fn(&SampleRecord) -> bool| {
-            records.iter().filter(|record| holds(record)).count()
-        };
+    pub fn of(task: &str, records: &[Digest]) -> Self {
+        let count =
+            |holds: &dyn Fn(&Digest) -> bool| records.iter().filter(|record| holds(record)).count();
         let depths: Vec<f64> = records
             .iter()
             .filter_map(|record| Some(found(record)?.chain.len() as f64))
@@ -187,13 +187,12 @@ impl DatasetSummary {
         };
         let depth_found = Mean::of(&depths);
         let controls = ControlCounts::of(records);
-        let selectivity = |source| {
-            SelectivityCounts::of(Selectivity::of(records, source, SampleRecord::is_fluent))
-        };
+        let selectivity =
+            |source| SelectivityCounts::of(Selectivity::of(records, source, Within::Bound));
         Self {
             task: task.to_owned(),
             samples: records.len(),
-            baseline_correct: count(&started_right),
+            baseline_correct: count(&|r| started_right(r)),
             found_correct: count(&|r| found(r).is_some()),
             skip_only_correct: count(&right_by_skips),
             repeat_only_correct: count(&right_by_repeats),
@@ -219,7 +218,7 @@ impl DatasetSummary {
             arms: arms(records),
             certificates: CertificateCounts::of(records),
             controls,
-            failed: count(&failed),
+            failed: count(&|r| failed(r)),
             depth_found,
             unconfirmed_chains: records.iter().map(|r| r.unconfirmed.len()).sum(),
             degenerate_searches: count(&degenerate),
@@ -227,22 +226,20 @@ impl DatasetSummary {
     }
 }
 
-fn degenerate(record: &SampleRecord) -> bool {
+fn degenerate(record: &Digest) -> bool {
     let health = record.health.as_ref();
     health.is_some_and(|health| health.degenerate.is_some())
 }
 
 /// Right without repeating or moving a layer. Where nothing was confirmed, only the unmodified
 /// model's own verdict counts.
-fn right_by_skips(record: &SampleRecord) -> bool {
-    started_right(record)
-        || found(record).is_some() && right_chains(record).any(|e| e.chain.only_skips())
+fn right_by_skips(record: &Digest) -> bool {
+    started_right(record) || found(record).is_some() && record.facts.skips_right
 }
 
 /// Right without skipping or moving a layer; see [`right_by_skips`].
-fn right_by_repeats(record: &SampleRecord) -> bool {
-    let repeats = || right_chains(record).any(|e| e.chain.only_repeats(record.layers));
-    started_right(record) || found(record).is_some() && repeats()
+fn right_by_repeats(record: &Digest) -> bool {
+    started_right(record) || found(record).is_some() && record.facts.repeats_right
 }
 
 #[cfg(test)]
@@ -381,7 +378,7 @@ mod tests {
 
     #[test]
     fn a_right_answer_no_re_check_confirmed_is_not_found() {
-        let records = vec![sample("t", 0).tried("0-2", true).build()];
+        let records = [sample("t", 0).tried("0-2", true).build().into()];
         let summary = DatasetSummary::of("t", &records);
         assert_eq!((summary.found_correct, summary.skip_only_correct), (0, 0));
     }

@@ -276,7 +276,7 @@ mod tests {
     use super::*;
     use crate::analysis::{
         RunRecords,
-        fixtures::{certificate, certified_run, sample, small_run, synthetic_run},
+        fixtures::{certificate, certified_run, sample, small_run, synthetic_records},
     };
 
     #[test]
@@ -354,8 +354,8 @@ mod tests {
 
     #[test]
     fn lines_fit_a_terminal() {
-        let run = synthetic_run(&["arc_challenge", "commonsense-2", "arith-5"], 12, 300);
-        let mut records = run.records().to_vec();
+        let mut records =
+            synthetic_records(&["arc_challenge", "commonsense-2", "arith-5"], 12, 300);
         for record in &mut records {
             record.certificate = Some(certificate((16, 8, 9)));
         }

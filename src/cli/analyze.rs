@@ -1,10 +1,7 @@
 //! `cola analyze`.
 
 use super::{CliError, Ending, args::AnalyzeArgs, output, results};
-use crate::{
-    analysis::{RunRecords, write_report},
-    run::{Manifest, wall_seconds},
-};
+use crate::{analysis::write_report, run::Manifest};
 
 pub fn run(args: &AnalyzeArgs) -> Result<Ending, CliError> {
     let out = match (&args.out, args.runs.as_slice()) {
@@ -20,8 +17,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<Ending, CliError> {
     let mut runs = Vec::new();
     for directory in &args.runs {
         let model = Manifest::read(directory)?.model;
-        let records = results::finished(directory)?;
-        runs.push(RunRecords::new(model, wall_seconds(&records), records)?);
+        runs.push(results::finished(model, directory)?);
     }
     let files = write_report(&runs, &out)?;
     for file in files {

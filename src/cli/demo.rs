@@ -10,10 +10,7 @@ use super::{
     search::{SearchJob, resolve_searches},
     setup, tasks,
 };
-use crate::{
-    analysis::{RunRecords, write_report},
-    run::{Journal, wall_seconds},
-};
+use crate::analysis::{RunRecords, write_report};
 use cola_model::Model;
 
 /// What is searched.
@@ -114,9 +111,8 @@ pub fn run(mut args: DemoArgs) -> Result<Ending, CliError> {
     if ending == Ending::Interrupted {
         return Ok(ending);
     }
-    let records = Journal::read(&out)?;
-    let worked = examples::worked(&samples, &records);
-    let run = RunRecords::new(shown.model, wall_seconds(&records), records)?;
+    let run = RunRecords::read(shown.model, &out)?;
+    let worked = examples::worked(&samples, run.records());
     write_report(&[run], &out.join("analysis"))?;
     if !args.json {
         output::print(&worked)?;

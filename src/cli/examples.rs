@@ -1,8 +1,9 @@
 //! Worked examples at the end of a demonstration: what was asked, what the model answered, and what a chain answers.
 
+use std::{ops::Deref, sync::Arc};
+
 use crate::run::{Evaluation, SampleRecord};
 use lm_tasks::Sample;
-use std::sync::Arc;
 
 /// How many are shown.
 const EXAMPLES: usize = 3;
@@ -12,8 +13,8 @@ const LONGEST: usize = 400;
 
 /// The first samples of a run, in its order, whose wrong answer a chain turned right, each of another task as far as
 /// there are such; then those that a shorter chain answers right too. Nothing else decides which are shown.
-pub fn worked(samples: &[Arc<Sample>], records: &[SampleRecord]) -> String {
-    let chosen = choose(records);
+pub fn worked(samples: &[Arc<Sample>], records: &[impl Deref<Target = SampleRecord>]) -> String {
+    let chosen = choose(records.iter().map(|record| &**record).collect());
     if chosen.is_empty() {
         return String::new();
     }
@@ -30,8 +31,7 @@ pub fn worked(samples: &[Arc<Sample>], records: &[SampleRecord]) -> String {
     text
 }
 
-fn choose(records: &[SampleRecord]) -> Vec<&SampleRecord> {
-    let mut ordered: Vec<&SampleRecord> = records.iter().collect();
+fn choose(mut ordered: Vec<&SampleRecord>) -> Vec<&SampleRecord> {
     ordered.sort_by_key(|record| (record.index, record.task.clone()));
     let fixed = |record: &&SampleRecord| record.best.is_some() && !record.baseline_correct();
     let shorter = |record: &&SampleRecord| record.baseline_correct() && record.shorter();
@@ -105,7 +105,7 @@ mod tests {
     use crate::analysis::fixtures::sample;
 
     fn names(records: &[SampleRecord]) -> Vec<String> {
-        let chosen = choose(records);
+        let chosen = choose(records.iter().collect());
         let name = |record: &&SampleRecord| format!("{} {}", record.task, record.id);
         chosen.iter().map(name).collect()
     }

@@ -3,14 +3,17 @@
 use super::{CliError, Ending, args::ExportArgs, output, results};
 use crate::{
     export::{Format, Output, export},
-    run::{Manifest, SampleRecord, TRANSFER_SAMPLES, Thresholds},
+    run::{Journal, Manifest, SampleRecord, TRANSFER_SAMPLES, Thresholds},
     terminal::note,
 };
 
 pub fn run(args: &ExportArgs) -> Result<Ending, CliError> {
     let format: Format = args.format.parse()?;
     Manifest::read(&args.run)?;
-    let records = results::finished(&args.run)?;
+    let records = Journal::read_without_evaluations(&args.run)?;
+    if records.is_empty() {
+        return Err(results::none_finished(&args.run));
+    }
     let certified = args.certified.then(|| thresholds(args));
     if certified.is_some() && records.iter().all(|record| record.certificate.is_none()) {
         return Err(CliError::Usage(format!(

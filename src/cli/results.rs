@@ -3,10 +3,7 @@
 use std::path::Path;
 
 use super::{CliError, output};
-use crate::{
-    analysis::{RunRecords, Summary, render},
-    run::{Journal, SampleRecord},
-};
+use crate::analysis::{AnalysisError, RunRecords, Summary, render};
 
 /// Prints the summary of a run and writes `summary.json` and `summary.txt` beside the journal. `arms`: whether the search is
 /// compared with random chains where there is nothing else to compare it with.
@@ -32,14 +29,18 @@ pub fn summarise(
     }
 }
 
-/// The records of a run that has at least one.
-pub fn finished(directory: &Path) -> Result<Vec<SampleRecord>, CliError> {
-    let records = Journal::read(directory)?;
-    match records.is_empty() {
-        true => Err(CliError::Usage(format!(
-            "{}: no sample of this run is finished yet",
-            directory.display()
-        ))),
-        false => Ok(records),
-    }
+/// The records of a run that has at least one. `model` is the name to show.
+pub fn finished(model: String, directory: &Path) -> Result<RunRecords, CliError> {
+    RunRecords::read(model, directory).map_err(|error| match error {
+        AnalysisError::NoRecords { .. } => none_finished(directory),
+        error => error.into(),
+    })
+}
+
+/// That a run has no records.
+pub fn none_finished(directory: &Path) -> CliError {
+    CliError::Usage(format!(
+        "{}: no sample of this run is finished yet",
+        directory.display()
+    ))
 }

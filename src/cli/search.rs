@@ -16,7 +16,7 @@ use crate::{
     analysis::RunRecords,
     run::{
         ControlSamples, Manifest, MenuPlan, Progress, ProgressStyle, RunOutcome, SampleRecord,
-        SamplingPlan, Searches, wall_seconds,
+        SamplingPlan, Searches,
     },
     terminal::note,
 };
@@ -64,26 +64,27 @@ impl SearchJob {
     /// Runs it in `out` and prints the summary.
     pub fn run(self, loaded: &Loaded, out: &Path) -> Result<Ending, CliError> {
         let outcome = self.drive(loaded, out)?;
-        let uncertified = |record: &SampleRecord| {
-            self.strategy.certify && record.label().is_some() && record.certificate.is_none()
-        };
-        let failed = |record: &SampleRecord| {
-            record.error.is_some() || record.menu_error.is_some() || uncertified(record)
-        };
-        let failed = outcome.records.iter().any(failed);
         if outcome.interrupted {
             note(format_args!(
                 "{}: the same command continues this run",
                 self.command
             ));
         }
-        if outcome.records.is_empty() {
+        if outcome.recorded == 0 {
             return Ok(Ending::Interrupted);
         }
-        let seconds = wall_seconds(&outcome.records);
-        let run = RunRecords::new(&self.model, seconds, outcome.records)?;
+        // The questions make room for the records.
+        let skipped_rows = self.tasks.skipped_rows();
+        drop(self.tasks);
+        let run = RunRecords::read(&self.model, out)?;
         let arms = !self.strategy.arms.is_empty();
-        results::summarise(&run, self.tasks.skipped_rows(), arms, out, self.json)?;
+        results::summarise(&run, skipped_rows, arms, out, self.json)?;
+        let uncertified = |record: &SampleRecord| {
+            self.strategy.certify && record.label().is_some() && record.certificate.is_none()
+        };
+        let failed = run.records().iter().any(|record| {
+            record.error.is_some() || record.menu_error.is_some() || uncertified(record)
+        });
         Ok(match (outcome.interrupted, failed) {
             (true, _) => Ending::Interrupted,
             (false, true) => Ending::Failures,
@@ -126,15 +127,13 @@ impl SearchJob {
             };
             let progress = Progress::new(&format!("{}, menu", self.command), self.progress);
             let session = &loaded.session;
-            outcome =
-                session.menus(&problems, outcome.records, menu, out, &interrupt, &progress)?;
+            outcome.interrupted = session.menus(&problems, menu, out, &interrupt, &progress)?;
         }
         if self.strategy.certify && !outcome.interrupted {
             let mut progress =
                 Progress::new(&format!("{}, certificates", self.command), self.progress);
             let session = &loaded.session;
-            outcome =
-                session.certify(&problems, outcome.records, out, &interrupt, &mut progress)?;
+            outcome.interrupted = session.certify(&problems, out, &interrupt, &mut progress)?;
         }
         tracing::info!(totals = ?loaded.session.engine().totals(), "engine");
         Ok(outcome)

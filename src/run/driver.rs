@@ -10,13 +10,12 @@ use std::{
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use super::{
-    ControlSamples, Journal, Manifest, Progress, RunError, SampleCost, SampleRecord,
+    ControlSamples, Finished, Journal, Manifest, Progress, RunError, SampleCost, SampleRecord,
     course::{Course, Label, Next, Received},
-    evaluation_log::{EvaluationLog, Kept, Logged, SampleName},
+    evaluation_log::{EvaluationLog, Kept, Logged},
     in_flight::asker_of,
     progress::{Luck, TaskCount},
     searches::Searches,
-    session_seconds,
     workload::Workload,
 };
 use crate::problem::{Prepared, Problem};
@@ -45,11 +44,13 @@ impl<P: Problem> RunPlan<P> {
     }
 }
 
-/// How a run ended.
-#[derive(Debug)]
+/// How a run ended. Its records are in the run directory: [`Journal::read`] reads them, [`Journal::records`] one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunOutcome {
-    /// All records of the run directory, this session's last.
-    pub records: Vec<SampleRecord>,
+    /// Samples that the run directory has a record of, those of earlier sessions included.
+    pub recorded: usize,
+    /// Of those, samples that failed.
+    pub failed: usize,
     /// Whether it was interrupted: the same command continues it.
     pub interrupted: bool,
 }
@@ -65,7 +66,7 @@ pub struct Driver<'a, P: Problem> {
     log: EvaluationLog,
     /// What earlier sessions evaluated of samples that are not finished.
     kept: Kept,
-    records: Vec<SampleRecord>,
+    finished: Finished,
     session: u32,
     workload: Workload,
     luck: Luck,
@@ -85,11 +86,13 @@ impl<'a, P: Problem> Driver<'a, P> {
         directory: &Path,
     ) -> Result<Self, RunError> {
         plan.manifest.establish(directory)?;
-        let (journal, records) = Journal::open(directory)?;
-        let finished = records.iter().map(|r| (r.task.clone(), r.id.clone()));
-        let finished: BTreeSet<SampleName> = finished.collect();
-        let recorded = session_seconds(&records);
-        let (log, kept) = EvaluationLog::open(directory, &plan.manifest, &finished, &recorded)?;
+        let (journal, finished) = Journal::open(directory)?;
+        let (log, kept) = EvaluationLog::open(
+            directory,
+            &plan.manifest,
+            &finished.samples,
+            &finished.session_seconds,
+        )?;
         let (reply, completions) = unbounded();
         let names = plan.problems.iter().map(|p| (p.task(), p.id()));
         Ok(Self {
@@ -103,7 +106,7 @@ impl<'a, P: Problem> Driver<'a, P> {
             luck: Luck::default(),
             log,
             kept,
-            records,
+            finished,
             started: Instant::now(),
             reply,
             completions,
@@ -120,9 +123,10 @@ impl<'a, P: Problem> Driver<'a, P> {
         progress: &mut Progress,
     ) -> Result<RunOutcome, RunError> {
         let done: BTreeSet<(&str, &str)> = self
-            .records
+            .finished
+            .samples
             .iter()
-            .map(|r| (r.task.as_str(), r.id.as_str()))
+            .map(|(task, id)| (task.as_str(), id.as_str()))
             .collect();
         let problems = self.plan.problems.iter();
         let mut waiting: VecDeque<&P> = problems
@@ -163,7 +167,8 @@ impl<'a, P: Problem> Driver<'a, P> {
             self.log.remove()?;
         }
         Ok(RunOutcome {
-            records: self.records,
+            recorded: self.finished.samples.len(),
+            failed: self.finished.failed,
             interrupted,
         })
     }
@@ -331,7 +336,8 @@ impl<'a, P: Problem> Driver<'a, P> {
             progress.found(self.luck);
         }
         progress.recorded_in(&record.task, record.error.is_some());
-        self.records.push(record);
+        self.finished.failed += usize::from(record.error.is_some());
+        self.finished.samples.insert((record.task, record.id));
         Ok(())
     }
 

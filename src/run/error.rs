@@ -38,6 +38,19 @@ pub enum RunError {
         /// The line, from 1.
         line: usize,
     },
+    /// A line of a file of records is not what this program wrote.
+    #[error(
+        "{}: line {line}: {reason}; restore the file from a copy, or take the line out: what it says of its sample then runs again",
+        path.display()
+    )]
+    DamagedLine {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A log belongs to another version or another run.
     #[error(
         "{}: this log has `{field}` {was}, and this run has {now}; continue with the version of cola that wrote it, or delete the \

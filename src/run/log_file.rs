@@ -9,7 +9,6 @@
 //! the log is continued. A damaged line with others after it is no trace of a killed process, and refused.
 
 use std::{
-    fs::File,
     io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -199,7 +198,7 @@ pub fn read_log(
     mut line: impl FnMut(&[u8]) -> Result<(), String>,
 ) -> Result<(), RunError> {
     let path = directory.join(name);
-    let mut file = match File::open(&path) {
+    let mut file = match cola_files::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(RunError::io(&path)(error)),

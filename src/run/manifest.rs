@@ -171,10 +171,22 @@ impl Manifest {
         }
         let text = cola_files::read_text(&path, cola_files::DESCRIPTION);
         let text = text.map_err(RunError::io(&path))?;
-        serde_json::from_str(&text).map_err(|error| RunError::Malformed {
-            path,
-            reason: error.to_string(),
-        })
+        /// What every format has.
+        #[derive(Deserialize)]
+        struct OfAnyFormat {
+            format: u32,
+        }
+        let malformed = |error: serde_json::Error| RunError::Malformed {
+            path: path.clone(),
+            reason: format!(
+                "not the manifest of a run: {error}; restore the file from a copy, or use another directory"
+            ),
+        };
+        let OfAnyFormat { format } = serde_json::from_str(&text).map_err(malformed)?;
+        if format > FORMAT {
+            return Err(RunError::Format { path, was: format });
+        }
+        serde_json::from_str(&text).map_err(malformed)
     }
 
     fn compare(&self, directory: &Path) -> Result<(), RunError> {

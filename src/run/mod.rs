@@ -62,12 +62,12 @@ pub use error::{RunError, StaleLine};
 pub use evaluate::{Batching, Evaluated, Evaluator, Pair};
 pub use fixed_chains::AtOnce;
 pub use fluency::{degradation, prompt_loss};
-pub use journal::Journal;
+pub(crate) use journal::attach;
+pub use journal::{Finished, Journal};
 pub use manifest::{FORMAT, Manifest, TaskManifest};
 pub use menu::{LEAST_SAMPLES, MenuPlan, MenuStage};
 pub use pair_log::PairLog;
 pub use progress::{Progress, Style as ProgressStyle};
-use record::session_seconds;
 pub use record::{
     Candidate, ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord,
     wall_seconds,

@@ -267,6 +267,17 @@ impl SampleRecord {
         best.filter(|_| self.error.is_none() && self.baseline.is_some())
     }
 
+    /// Empties the lists of evaluations, which are nearly all of a record: those of the search, of its random control, of the menu, and
+    /// the Pareto front.
+    pub fn drop_evaluations(&mut self) {
+        self.evaluations = Vec::new();
+        self.pareto = Vec::new();
+        self.menu = Vec::new();
+        if let Some(controls) = &mut self.controls {
+            controls.random.evaluations = Vec::new();
+        }
+    }
+
     /// Whether the best chain is right and shorter than the model.
     pub fn shorter(&self) -> bool {
         self.best
@@ -276,16 +287,11 @@ impl SampleRecord {
 }
 
 /// Wall-clock seconds of a run: each session lasted until its last record.
-pub fn wall_seconds(records: &[SampleRecord]) -> f64 {
-    session_seconds(records).into_values().sum()
-}
-
-/// Seconds of each session until its last record.
-pub fn session_seconds(records: &[SampleRecord]) -> BTreeMap<u32, f64> {
+pub fn wall_seconds<'a>(records: impl IntoIterator<Item = &'a SampleRecord>) -> f64 {
     let mut sessions: BTreeMap<u32, f64> = BTreeMap::new();
     for record in records {
         let last = sessions.entry(record.session).or_default();
         *last = last.max(record.elapsed);
     }
-    sessions
+    sessions.into_values().sum()
 }

@@ -1,11 +1,19 @@
 //! How far a run is, read from its directory while it runs, or when it has stopped.
 
-use std::{fs::File, fs::TryLockError, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{File, TryLockError},
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Manifest, RunError, evaluation_log, journal::NAME, json_lines::JsonLines, log_file::read_log,
+    Manifest, RunError,
+    evaluation_log::{self, SampleName},
+    journal::NAME,
+    json_lines::Lines,
+    log_file::read_log,
     progress::TaskCount,
 };
 
@@ -33,7 +41,7 @@ pub struct RunStatus {
 }
 
 /// What is read of a record.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Finished {
     task: String,
     id: String,
@@ -43,7 +51,7 @@ struct Finished {
     elapsed: f64,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Spent {
     evaluations: u64,
 }
@@ -63,9 +71,7 @@ impl RunStatus {
     /// # Errors
     /// It holds no run, or something in it cannot be read.
     pub fn read(directory: &Path) -> Result<Self, RunError> {
-        use std::collections::{BTreeMap, BTreeSet};
         let manifest = Manifest::read(directory)?;
-        let finished = JsonLines::<Finished>::read_if_any(directory, NAME)?;
         let mut tasks: Vec<TaskCount> = (manifest.tasks.iter())
             .map(|task| TaskCount {
                 task: task.name.clone(),
@@ -73,36 +79,40 @@ impl RunStatus {
                 done: 0,
             })
             .collect();
-        let mut names: BTreeSet<(&str, &str)> = BTreeSet::new();
+        let mut names: BTreeSet<SampleName> = BTreeSet::new();
+        let (mut failed, mut evaluations) = (0, 0);
         let mut sessions: BTreeMap<u32, f64> = BTreeMap::new();
         let mut worked = |session: u32, elapsed: f64| {
             let last = sessions.entry(session).or_default();
             *last = last.max(elapsed);
         };
-        for record in &finished {
+        for record in Lines::<Finished>::of_any(directory, NAME)? {
+            let record = record?;
             worked(record.session, record.elapsed);
-            names.insert((&record.task, &record.id));
+            failed += usize::from(record.error.is_some());
+            evaluations += record.cost.evaluations;
             if let Some(task) = tasks.iter_mut().find(|task| task.task == record.task) {
                 task.done += 1;
             }
+            names.insert((record.task, record.id));
         }
         let (mut unfinished, mut unfinished_evaluations) = (BTreeSet::new(), 0);
         read_log(directory, evaluation_log::NAME, |json| {
             let line: Evaluated =
                 serde_json::from_slice(json).map_err(|error| error.to_string())?;
             worked(line.session, line.elapsed);
-            if !names.contains(&(line.task.as_str(), line.id.as_str())) {
-                unfinished.insert((line.task, line.id));
+            let name = (line.task, line.id);
+            if !names.contains(&name) {
+                unfinished.insert(name);
                 unfinished_evaluations += 1;
             }
             Ok(())
         })?;
-        let evaluations: u64 = finished.iter().map(|record| record.cost.evaluations).sum();
         let seconds: f64 = sessions.into_values().sum();
         let samples: usize = tasks.iter().map(|task| task.samples).sum();
-        let left = samples.saturating_sub(finished.len()) as f64;
-        let seconds_left = (!finished.is_empty() && evaluations > 0).then(|| {
-            let each = evaluations as f64 / finished.len() as f64;
+        let left = samples.saturating_sub(names.len()) as f64;
+        let seconds_left = (!names.is_empty() && evaluations > 0).then(|| {
+            let each = evaluations as f64 / names.len() as f64;
             let to_come = (left * each - unfinished_evaluations as f64).max(left);
             to_come * seconds / (evaluations + unfinished_evaluations) as f64
         });
@@ -110,7 +120,7 @@ impl RunStatus {
             running: is_locked(&directory.join(NAME)),
             model: manifest.model,
             tasks,
-            failed: finished.iter().filter(|r| r.error.is_some()).count(),
+            failed,
             evaluations,
             unfinished: unfinished.len(),
             unfinished_evaluations,

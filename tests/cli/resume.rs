@@ -110,6 +110,37 @@ fn a_torn_last_line_is_run_again() {
 }
 
 #[test]
+fn a_damaged_line_is_named_and_once_taken_out_its_sample_runs_again() {
+    let place = place(4);
+    let search = format!("{SLOW} --out run");
+    place.ok(&search);
+    let whole = place.records("run");
+    let journal = place.read("run/samples.jsonl");
+    let lines: Vec<&str> = journal.lines().collect();
+    let half = lines[1].len() / 2;
+    let damaged = journal.replace(&lines[1][half..], &"\0".repeat(lines[1].len() - half));
+    place.write("run/samples.jsonl", &damaged);
+    for command in [
+        &search,
+        "analyze run",
+        "export run --format csv --out chains.csv",
+    ] {
+        let refused = place.refused(command);
+        for part in [
+            "run/samples.jsonl: line 2: ",
+            "restore the file from a copy, or take the line out",
+        ] {
+            assert!(refused.contains(part), "{refused}\nlacks {part}");
+        }
+    }
+    assert_eq!(place.read("run/samples.jsonl"), damaged);
+    let without = [lines[0], lines[2], lines[3], ""].join("\n");
+    place.write("run/samples.jsonl", without);
+    place.ok(&search);
+    assert_same_records(&whole, &place.records("run"));
+}
+
+#[test]
 fn an_interrupted_run_says_so_keeps_out_others_and_continues() {
     let place = place(20);
     let slow = format!("{SLOW} --out run");

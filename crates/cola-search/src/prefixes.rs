@@ -1,7 +1,5 @@
 //! The layer steps that a set of chains takes when every shared prefix runs once.
 
-use std::collections::HashMap;
-
 use crate::chain::{Chain, Step};
 
 /// A trie of chain prefixes, by [`Step`]: damped and plain steps of one layer differ.
@@ -17,9 +15,19 @@ use crate::chain::{Chain, Step};
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Prefixes {
-    /// The node after a step from a node. Node 0 is the empty prefix. Used for look-ups only, since the
-    /// order of a hash map differs between runs.
-    nodes: HashMap<(usize, Step), usize>,
+    /// The first step of some prefix.
+    first: Option<usize>,
+    nodes: Vec<Node>,
+}
+
+/// The last step of a prefix. A prefix is followed by few different steps, so they are a list.
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    step: Step,
+    /// A step after it.
+    first: Option<usize>,
+    /// Another step after the same prefix.
+    next: Option<usize>,
 }
 
 impl Prefixes {
@@ -33,9 +41,15 @@ impl Prefixes {
     pub fn insert(&mut self, chain: &Chain) -> usize {
         let (shared, mut node) = self.shared(chain);
         for step in chain.steps().skip(shared) {
-            let next = self.nodes.len() + 1;
-            self.nodes.insert((node, step), next);
-            node = next;
+            let new = self.nodes.len();
+            let first = match node {
+                Some(node) => &mut self.nodes[node].first,
+                None => &mut self.first,
+            };
+            let next = first.replace(new);
+            let first = None;
+            self.nodes.push(Node { step, first, next });
+            node = Some(new);
         }
         chain.len() - shared
     }
@@ -46,14 +60,17 @@ impl Prefixes {
         self.nodes.len()
     }
 
-    /// Length and node of the longest known prefix.
-    fn shared(&self, chain: &Chain) -> (usize, usize) {
-        let (mut shared, mut node) = (0, 0);
+    /// Length and node of the longest known prefix; no node of the empty one.
+    fn shared(&self, chain: &Chain) -> (usize, Option<usize>) {
+        let (mut shared, mut node, mut after) = (0, None, self.first);
         for step in chain.steps() {
-            match self.nodes.get(&(node, step)) {
-                Some(&next) => node = next,
-                None => break,
+            while let Some(at) = after.filter(|&at| self.nodes[at].step != step) {
+                after = self.nodes[at].next;
             }
+            let Some(at) = after else {
+                break;
+            };
+            (node, after) = (Some(at), self.nodes[at].first);
             shared += 1;
         }
         (shared, node)

@@ -4,17 +4,13 @@ use std::io;
 
 use super::{PROPORTION, build, proportion_cells};
 use crate::analysis::{
-    AtBound, ControlCounts, Mean, Paired, Proportion, RunRecords, Selectivity, Source,
+    AtBound, ControlCounts, Mean, Paired, Proportion, RunRecords, Selectivity, Source, Within,
+    answers::{Answer, BINS, other_answers},
     arms::{SEARCH, curves},
+    digest::Digest,
     equal_score::excess_at_equal_score,
     format::csv_number,
-    outcome::{failed, started_right},
-    selectivity::other_answers,
 };
-use crate::run::{Evaluation, SampleRecord};
-
-/// Lower ends of the bins of degradation, nats a token; the first has none, and the last no upper end.
-const BINS: [f64; 8] = [f64::NEG_INFINITY, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0];
 
 /// The search and random chains: the right answer against the matched wrong one, on the same samples.
 pub fn excess(runs: &[RunRecords]) -> io::Result<Vec<u8>> {
@@ -85,12 +81,8 @@ pub fn selectivity(runs: &[RunRecords]) -> io::Result<Vec<u8>> {
         for (name, source) in [("random", Source::Random), ("search", Source::Search)] {
             for (nth, &from) in BINS.iter().enumerate() {
                 let to = BINS.get(nth + 1).copied().unwrap_or(f64::INFINITY);
-                let within = |_: &SampleRecord, e: &Evaluation| {
-                    // Without a finite state a chain has lost all there is.
-                    let nats = e.degradation.unwrap_or(f64::INFINITY);
-                    (from..to).contains(&nats) || (to == f64::INFINITY && nats == to)
-                };
-                let counts = Counts::of(dataset.records, source, &within);
+                let within = Within::Bin(nth);
+                let counts = Counts::of(dataset.records, source, within);
                 let odds = Selectivity::of(dataset.records, source, within);
                 let mut cells = vec![name.to_owned()];
                 let ends = [from, to].map(|end| Some(end).filter(|end| end.is_finite()));
@@ -124,29 +116,24 @@ struct Counts {
 }
 
 impl Counts {
-    fn of(
-        records: &[SampleRecord],
-        source: Source,
-        within: &impl Fn(&SampleRecord, &Evaluation) -> bool,
-    ) -> Self {
+    fn of(records: &[Digest], source: Source, within: Within) -> Self {
         let mut counts = Self::default();
-        let wrong = records.iter().filter(|r| !failed(r) && !started_right(r));
-        for record in wrong {
-            let (Some(others), Some(baseline)) = (other_answers(record), &record.baseline) else {
+        for record in records {
+            let Some(others) = other_answers(record) else {
                 continue;
             };
+            let wrong_answers = others.iter().filter(|other| !other.gold).count();
             let before = (counts.chains, counts.right);
-            let chains = source.chains(record).iter();
-            let chains =
-                chains.filter(|e| within(record, e) && !e.chain.is_identity(record.layers));
-            for chain in chains {
-                counts.chains += 1;
-                counts.wrong_answers += others.iter().filter(|other| !other.gold).count();
-                counts.own += usize::from(chain.answer == baseline.answer);
-                match others.iter().find(|other| other.answer == chain.answer) {
-                    Some(other) if other.gold => counts.right += 1,
-                    Some(_) => counts.wrong += 1,
-                    None => {}
+            let answers = record.facts.answers(source).iter();
+            for count in answers.filter(|count| count.is_within(within) && !count.is_unmodified) {
+                let chains = count.chains as usize;
+                counts.chains += chains;
+                counts.wrong_answers += chains * wrong_answers;
+                match count.answer {
+                    Answer::Own => counts.own += chains,
+                    Answer::Other(at) if others[at as usize].gold => counts.right += chains,
+                    Answer::Other(_) => counts.wrong += chains,
+                    Answer::Unknown => {}
                 }
             }
             counts.samples += usize::from(counts.chains > before.0);

@@ -11,8 +11,7 @@ use std::io;
 
 use csv::Writer;
 
-use super::{RunRecords, format::csv_number, statistics::Proportion};
-use crate::run::SampleRecord;
+use super::{RunRecords, digest::Digest, format::csv_number, statistics::Proportion};
 
 /// A file's name and how its rows are made.
 pub type CsvFile = (&'static str, fn(&[RunRecords]) -> io::Result<Vec<u8>>);
@@ -42,7 +41,7 @@ struct Dataset<'a> {
     model: &'a str,
     task: &'a str,
     layers: usize,
-    records: &'a [SampleRecord],
+    records: &'a [Digest],
 }
 
 /// Writes a header, then the rows of every dataset of every run.

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     problem::Problem,
     run::{
-        AtOnce, Pair, Progress, RunError, RunOutcome, SampleRecord, fixed_chains::FixedChains,
+        AtOnce, Journal, Pair, Progress, RunError, SampleRecord, fixed_chains::FixedChains,
         json_lines::JsonLines, searched::Searched,
     },
 };
@@ -22,32 +22,38 @@ pub struct Certifier<'a, P: Problem> {
     lines: Lines,
 }
 
-/// The file, and what this stage wrote there.
+/// The file that this stage writes.
 struct Lines {
     file: JsonLines<CertificateLine>,
-    written: Vec<CertificateLine>,
 }
 
 impl<'a, P: Problem> Certifier<'a, P> {
-    /// Certifies what `directory` does not certify yet, until done or interrupted. `records` are those of a search of
-    /// `problems` that is finished; they are returned with their certificates.
+    /// Certifies what `directory` does not certify yet, until done or interrupted. The directory is that of a search of
+    /// `problems` that is finished. Returns whether it was interrupted.
+    ///
+    /// Its journal is read into memory, up to twice the file: what the search evaluated is not run again.
     ///
     /// # Errors
     /// The directory cannot be written or certifies something else, or the device is lost.
     pub fn run(
         backend: &dyn Backend,
         problems: &[P],
-        mut records: Vec<SampleRecord>,
         directory: &Path,
         at_once: AtOnce,
         (interrupt, progress): (&AtomicBool, &mut Progress),
-    ) -> Result<RunOutcome, RunError> {
-        let (file, done) = JsonLines::<CertificateLine>::open(directory, NAME)?;
-        attach_lines(directory, &done, &mut records)?;
+    ) -> Result<bool, RunError> {
+        let mut records: Vec<SampleRecord> =
+            Journal::records(directory)?.collect::<Result<_, _>>()?;
+        let mut done: BTreeSet<(String, String)> = BTreeSet::new();
+        let (file, lines) = JsonLines::<CertificateLine>::open(directory, NAME)?;
+        for line in &lines {
+            done.insert((line.task.clone(), line.id.clone()));
+        }
+        attach_lines(directory, lines.into_iter().map(Ok), &mut records)?;
         let searched = Searched::new(problems, &records);
         let labels: Vec<usize> = searched.labels().collect();
-        let done: BTreeSet<(&str, &str)> = done.iter().map(|l| (&*l.task, &*l.id)).collect();
-        let is_left = |at: &usize| !done.contains(&(problems[*at].task(), problems[*at].id()));
+        let name = |at: usize| (problems[at].task().to_owned(), problems[at].id().to_owned());
+        let is_left = |at: &usize| !done.contains(&name(*at));
         let left: Vec<usize> = labels.iter().copied().filter(is_left).collect();
         progress.start(labels.len(), labels.len() - left.len());
         let mut run = Certifier {
@@ -57,10 +63,7 @@ impl<'a, P: Problem> Certifier<'a, P> {
                 evaluations: at_once.evaluations,
                 interrupt,
             },
-            lines: Lines {
-                file,
-                written: Vec::new(),
-            },
+            lines: Lines { file },
         };
         let mut interrupted = false;
         for group in left.chunks(at_once.samples.max(1)) {
@@ -71,12 +74,7 @@ impl<'a, P: Problem> Certifier<'a, P> {
         }
         run.lines.file.sync()?;
         progress.finish(interrupted);
-        let lines = run.lines.written;
-        attach_lines(directory, &lines, &mut records)?;
-        Ok(RunOutcome {
-            records,
-            interrupted,
-        })
+        Ok(interrupted)
     }
 
     /// Certifies a group of samples. Returns whether it was interrupted.
@@ -118,7 +116,6 @@ impl Lines {
         }
         self.file.append(&line)?;
         progress.recorded(line.error.is_some());
-        self.written.push(line);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Certificate;
-use crate::run::{Evaluation, RunError, SampleRecord, StaleLine, json_lines::JsonLines};
+use crate::run::{Evaluation, RunError, SampleRecord, StaleLine, json_lines::Lines};
 use cola_search::chain::Chain;
 
 /// Name of the file in a run directory.
@@ -75,22 +75,24 @@ impl CertificateLine {
     }
 }
 
+/// Whether a run directory has certificates.
+pub fn is_in(directory: &Path) -> bool {
+    directory.join(NAME).exists()
+}
+
 /// Gives the records the certificates that stand in a run directory.
 ///
 /// # Errors
 /// The file cannot be read, or is not of these records.
 pub fn attach(directory: &Path, records: &mut [SampleRecord]) -> Result<(), RunError> {
-    attach_lines(
-        directory,
-        &JsonLines::read_if_any(directory, NAME)?,
-        records,
-    )
+    let lines = Lines::of_any(directory, NAME)?;
+    attach_lines(directory, lines, records)
 }
 
 /// Gives the records their certificates.
 pub fn attach_lines(
     directory: &Path,
-    lines: &[CertificateLine],
+    lines: impl IntoIterator<Item = Result<CertificateLine, RunError>>,
     records: &mut [SampleRecord],
 ) -> Result<(), RunError> {
     let path = directory.join(NAME);
@@ -99,10 +101,11 @@ pub fn attach_lines(
         .map(|(at, record)| ((record.task.clone(), record.id.clone()), at))
         .collect();
     for line in lines {
+        let line = line?;
         let place = places.get(&(line.task.clone(), line.id.clone()));
         line.check(place.map(|&at| &records[at]), &path)?;
         if let Some(&at) = place {
-            records[at].certificate.clone_from(&line.certificate);
+            records[at].certificate = line.certificate;
         }
     }
     Ok(())

@@ -33,5 +33,5 @@ mod thresholds;
 pub use certificate::{Certificate, RotationCount, Transfer, UndoneEdit};
 pub use certifier::Certifier;
 pub use draw::TRANSFER_SAMPLES;
-pub use file::attach;
+pub use file::{attach, is_in};
 pub use thresholds::{MAX_TRANSFER_LOSS, Thresholds};

@@ -14,7 +14,7 @@ use super::{draw::draw_others, file::NAME, *};
 use crate::{
     problem::{Problem, Rotations},
     run::{
-        AtOnce, Journal, Progress, RunError, RunOutcome, RunPlan, SampleRecord,
+        AtOnce, Journal, Progress, RunError, RunPlan, SampleRecord,
         fakes::{BOUND, FakeBackend, FakeProblem, Faults},
         tests::{bounded, run_in},
     },
@@ -28,8 +28,9 @@ fn searched(count: u32) -> (TempDir, RunPlan<FakeProblem>, Vec<SampleRecord>) {
     let plan = bounded(problems, 8);
     let directory = TempDir::new().unwrap();
     let backend = FakeBackend::new(1, Faults::default());
-    let outcome = run_in(directory.path(), &plan, &backend, &AtomicBool::new(false)).unwrap();
-    (directory, plan, outcome.records)
+    run_in(directory.path(), &plan, &backend, &AtomicBool::new(false)).unwrap();
+    let records = Journal::read(directory.path()).unwrap();
+    (directory, plan, records)
 }
 
 /// Certifies what the directory holds, a few samples at a time.
@@ -38,29 +39,21 @@ fn certify_in(
     plan: &RunPlan<FakeProblem>,
     backend: &FakeBackend,
     interrupt: &AtomicBool,
-) -> Result<RunOutcome, RunError> {
-    let records = Journal::read(directory)?;
+) -> Result<bool, RunError> {
     let at_once = AtOnce {
         samples: 5,
         evaluations: 7,
     };
     let watched = (interrupt, &mut Progress::quiet());
-    Certifier::run(
-        backend,
-        &plan.problems,
-        records,
-        directory,
-        at_once,
-        watched,
-    )
+    Certifier::run(backend, &plan.problems, directory, at_once, watched)
 }
 
 fn certified(directory: &Path, plan: &RunPlan<FakeProblem>, seed: u64) -> Vec<SampleRecord> {
     let backend = FakeBackend::new(seed, Faults::default());
-    let outcome = certify_in(directory, plan, &backend, &AtomicBool::new(false)).unwrap();
-    assert!(!outcome.interrupted);
+    let interrupted = certify_in(directory, plan, &backend, &AtomicBool::new(false)).unwrap();
+    assert!(!interrupted);
     assert_eq!(backend.left(), 0, "every row was released");
-    outcome.records
+    Journal::read(directory).unwrap()
 }
 
 /// The lines of the certificates, sorted, without the degradations, which every batch adds noise to.
@@ -144,8 +137,8 @@ fn a_certificate_says_what_isolated_runs_say() {
         labels > 20 && needed > 5 && near > 20,
         "{labels} {needed} {near}"
     );
-    // What is read of the directory is the same.
-    let read = Journal::read(directory.path()).unwrap();
+    // Certificates need no evaluations to find their records.
+    let read = Journal::read_without_evaluations(directory.path()).unwrap();
     for record in read {
         let known = records.iter().find(|known| known.id == record.id).unwrap();
         assert_eq!(record.certificate, known.certificate);
@@ -194,17 +187,14 @@ fn an_interrupted_stage_keeps_its_lines_and_a_finished_one_runs_nothing() {
         ..Faults::default()
     };
     let backend = FakeBackend::new(1, faults);
-    let outcome = certify_in(directory.path(), &plan, &backend, &interrupt).unwrap();
-    assert!(outcome.interrupted);
+    let interrupted = certify_in(directory.path(), &plan, &backend, &interrupt).unwrap();
+    assert!(interrupted);
     assert_eq!(backend.left(), 0);
     let before = lines(directory.path());
-    let known = outcome.records.iter().filter(|r| r.certificate.is_some());
+    let records = Journal::read(directory.path()).unwrap();
+    let known = records.iter().filter(|r| r.certificate.is_some());
     assert_eq!(known.count(), before.len());
-    let labels = outcome
-        .records
-        .iter()
-        .filter(|r| r.label().is_some())
-        .count();
+    let labels = records.iter().filter(|r| r.label().is_some()).count();
     assert!((1..labels).contains(&before.len()), "{}", before.len());
     certified(directory.path(), &plan, 2);
     let after = lines(directory.path());
@@ -225,13 +215,15 @@ fn a_sample_whose_evaluation_fails_gets_a_line_with_the_reason() {
         ..Faults::default()
     };
     let backend = FakeBackend::new(1, faults);
-    let outcome = certify_in(directory.path(), &plan, &backend, &AtomicBool::new(false)).unwrap();
-    assert!(!outcome.interrupted && backend.left() == 0);
+    let interrupted =
+        certify_in(directory.path(), &plan, &backend, &AtomicBool::new(false)).unwrap();
+    assert!(!interrupted && backend.left() == 0);
+    let records = Journal::read(directory.path()).unwrap();
     let text = std::fs::read_to_string(directory.path().join(NAME)).unwrap();
     let (mut failed, mut fine) = (0, 0);
     for line in text.lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        let record = outcome.records.iter().find(|r| r.id == line["id"]).unwrap();
+        let record = records.iter().find(|r| r.id == line["id"]).unwrap();
         if line["error"].is_null() {
             assert!(record.certificate.is_some());
             fine += 1;

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{MenuPlan, menus::Menus};
-use crate::run::{Evaluation, RunError, SampleRecord, json_lines::JsonLines};
+use crate::run::{Evaluation, RunError, SampleRecord, json_lines::Lines};
 use cola_search::chain::Chain;
 
 /// Name of the file in a run directory.
@@ -69,16 +69,30 @@ impl MenuLine {
     }
 }
 
-/// Gives the records the menus that stand in a run directory.
+/// Whether a run directory has menus.
+pub fn is_in(directory: &Path) -> bool {
+    directory.join(NAME).exists()
+}
+
+/// Gives the records the menus that stand in a run directory. `given` takes each record that has got one, and its index.
 ///
 /// # Errors
 /// The file cannot be read, or is not of these records.
-pub fn attach(directory: &Path, records: &mut [SampleRecord]) -> Result<(), RunError> {
-    let lines = JsonLines::<MenuLine>::read_if_any(directory, NAME)?;
-    match lines.first() {
-        Some(line) => Menus::new(line.plan(), records).resume(directory, &lines, records),
-        None => Ok(()),
+pub fn attach(
+    directory: &Path,
+    records: &mut [SampleRecord],
+    mut given: impl FnMut(usize, &mut SampleRecord),
+) -> Result<(), RunError> {
+    let mut known: Option<Menus> = None;
+    for line in Lines::<MenuLine>::of_any(directory, NAME)? {
+        let line = line?;
+        let menus = known.get_or_insert_with(|| Menus::new(line.plan(), records));
+        let at = menus.resume(directory, &line, records)?;
+        if let (Some(at), Found::Menu { .. }) = (at, &line.found) {
+            given(at, &mut records[at]);
+        }
     }
+    Ok(())
 }
 
 /// Hash of some chains in their order, 16 hex digits.

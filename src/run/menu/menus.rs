@@ -28,9 +28,13 @@ pub struct Menus {
     plan: MenuPlan,
     unmodified: Chain,
     halves: Vec<Half>,
+    /// Of each half, how many of its samples it is not known of which chains of its pool are right.
+    unknown: Vec<usize>,
     /// Of each half, the menu that was chosen on it, once everything is known of its pool.
     chosen: Vec<Option<Vec<Chain>>>,
     samples: Vec<Sample>,
+    /// Indices of the records, by task and id.
+    places: BTreeMap<(String, String), usize>,
     /// Tasks with too few samples for menus, and how many they have.
     pub too_small: Vec<(String, usize)>,
 }
@@ -42,8 +46,8 @@ struct Sample {
     half: Option<usize>,
     /// Whether the unmodified model is right.
     unmodified_right: bool,
-    /// Chains of its half's pool that are right. None of them if one failed: then the sample does not help to choose.
-    right: Option<BTreeSet<Chain>>,
+    /// Of each chain of its half's pool, whether it is right. None of them is if one failed: then the sample does not help to choose.
+    right: Option<Box<[bool]>>,
     /// Whether it has its menu.
     tried: bool,
 }
@@ -62,8 +66,13 @@ impl Menus {
                 samples[at].half = Some(number);
             }
         }
+        let named = records.iter().enumerate();
         Self {
             plan,
+            places: named
+                .map(|(at, record)| ((record.task.clone(), record.id.clone()), at))
+                .collect(),
+            unknown: halves.iter().map(|half| half.members.len()).collect(),
             unmodified: Chain::identity(records.first().map_or(0, |record| record.layers)),
             chosen: halves.iter().map(|_| None).collect(),
             halves,
@@ -72,41 +81,36 @@ impl Menus {
         }
     }
 
-    /// Takes in the lines of a run directory, and gives the records the menus that are among them.
+    /// Takes in a line of a run directory, and gives its record the menu if the line has it. Returns the index of the record.
     ///
     /// # Errors
-    /// A line is of something else than this run.
+    /// The line is of something else than this run.
     pub fn resume(
         &mut self,
         directory: &Path,
-        lines: &[MenuLine],
+        line: &MenuLine,
         records: &mut [SampleRecord],
-    ) -> Result<(), RunError> {
-        let named = records.iter().enumerate();
-        let places: BTreeMap<(String, String), usize> = named
-            .map(|(at, record)| ((record.task.clone(), record.id.clone()), at))
-            .collect();
-        for line in lines {
-            let at = places.get(&(line.task.clone(), line.id.clone())).copied();
-            let differs = self.difference(line, at.map(|at| (at, &records[at])));
-            if let Some((field, was, now)) = differs {
-                return Err(StaleLine {
-                    path: PathBuf::from(directory).join(NAME),
-                    stage: "menu",
-                    option: "arms",
-                    sample: format!("{}/{}", line.task, line.id),
-                    field,
-                    was,
-                    now,
-                }
-                .into());
+    ) -> Result<Option<usize>, RunError> {
+        let name = (line.task.clone(), line.id.clone());
+        let at = self.places.get(&name).copied();
+        let differs = self.difference(line, at.map(|at| (at, &records[at])));
+        if let Some((field, was, now)) = differs {
+            return Err(StaleLine {
+                path: PathBuf::from(directory).join(NAME),
+                stage: "menu",
+                option: "arms",
+                sample: format!("{}/{}", line.task, line.id),
+                field,
+                was,
+                now,
             }
-            if let Some(at) = at {
-                line.give(&mut records[at]);
-                self.learn(at, &line.found);
-            }
+            .into());
         }
-        Ok(())
+        if let Some(at) = at {
+            line.give(&mut records[at]);
+            self.learn(at, &line.found);
+        }
+        Ok(at)
     }
 
     /// The first thing that a line depends on and that is another now: its name, what it was, what it is.
@@ -179,24 +183,32 @@ impl Menus {
         match found {
             Found::Menu { .. } => sample.tried = true,
             Found::Pool { right, .. } => {
-                sample.right = Some(right.iter().cloned().collect());
-                if let Some(half) = sample.half {
-                    self.chosen[half] = self.choose(half);
-                }
+                let Some(half) = sample.half else {
+                    return;
+                };
+                let right: BTreeSet<&Chain> = right.iter().collect();
+                let pool = self.halves[half].pool.iter();
+                let was_known = sample.right.is_some();
+                sample.right = Some(pool.map(|chain| right.contains(chain)).collect());
+                self.unknown[half] -= usize::from(!was_known);
+                self.chosen[half] = self.choose(half);
             }
         }
     }
 
     /// The menu chosen on a half, the unmodified model first; `None` while it is not known which chains are right on its samples.
     fn choose(&self, half: usize) -> Option<Vec<Chain>> {
+        if self.unknown[half] > 0 {
+            return None;
+        }
         let Half { members, pool } = &self.halves[half];
         let samples = members.iter().map(|&at| &self.samples[at]);
-        let judged: Vec<(&Sample, &BTreeSet<Chain>)> = samples
-            .map(|sample| Some((sample, sample.right.as_ref()?)))
+        let judged: Vec<(&Sample, &[bool])> = samples
+            .map(|sample| Some((sample, sample.right.as_deref()?)))
             .collect::<Option<_>>()?;
-        let rated = |chain: &Chain| {
+        let rated = |(nth, chain): (usize, &Chain)| {
             let right = judged.iter().enumerate();
-            let right = right.filter(|(_, (_, right))| right.contains(chain));
+            let right = right.filter(|(_, (_, right))| right[nth]);
             let wrong_before = right.clone().filter(|(_, (s, _))| !s.unmodified_right);
             Rated {
                 chain: chain.clone(),
@@ -205,7 +217,7 @@ impl Menus {
             }
         };
         let others = choose(
-            pool.iter().map(rated).collect(),
+            pool.iter().enumerate().map(rated).collect(),
             self.plan.tries.saturating_sub(1),
         );
         Some(

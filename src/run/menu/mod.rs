@@ -27,7 +27,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
-pub use file::attach;
+pub use file::{attach, is_in};
 pub use halves::LEAST_SAMPLES;
 pub use menus::MenuPlan;
 pub use stage::MenuStage;

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     problem::Problem,
     run::{
-        AtOnce, Evaluation, Pair, Progress, RunError, RunOutcome, SampleRecord,
+        AtOnce, Evaluation, Journal, Pair, Progress, RunError, SampleRecord,
         fixed_chains::{FixedChains, Measured, keep_least},
         json_lines::JsonLines,
         searched::Searched,
@@ -33,7 +33,6 @@ pub struct MenuStage<'a, P: Problem> {
     problems: Vec<Option<usize>>,
     menus: Menus,
     file: JsonLines<MenuLine>,
-    written: Vec<MenuLine>,
 }
 
 /// What runs on each sample.
@@ -59,23 +58,29 @@ struct Pending<'a> {
 }
 
 impl<'a, P: Problem> MenuStage<'a, P> {
-    /// Chooses and tries what `directory` does not hold yet, until done or interrupted. `records` are those of a search of
-    /// `problems` that is finished; they are returned with their menus.
+    /// Chooses and tries what `directory` does not hold yet, until done or interrupted. The directory is that of a search of
+    /// `problems` that is finished. Returns whether it was interrupted.
+    ///
+    /// Its journal is read into memory, up to twice the file: what the search evaluated is not run again.
     ///
     /// # Errors
     /// The directory cannot be written or holds menus of something else, or the device is lost.
     pub fn run(
         backend: &dyn Backend,
         problems: &[P],
-        mut records: Vec<SampleRecord>,
         plan: MenuPlan,
         directory: &Path,
         at_once: AtOnce,
         (interrupt, progress): (&AtomicBool, &Progress),
-    ) -> Result<RunOutcome, RunError> {
+    ) -> Result<bool, RunError> {
+        let mut records: Vec<SampleRecord> =
+            Journal::records(directory)?.collect::<Result<_, _>>()?;
         let (file, lines) = JsonLines::<MenuLine>::open(directory, NAME)?;
         let mut menus = Menus::new(plan, &records);
-        menus.resume(directory, &lines, &mut records)?;
+        for line in &lines {
+            menus.resume(directory, line, &mut records)?;
+        }
+        drop(lines);
         for (task, samples) in &menus.too_small {
             progress.say(format_args!(
                 "no menu for {task}, nor over all tasks: a menu takes {LEAST_SAMPLES} samples that did not fail, and {task} \
@@ -99,24 +104,11 @@ impl<'a, P: Problem> MenuStage<'a, P> {
             records: &records,
             menus,
             file,
-            written: Vec::new(),
         };
         let interrupted = stage.step(Step::Choose, at_once.samples, progress)?
             || stage.step(Step::Try, at_once.samples, progress)?;
         stage.file.sync()?;
-        let written = stage.written;
-        let places: HashMap<(String, String), usize> = (records.iter().enumerate())
-            .map(|(at, record)| ((record.task.clone(), record.id.clone()), at))
-            .collect();
-        for line in written {
-            if let Some(&at) = places.get(&(line.task.clone(), line.id.clone())) {
-                line.give(&mut records[at]);
-            }
-        }
-        Ok(RunOutcome {
-            records,
-            interrupted,
-        })
+        Ok(interrupted)
     }
 
     /// Runs a step on the samples that it is left to run on. Returns whether it was interrupted.
@@ -176,7 +168,6 @@ impl<'a, P: Problem> MenuStage<'a, P> {
             chains,
             menus,
             file,
-            written,
             ..
         } = self;
         let mut write_if_known = |sample: &Pending, progress: &mut Progress| {
@@ -190,7 +181,6 @@ impl<'a, P: Problem> MenuStage<'a, P> {
             file.append(&line)?;
             progress.recorded(line.error.is_some());
             menus.learn(sample.at, &line.found);
-            written.push(line);
             Ok(())
         };
         for sample in &pending {

@@ -13,10 +13,14 @@ use std::{
 use tempfile::TempDir;
 
 use super::{file::NAME, halves::halves, *};
-use crate::run::{
-    AtOnce, Journal, Progress, RunError, RunOutcome, RunPlan, SampleRecord,
-    fakes::{BOUND, FakeBackend, FakeProblem, Faults, LAYERS},
-    tests::{bounded, run_in},
+use crate::{
+    analysis::{RunRecords, Summary},
+    run::{
+        AtOnce, Journal, Progress, RunError, RunPlan, SampleRecord,
+        fakes::{BOUND, FakeBackend, FakeProblem, Faults, LAYERS},
+        tests::{bounded, run_in},
+        wall_seconds,
+    },
 };
 use cola_search::chain::Chain;
 
@@ -39,7 +43,7 @@ fn menus_in(
     plan: &RunPlan<FakeProblem>,
     backend: &FakeBackend,
     interrupt: &AtomicBool,
-) -> Result<RunOutcome, RunError> {
+) -> Result<bool, RunError> {
     let menu_plan = MenuPlan {
         seed: plan.manifest.seed,
         tries: TRIES,
@@ -48,20 +52,17 @@ fn menus_in(
         samples: 5,
         evaluations: 7,
     };
-    let records = Journal::read(directory)?;
     let watched = (interrupt, &Progress::quiet());
     let problems = &plan.problems;
-    MenuStage::run(
-        backend, problems, records, menu_plan, directory, at_once, watched,
-    )
+    MenuStage::run(backend, problems, menu_plan, directory, at_once, watched)
 }
 
 fn with_menus(directory: &Path, plan: &RunPlan<FakeProblem>, seed: u64) -> Vec<SampleRecord> {
     let backend = FakeBackend::new(seed, Faults::default());
-    let outcome = menus_in(directory, plan, &backend, &AtomicBool::new(false)).unwrap();
-    assert!(!outcome.interrupted);
+    let interrupted = menus_in(directory, plan, &backend, &AtomicBool::new(false)).unwrap();
+    assert!(!interrupted);
     assert_eq!(backend.left(), 0, "every row was released");
-    outcome.records
+    Journal::read(directory).unwrap()
 }
 
 /// The lines of the file, sorted, without the degradations, which every batch adds noise to.
@@ -215,21 +216,16 @@ fn an_interrupted_stage_keeps_its_lines_and_a_finished_one_runs_nothing() {
             ..Faults::default()
         };
         let backend = FakeBackend::new(1, faults);
-        let outcome = menus_in(place.path(), &plan, &backend, &interrupt).unwrap();
-        assert!(outcome.interrupted && backend.left() == 0);
+        let interrupted = menus_in(place.path(), &plan, &backend, &interrupt).unwrap();
+        assert!(interrupted && backend.left() == 0);
         let before = lines(place.path());
         let tried = before
             .iter()
             .filter(|line| line["menu"].is_string())
             .count();
-        assert_eq!(
-            tried,
-            outcome
-                .records
-                .iter()
-                .filter(|r| !r.menu.is_empty())
-                .count()
-        );
+        let records = Journal::read(place.path()).unwrap();
+        let with_menu = records.iter().filter(|r| !r.menu.is_empty());
+        assert_eq!(tried, with_menu.count());
         // In the first step, and in the second.
         assert_eq!(tried > 0, part == 7, "{tried}");
         with_menus(place.path(), &plan, 2);
@@ -252,10 +248,11 @@ fn a_sample_whose_evaluation_fails_has_a_reason_and_does_not_choose() {
         ..Faults::default()
     };
     let backend = FakeBackend::new(1, faults);
-    let outcome = menus_in(directory.path(), &plan, &backend, &AtomicBool::new(false)).unwrap();
-    assert!(!outcome.interrupted && backend.left() == 0);
+    let interrupted = menus_in(directory.path(), &plan, &backend, &AtomicBool::new(false)).unwrap();
+    assert!(!interrupted && backend.left() == 0);
+    let records = Journal::read(directory.path()).unwrap();
     for line in lines(directory.path()) {
-        let record = outcome.records.iter().find(|r| r.id == line["id"]).unwrap();
+        let record = records.iter().find(|r| r.id == line["id"]).unwrap();
         let failed = line["id"] == "p7";
         assert_eq!(line["error"].is_null(), !failed, "{line}");
         assert_eq!(record.menu.is_empty(), failed);
@@ -270,8 +267,20 @@ fn a_sample_whose_evaluation_fails_has_a_reason_and_does_not_choose() {
             assert_eq!(line[what], serde_json::json!([]));
         }
     }
-    let read = Journal::read(directory.path()).unwrap();
-    assert_eq!(read.iter().filter(|r| r.menu_error.is_some()).count(), 1);
+    let failed = records.iter().filter(|r| r.menu_error.is_some());
+    assert_eq!(failed.count(), 1);
+}
+
+#[test]
+fn a_summary_that_streams_is_that_of_the_whole_records() {
+    let (directory, plan) = searched(24);
+    let records = with_menus(directory.path(), &plan, 1);
+    assert!(records.iter().any(|record| !record.menu.is_empty()));
+    let streamed = RunRecords::read("fake", directory.path()).unwrap();
+    let whole = RunRecords::new("fake", wall_seconds(&records), records).unwrap();
+    let (streamed, whole) = (Summary::of(&streamed), Summary::of(&whole));
+    assert!(whole.total.arms.iter().any(|curve| curve.arm == "menu"));
+    assert_eq!(streamed, whole);
 }
 
 #[test]
