@@ -40,9 +40,10 @@ def main():
     parser.add_argument("--samples", type=int, default=50_000, help="of the synthetic run (default: %(default)s)")
     parser.add_argument("--evaluations", type=int, default=200, help="chains of each search (default: %(default)s)")
     parser.add_argument("--unfinished", type=int, default=6, help="samples left to run (default: %(default)s)")
-    parser.add_argument("--long", type=int, default=3000, help="samples of the real search; 0 for none (default: %(default)s)")
+    parser.add_argument("--long", type=int, default=3000, help="samples of the real search, or 0 (default: %(default)s)")
     parser.add_argument("--long-simulations", type=int, default=30, help="of its samples (default: %(default)s)")
-    parser.add_argument("--long-budget", default="64M", help="its --state-budget: a larger table of states hides growth (default: %(default)s)")
+    budget = "its --state-budget: a larger table of states hides growth (default: %(default)s)"
+    parser.add_argument("--long-budget", default="64M", help=budget)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, help="where to make the runs, if not among the temporary files")
     parser.add_argument("--out", type=Path, help="write the numbers as JSON")
@@ -73,15 +74,15 @@ def measure(args, work):
     return found
 
 
-def search(args, samples, simulations, work):
+def search(args, samples, simulations, work, kinds=tuple(KINDS)):
     """The command of a search of so many questions, which are made, and its directory."""
     work.mkdir()
     files = []
-    for kind, level in KINDS.items():
+    for kind in kinds:
         files.append(work / f"{kind}.jsonl")
-        count = samples // len(KINDS)
-        run([args.cola, "synth", "--kind", kind, "--level", level, "--count", count, "--out", files[-1]])
-    command = [args.cola, "search", "--model", ROOT / "models/demo", "--task", *KINDS, "--data", *files]
+        count = samples // len(kinds)
+        run([args.cola, "synth", "--kind", kind, "--level", KINDS[kind], "--count", count, "--out", files[-1]])
+    command = [args.cola, "search", "--model", ROOT / "models/demo", "--task", *kinds, "--data", *files]
     command += ["--simulations", simulations, "--seed", args.seed, "--out", work / "run"]
     return [str(part) for part in command], work / "run"
 
@@ -192,13 +193,15 @@ def timed(command):
 
 def rss_of_search(args, work):
     """The resident set of a search in MB after a tenth of its records, at every tenth, and before its summary."""
-    command, out = search(args, args.long, args.long_simulations, work / "long")
+    # Of one kind: longer questions in the middle of a run take more, as they would at its start.
+    command, out = search(args, args.long, args.long_simulations, work / "long", ["arith"])
     command += ["--state-budget", args.long_budget]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     tenths, last, start = {}, 0.0, time.perf_counter()
     while process.poll() is None:
-        done = lines(out / "samples.jsonl")
+        # The size comes first: while samples are missing after that, it was not yet the summary's.
         rss = resident(process.pid)
+        done = lines(out / "samples.jsonl")
         if rss is None or done >= args.long:
             break
         last = rss
