@@ -1,22 +1,19 @@
 //! One sample's way from its first evaluation to its record.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use crossbeam_channel::Sender;
 
 use super::{
     ControlOutcome, Controls, RandomOutcome, SampleCost, SampleRecord, Sampled,
-    assessed::{Assessed, Reached, Unmodified, WrongTargets},
+    assessed::{Assessed, Unmodified, WrongTargets},
     evaluation_log::Logged,
     findings::{Findings, keep_shortest},
     fluency::{Fluency, prompt_loss},
     in_flight::{Arrival, InFlight, Settled},
     influence::{is_order_near_tie, mean_influence},
     pareto::pareto,
+    phase::{Phase, WrongSearch},
     sampling::Draws,
     searches::Searches,
 };
@@ -88,60 +85,6 @@ pub struct Course<J> {
     evaluations: u64,
     cost: SampleCost,
     started: Instant,
-}
-
-enum Phase {
-    /// The unmodified model: what every chain is compared with.
-    Baseline,
-    Search(Box<dyn Strategy>),
-    /// Right chains yet to be run again, shortest first.
-    Confirm(VecDeque<Chain>),
-    Random(Box<dyn Strategy>, RandomOutcome),
-    Matched(WrongSearch),
-    Drawn(WrongSearch),
-    /// Answers drawn from the unmodified model.
-    Sampling(Draws),
-    Over,
-}
-
-impl Phase {
-    /// Its name in the evaluation log.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Baseline => "baseline",
-            Self::Search(_) => "search",
-            Self::Confirm(_) => "confirm",
-            Self::Random(..) => "random",
-            Self::Matched(_) => "matched",
-            Self::Drawn(_) => "drawn",
-            Self::Sampling(_) => "sampling",
-            Self::Over => "over",
-        }
-    }
-}
-
-/// A search for a wrong answer.
-struct WrongSearch {
-    strategy: Box<dyn Strategy>,
-    outcome: ControlOutcome,
-}
-
-impl WrongSearch {
-    /// Tells it what a chain came to, of which `reached` is the verdict on its answer.
-    fn heed(
-        &mut self,
-        chain: Chain,
-        reached: Option<Reached>,
-        fluency: Fluency,
-        loss: Option<f64>,
-    ) -> Result<(), String> {
-        let reached = reached.ok_or("there is no verdict on the wrong answer")?;
-        let feedback = fluency.feedback(reached, loss);
-        self.strategy.tell(&chain, feedback);
-        self.outcome.chains += 1;
-        keep_shortest(&mut self.outcome.found, &chain, feedback.correct);
-        Ok(())
-    }
 }
 
 /// Seed of the random control: other draws than the search's own. The searches for wrong answers have the search's seed: what

@@ -14,7 +14,7 @@ use super::{
     course::{Course, Label, Next, Received},
     evaluation_log::{EvaluationLog, Kept, Logged},
     in_flight::asker_of,
-    progress::{Luck, TaskCount},
+    progress::TaskCount,
     searches::Searches,
     workload::Workload,
 };
@@ -69,7 +69,6 @@ pub struct Driver<'a, P: Problem> {
     finished: Finished,
     session: u32,
     workload: Workload,
-    luck: Luck,
     started: Instant,
     reply: Sender<Completion>,
     completions: Receiver<Completion>,
@@ -103,7 +102,6 @@ impl<'a, P: Problem> Driver<'a, P> {
             journal,
             session: kept.next_session,
             workload: Workload::new(plan.searches.tries, [0, 0]),
-            luck: Luck::default(),
             log,
             kept,
             finished,
@@ -143,6 +141,7 @@ impl<'a, P: Problem> Driver<'a, P> {
         self.workload = Workload::new(self.plan.searches.tries, samples);
         self.workload.evaluated(self.kept.len() as u64);
         progress.expect(self.workload.left());
+        progress.found(self.finished.luck);
         self.refill(&mut waiting, progress)?;
         while !self.is_idle() {
             if interrupt.load(Ordering::Relaxed) {
@@ -332,8 +331,8 @@ impl<'a, P: Problem> Driver<'a, P> {
         let matched = record.controls.as_ref();
         if let Some(matched) = matched.and_then(|controls| controls.matched_target.as_ref()) {
             let fixed = record.label().is_some();
-            self.luck.add(fixed, matched.found.is_some());
-            progress.found(self.luck);
+            self.finished.luck.add(fixed, matched.found.is_some());
+            progress.found(self.finished.luck);
         }
         progress.recorded_in(&record.task, record.error.is_some());
         self.finished.failed += usize::from(record.error.is_some());

@@ -18,6 +18,7 @@ use super::{
     evaluation_log::SampleName,
     json_lines::{JsonLines, Lines},
     menu,
+    progress::Luck,
 };
 
 /// Name of the journal in a run directory.
@@ -36,6 +37,8 @@ pub struct Finished {
     pub failed: usize,
     /// Seconds of each session until its last record.
     pub session_seconds: BTreeMap<u32, f64>,
+    /// What was found beyond luck.
+    pub luck: Luck,
 }
 
 /// What is read of a record to continue a run.
@@ -46,6 +49,19 @@ struct Line {
     error: Option<IgnoredAny>,
     session: u32,
     elapsed: f64,
+    best: Option<IgnoredAny>,
+    controls: Option<Controls>,
+}
+
+#[derive(Deserialize)]
+struct Controls {
+    #[serde(default)]
+    matched_target: Option<MatchedTarget>,
+}
+
+#[derive(Deserialize)]
+struct MatchedTarget {
+    found: Option<IgnoredAny>,
 }
 
 impl Journal {
@@ -136,7 +152,13 @@ impl Journal {
 
 impl Finished {
     fn add(&mut self, line: Line) {
-        self.failed += usize::from(line.error.is_some());
+        let failed = line.error.is_some();
+        self.failed += usize::from(failed);
+        let matched = line.controls.and_then(|controls| controls.matched_target);
+        if let Some(matched) = matched {
+            self.luck
+                .add(line.best.is_some() && !failed, matched.found.is_some());
+        }
         let last = self.session_seconds.entry(line.session).or_default();
         *last = last.max(line.elapsed);
         self.samples.insert((line.task, line.id));

@@ -42,6 +42,7 @@ mod manifest;
 mod menu;
 mod pair_log;
 mod pareto;
+mod phase;
 mod progress;
 mod record;
 mod sampling;
@@ -67,7 +68,7 @@ pub use journal::{Finished, Journal};
 pub use manifest::{FORMAT, Manifest, TaskManifest};
 pub use menu::{LEAST_SAMPLES, MenuPlan, MenuStage};
 pub use pair_log::PairLog;
-pub use progress::{Progress, Style as ProgressStyle};
+pub use progress::{Luck, Progress, Style as ProgressStyle};
 pub use record::{
     Candidate, ControlOutcome, Controls, Evaluation, RandomOutcome, SampleCost, SampleRecord,
     wall_seconds,

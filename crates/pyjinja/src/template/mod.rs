@@ -93,7 +93,8 @@ impl Templates {
         let environment = &mut templates.environment;
         environment.add_filter("tojson", json::transformers);
         environment.add_function("raise_exception", |message: &Value| -> Result<(), Error> {
-            Err(refused(values::to_str(message)?))
+            // A kind that is never taken for a missing column.
+            Err(Error::new(ErrorKind::EvalBlock, values::to_str(message)?))
         });
         templates
     }
@@ -349,6 +350,10 @@ fn reason(error: &Error) -> String {
     match (error.kind(), error.detail()) {
         (ErrorKind::OutOfFuel, _) => bounds::OUT_OF_FUEL.to_owned(),
         (ErrorKind::WriteFailure, _) => bounds::too_much_text(),
+        // What `raise_exception` says.
+        (ErrorKind::EvalBlock, Some(detail)) => {
+            format!("{}: {}", ErrorKind::InvalidOperation, in_one_line(detail))
+        }
         (kind, Some(detail)) => format!("{kind}: {}", in_one_line(detail)),
         (kind, None) => kind.to_string(),
     }
