@@ -388,7 +388,7 @@ fn try_devices(seeds: Range<u64>) {
     let some = seeds.end - seeds.start;
     let faults = |seed: u64| Faults {
         broken: (seed % 4 == 1).then_some((seed % 3) as u32),
-        not_finite: (seed % 3 != 0).then_some(2 + seed % 5),
+        not_finite: (!seed.is_multiple_of(3)).then_some(2 + seed % 5),
         ..Faults::default()
     };
     let (mut expected, mut lost) = (HashMap::new(), 0);

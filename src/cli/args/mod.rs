@@ -301,13 +301,4 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }
-
-    #[test]
-    fn bytes_take_binary_units() {
-        assert_eq!(parse_bytes("0"), Ok(0));
-        assert_eq!(parse_bytes("512M"), Ok(512 << 20));
-        assert_eq!(parse_bytes("4GB"), Ok(4 << 30));
-        assert!(parse_bytes("much").is_err());
-        assert!(parse_bytes("99999999999999G").is_err());
-    }
 }

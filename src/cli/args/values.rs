@@ -67,3 +67,17 @@ pub fn at_least_one(text: &str) -> Result<usize, String> {
         _ => Err("expected a whole number, 1 or more".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_take_binary_units() {
+        assert_eq!(parse_bytes("0"), Ok(0));
+        assert_eq!(parse_bytes("512M"), Ok(512 << 20));
+        assert_eq!(parse_bytes("4GB"), Ok(4 << 30));
+        assert!(parse_bytes("much").is_err());
+        assert!(parse_bytes("99999999999999G").is_err());
+    }
+}

@@ -74,8 +74,7 @@ pub fn cases(place: &Place) -> Vec<Case> {
 
 /// Run directories that something happened to.
 fn runs(place: &Place, cases: &mut Vec<Case>) {
-    let search =
-        "search --model @demo --task arith --data arith.jsonl --simulations 3 --controls 0 --in-flight 1";
+    let search = "search --model @demo --task arith --data arith.jsonl --simulations 3 --controls 0 --in-flight 1";
     place.ok(&format!("{search} --out good"));
     let copy = |name: &str| {
         for (path, content) in place.files("good") {
