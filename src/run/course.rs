@@ -134,6 +134,11 @@ impl<J: Judge> Course<J> {
         &self.label
     }
 
+    /// Whether controls run on it.
+    pub fn has_controls(&self) -> bool {
+        self.with_controls
+    }
+
     /// How many evaluations it has taken in.
     pub fn evaluations(&self) -> u64 {
         self.evaluations

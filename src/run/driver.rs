@@ -139,8 +139,7 @@ impl<'a, P: Problem> Driver<'a, P> {
         let controlled = waiting.iter().filter(is_controlled).count();
         let samples = [waiting.len() - controlled, controlled];
         self.workload = Workload::new(self.plan.searches.tries, samples);
-        self.workload.evaluated(self.kept.len() as u64);
-        progress.expect(self.workload.left());
+        progress.expect(self.left());
         progress.found(self.finished.luck);
         self.refill(&mut waiting, progress)?;
         while !self.is_idle() {
@@ -180,6 +179,13 @@ impl<'a, P: Problem> Driver<'a, P> {
     /// Seconds of this session, and of what earlier ones worked after their last record.
     fn elapsed(&self) -> f64 {
         self.kept.unrecorded_seconds + self.started.elapsed().as_secs_f64()
+    }
+
+    /// Evaluations to come, as far as is known.
+    fn left(&self) -> f64 {
+        let in_flight = self.courses.iter().flatten();
+        let known = in_flight.map(|course| (course.has_controls(), course.evaluations()));
+        self.workload.left(known)
     }
 
     fn is_idle(&self) -> bool {
@@ -244,6 +250,8 @@ impl<'a, P: Problem> Driver<'a, P> {
             }
             Err(error) => {
                 tracing::warn!(task = %label.task, id = %label.id, %error, "sample failed");
+                let controlled = (label.task.clone(), label.id.clone());
+                self.workload.skip(self.controlled.contains(&controlled));
                 let record = self.unasked(label, error);
                 self.write(record, progress)
             }
@@ -290,8 +298,7 @@ impl<'a, P: Problem> Driver<'a, P> {
                     elapsed,
                     ..*logged
                 })?;
-                self.workload.evaluated(1);
-                progress.expect(self.workload.left());
+                progress.expect(self.left());
                 progress.evaluated();
             }
         }
@@ -314,11 +321,11 @@ impl<'a, P: Problem> Driver<'a, P> {
             self.backend.release(row);
         }
         let elapsed = self.elapsed();
-        let evaluations = course.evaluations();
+        let (evaluations, controlled) = (course.evaluations(), course.has_controls());
         let record = course.into_record(&self.plan.manifest.model_hash, self.session, elapsed);
         let wrong = !record.baseline_correct();
-        let controlled = record.controls.is_some();
         self.workload.finish(controlled, wrong, evaluations);
+        progress.expect(self.left());
         self.write(record, progress)
     }
 

@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 static TASK: LazyLock<(PathBuf, Arc<TaskSpec>)> = LazyLock::new(|| {
     let directory = std::env::temp_dir().join(format!("cola-fuzz-rows-{}", process::id()));
     fs::create_dir_all(&directory).unwrap();
-    (directory, resolve("arith").unwrap())
+    (directory, Arc::new(resolve("arith").unwrap()))
 });
 
 const KINDS: [&str; 8] = ["jsonl", "json", "csv", "tsv", "parquet", "arrow", "jsonl.gz", "jsonl.zst"];

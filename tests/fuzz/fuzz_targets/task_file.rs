@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use std::{fs, path::PathBuf, process, sync::LazyLock};
+use std::{fs, path::PathBuf, process, sync::{Arc, LazyLock}};
 
 use cola::task::{LoadOptions, load_samples, resolve};
 use libfuzzer_sys::fuzz_target;
@@ -22,7 +22,7 @@ fuzz_target!(|text: &[u8]| {
         data: vec![DIRECTORY.join("rows.jsonl")],
         ..LoadOptions::default()
     };
-    let loaded = resolve(file.to_str().unwrap()).and_then(|task| load_samples(&task, &options));
+    let loaded = resolve(file.to_str().unwrap()).and_then(|task| load_samples(&Arc::new(task), &options));
     if let Err(error) = loaded {
         assert!(error.to_string().len() < 20_000, "{error}");
     }
