@@ -38,6 +38,24 @@ impl AppendFile {
         self.0.set_len(length)
     }
 
+    /// Whether `path` is this file: a run directory can be removed, or another put in its place, while the file is open.
+    #[cfg(unix)]
+    pub fn is_at(&self, path: &Path) -> io::Result<bool> {
+        use std::os::unix::fs::MetadataExt;
+        let here = self.0.metadata()?;
+        match std::fs::metadata(path) {
+            Ok(there) => Ok((there.dev(), there.ino()) == (here.dev(), here.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether `path` is there.
+    #[cfg(not(unix))]
+    pub fn is_at(&self, path: &Path) -> io::Result<bool> {
+        path.try_exists()
+    }
+
     /// Makes sure that everything written is on the disk.
     pub fn sync(&self) -> io::Result<()> {
         may_fail(Operation::Sync)?;

@@ -51,6 +51,11 @@ pub enum RunError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The file that a run writes to is not in its directory any more.
+    #[error(
+        "{}: was removed or replaced while this run wrote to it; what the run finds is not kept any more, so it stops", .0.display()
+    )]
+    Vanished(PathBuf),
     /// A log belongs to another version or another run.
     #[error(
         "{}: this log has `{field}` {was}, and this run has {now}; continue with the version of cola that wrote it, or delete the \

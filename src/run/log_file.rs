@@ -100,8 +100,18 @@ impl LogFile {
     }
 
     /// Forces everything to the disk.
+    ///
+    /// # Errors
+    /// It fails, or the file is gone: what is written to it could not be found again.
     pub fn sync(&mut self) -> Result<(), RunError> {
         self.unsynced = None;
+        if !self
+            .file
+            .is_at(&self.path)
+            .map_err(RunError::io(&self.path))?
+        {
+            return Err(RunError::Vanished(self.path.clone()));
+        }
         self.file.sync().map_err(RunError::io(&self.path))
     }
 
@@ -370,6 +380,20 @@ mod tests {
         log.retain(|_| true).unwrap();
         let second = open(directory.path(), "x");
         assert!(matches!(second, Err(RunError::Locked(_))));
+    }
+
+    #[test]
+    fn a_log_that_was_removed_while_it_was_open_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut log, _) = open(directory.path(), "x").unwrap();
+        log.append(&1).unwrap();
+        log.sync().unwrap();
+        std::fs::remove_file(log.path()).unwrap();
+        let error = log.sync().unwrap_err().to_string();
+        assert!(error.contains("test.log: was removed"), "{error}");
+        // Another one of the same name is not it.
+        std::fs::write(log.path(), "x").unwrap();
+        assert!(matches!(log.sync(), Err(RunError::Vanished(_))));
     }
 
     #[test]
