@@ -170,7 +170,7 @@ pub fn interrupt_flag() -> Interrupt {
         if seen.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }
-        note("cola: stopping; finished samples are kept");
+        note("cola: stopping; what is known so far is kept");
     };
     // Fails only where a handler is set already, by a caller of this library: theirs stays.
     if let Err(error) = ctrlc::set_handler(handler) {

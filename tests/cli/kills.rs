@@ -133,7 +133,7 @@ fn a_run_that_is_killed_a_few_dozen_times_is_the_run_that_was_not() {
 
 /// Run it with `cargo test --release --test cli -- --ignored killed_a_thousand`.
 #[test]
-#[ignore = "takes a quarter of an hour"]
+#[ignore = "takes minutes"]
 fn a_run_that_is_killed_a_thousand_times_is_the_run_that_was_not() {
     kill(1000, 2);
 }
