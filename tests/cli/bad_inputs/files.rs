@@ -84,6 +84,8 @@ fn runs(place: &Place, cases: &mut Vec<Case>) {
     };
     let manifest = place.read("good/manifest.json");
     let samples = place.read("good/samples.jsonl");
+    // A cut before what differs from machine to machine: the version and the paths.
+    let half: String = manifest.split_inclusive('\n').take(2).collect();
     // A header with its checksum.
     let log = "66d4bc4a {\"cola\":\"0.0.1\",\"manifest\":\"00\"}\n";
     let lines: Vec<&str> = samples.lines().collect();
@@ -91,7 +93,7 @@ fn runs(place: &Place, cases: &mut Vec<Case>) {
     let other_layers = samples.replacen("\"layers\":12", "\"layers\":13", 1);
     for (what, file, content) in [
         ("an empty manifest", "manifest.json", String::new()),
-        ("half a manifest", "manifest.json", manifest[..90].into()),
+        ("half a manifest", "manifest.json", half),
         (
             "a manifest of another format",
             "manifest.json",
