@@ -2,25 +2,31 @@
 //! themselves, with the same weights and shapes, in the same process, on as many threads.
 //!
 //! ```text
-//! cargo bench --bench limit -- MODEL...     directories; the bundled model where none is named
+//! cargo bench --bench limit -- MODEL...     made prompts; the bundled model where none is named
+//! cargo bench --bench limit -- MODEL --pairs PAIRS.jsonl --task TASK --data FILE [--in-flight N]
 //! ```
+//!
+//! The second form runs the pairs of a search, as `cola eval --pairs` does.
 
 mod support;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env,
     error::Error,
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
 };
 
+use clap::Parser;
 use cola::{
     chain::Chain,
     engine::{DecodePlan, Engine, EngineOptions, Request, Row, Totals},
-    model::{Compute, Model},
+    model::{Compute, Model, ModelError},
+    prelude::*,
+    run::Pair,
     search::{Ask, Feedback, SearchConfig},
+    task::{LoadOptions, load_samples, resolve},
 };
 use crossbeam_channel::unbounded;
 
@@ -32,51 +38,174 @@ const NEW_TOKENS: usize = 50;
 /// Each measured so often; the median counts.
 const ROUNDS: usize = 3;
 
+#[derive(Parser)]
+struct Arguments {
+    /// Model directories or GGUF files.
+    models: Vec<PathBuf>,
+    /// Pairs of a sample and a chain, as for `cola eval`.
+    #[arg(long, requires = "task", requires = "data")]
+    pairs: Option<PathBuf>,
+    /// Their task.
+    #[arg(long)]
+    task: Option<String>,
+    /// The task's rows.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Evaluations in flight.
+    #[arg(long)]
+    in_flight: Option<usize>,
+    /// What cargo passes to every bench.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
-    // cargo's own flags are not models.
-    let named: Vec<PathBuf> = env::args()
-        .skip(1)
-        .filter(|argument| !argument.starts_with('-'))
-        .map(PathBuf::from)
-        .collect();
+    let arguments = Arguments::parse();
     let bundled = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demo")];
-    let directories = if named.is_empty() { bundled } else { named };
+    let models = match arguments.models.as_slice() {
+        [] => &bundled,
+        named => named,
+    };
     println!(
-        "| model | task | evaluations/s | steps run / distinct | products / wall time | tokens a batch |"
+        "| model | task | evaluations/s | steps run / distinct | products / wall time | of them the head | tokens a batch |"
     );
-    println!("| --- | --- | --- | --- | --- | --- |");
-    for directory in directories {
-        let model = Arc::new(Model::load(&directory, Compute::cpu())?);
-        for decode in [false, true] {
-            let mut rounds = (0..ROUNDS)
-                .map(|_| round(&model, decode))
-                .collect::<Result<Vec<_>, _>>()?;
-            rounds.sort_by(|a, b| a.efficiency.total_cmp(&b.efficiency));
-            let Round {
-                rate,
-                repeated,
-                efficiency,
-                tokens,
-            } = rounds[ROUNDS / 2];
-            let least = rounds[0].efficiency;
-            let most = rounds[ROUNDS - 1].efficiency;
-            println!(
-                "| {} | {} | {rate:.1} | {repeated:.3} | {efficiency:.2} ({least:.2}-{most:.2}) | {tokens:.0} |",
-                directory.display(),
-                if decode { "50 tokens" } else { "four options" },
-            );
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    for path in models {
+        if let (Some(pairs), Some(task), Some(data)) =
+            (&arguments.pairs, &arguments.task, &arguments.data)
+        {
+            report(path, task, || {
+                of_pairs(path, (pairs, task, data), arguments.in_flight)
+            })?;
+            continue;
+        }
+        let model = Arc::new(Model::load(path, Compute::cpu())?);
+        for (decode, name) in [(false, "four options"), (true, "50 tokens")] {
+            report(path, name, || round(&model, decode))?;
         }
     }
     Ok(())
+}
+
+/// Prints the median of several rounds.
+fn report(
+    path: &Path,
+    name: &str,
+    round: impl Fn() -> Result<Round, Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
+    let mut rounds = (0..ROUNDS)
+        .map(|_| round())
+        .collect::<Result<Vec<_>, _>>()?;
+    rounds.sort_by(|a, b| a.efficiency.total_cmp(&b.efficiency));
+    let Round {
+        rate,
+        repeated,
+        efficiency,
+        head,
+        tokens,
+    } = rounds[ROUNDS / 2];
+    let (least, most) = (rounds[0].efficiency, rounds[ROUNDS - 1].efficiency);
+    let repeated = repeated.map_or_else(|| "-".to_owned(), |share| format!("{share:.3}"));
+    println!(
+        "| {} | {name} | {rate:.1} | {repeated} | {efficiency:.2} ({least:.2}-{most:.2}) | {head:.2} | {tokens:.0} |",
+        path.file_name().unwrap_or_default().display(),
+    );
+    Ok(())
+}
+
+/// A list of pairs.
+fn of_pairs(
+    model: &Path,
+    (pairs, task, data): (&Path, &str, &Path),
+    in_flight: Option<usize>,
+) -> Result<Round, Box<dyn Error>> {
+    let session = Session::builder(model).in_flight(in_flight).build()?;
+    let task = Arc::new(resolve(task)?);
+    let options = LoadOptions {
+        data: vec![data.to_owned()],
+        ..LoadOptions::default()
+    };
+    let samples = load_samples(&task, &options)?.samples;
+    let places: BTreeMap<String, usize> = (0..)
+        .zip(&samples)
+        .map(|(at, sample)| (sample.id.clone(), at))
+        .collect();
+    let layout = Arc::new(session.layout(None)?);
+    let problems = SampleProblem::all(samples, &layout);
+    let mut list = Vec::new();
+    for line in std::fs::read_to_string(pairs)?.lines() {
+        let line: serde_json::Value = serde_json::from_str(line)?;
+        let field = |name: &str| line[name].as_str().ok_or_else(|| format!("no {name}"));
+        let (id, chain) = (field("id")?, field("chain")?);
+        list.push(Pair {
+            problem: *places.get(id).ok_or_else(|| format!("no sample {id}"))?,
+            chain: Chain::parse(chain, session.model().depth())?,
+        });
+    }
+    let start = Instant::now();
+    let mut failed = None;
+    session.evaluate(
+        &problems,
+        &list,
+        &Interrupt::never(),
+        &mut Progress::quiet(),
+        |_, result| {
+            failed = failed.take().or(result.err());
+            Ok(())
+        },
+    )?;
+    let seconds = start.elapsed().as_secs_f64();
+    if let Some(failed) = failed {
+        return Err(failed.into());
+    }
+    let totals = session.engine().totals();
+    Round::new(
+        session.model(),
+        &totals,
+        EngineOptions::for_cpu().workers,
+        seconds,
+        None,
+    )
 }
 
 /// What one run came to.
 #[derive(Clone, Copy)]
 struct Round {
     rate: f64,
-    repeated: f64,
+    /// Layer steps run for each distinct one.
+    repeated: Option<f64>,
+    /// Share of the wall time that the products need.
     efficiency: f64,
+    /// Share of that which the head needs.
+    head: f64,
     tokens: f64,
+}
+
+impl Round {
+    fn new(
+        model: &Model,
+        totals: &Totals,
+        workers: usize,
+        seconds: f64,
+        distinct: Option<usize>,
+    ) -> Result<Self, Box<dyn Error>> {
+        let sizes = totals.batches.iter();
+        let tokens: u64 = sizes.map(|(&n, &count)| n as u64 * count).sum();
+        let layers = model.depth();
+        let layers = products(&totals.batches, workers, layers, &|layer, rows| {
+            model.layer(layer).multiply_only(rows)
+        })?;
+        let head = products(&totals.heads, workers, 1, &|_, rows| {
+            model.head().multiply_only(rows)
+        })?;
+        Ok(Self {
+            rate: totals.evaluations as f64 / seconds,
+            repeated: distinct.map(|distinct| totals.cost.steps_run as f64 / distinct as f64),
+            efficiency: (layers + head) / seconds,
+            head: head / (layers + head),
+            tokens: tokens as f64 / totals.batches.values().sum::<u64>() as f64,
+        })
+    }
 }
 
 fn round(model: &Arc<Model>, decode: bool) -> Result<Round, Box<dyn Error>> {
@@ -119,49 +248,43 @@ fn round(model: &Arc<Model>, decode: bool) -> Result<Round, Box<dyn Error>> {
     let seconds = start.elapsed().as_secs_f64();
     let totals = engine.totals();
     let distinct: usize = chains.iter().map(|chains| distinct_prefixes(chains)).sum();
-    let batches: u64 = totals.batches.values().sum();
-    let tokens: u64 = totals
-        .batches
-        .iter()
-        .map(|(&n, &count)| n as u64 * count)
-        .sum();
     drop(engine);
-    Ok(Round {
-        rate: f64::from(ROWS) * CHAINS_A_ROW as f64 / seconds,
-        repeated: totals.cost.steps_run as f64 / distinct as f64,
-        efficiency: products(model, &totals, options.workers)? / seconds,
-        tokens: tokens as f64 / batches as f64,
-    })
+    Round::new(model, &totals, options.workers, seconds, Some(distinct))
 }
 
 /// Seconds that the products of all batches take when as many threads as there are workers each
-/// run their part, and nothing else.
-fn products(model: &Model, totals: &Totals, workers: usize) -> Result<f64, Box<dyn Error>> {
+/// run their part, and nothing else. `multiply` runs one of `parts` parts on so many rows.
+fn products(
+    sizes: &BTreeMap<usize, u64>,
+    workers: usize,
+    parts: usize,
+    multiply: &(dyn Fn(usize, i64) -> Result<(), ModelError> + Sync),
+) -> Result<f64, Box<dyn Error>> {
     let _guard = tch::no_grad_guard();
-    let time = |tokens: usize| -> Result<f64, cola::model::ModelError> {
+    let time = |rows: usize| -> Result<f64, ModelError> {
+        let _guard = tch::no_grad_guard();
         tch::set_num_threads(1);
-        let layers = model.depth();
-        // All layers, so that weights come from where they come from in a run.
-        for layer in 0..layers {
-            model.layer(layer).multiply_only(tokens as i64)?;
+        // All parts, so that weights come from where they come from in a run.
+        for part in 0..parts {
+            multiply(part, rows as i64)?;
         }
         let start = Instant::now();
-        for layer in 0..layers {
-            model.layer(layer).multiply_only(tokens as i64)?;
+        for part in 0..parts {
+            multiply(part, rows as i64)?;
         }
-        Ok(start.elapsed().as_secs_f64() / layers as f64)
+        Ok(start.elapsed().as_secs_f64() / parts as f64)
     };
     // Shapes within an eighth of each other count as one.
-    let mut sizes: BTreeMap<usize, u64> = BTreeMap::new();
-    for (&tokens, &count) in &totals.batches {
-        let step = (tokens.next_power_of_two() / 16).max(1);
-        *sizes.entry(tokens.next_multiple_of(step)).or_default() += count;
+    let mut rounded: BTreeMap<usize, u64> = BTreeMap::new();
+    for (&rows, &count) in sizes {
+        let step = (rows.next_power_of_two() / 16).max(1);
+        *rounded.entry(rows.next_multiple_of(step)).or_default() += count;
     }
     let mut seconds = 0.0;
-    for (&tokens, &count) in &sizes {
+    for (&rows, &count) in &rounded {
         // Workers at once, as in the run: they share caches and memory.
         let times = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..workers).map(|_| scope.spawn(|| time(tokens))).collect();
+            let threads: Vec<_> = (0..workers).map(|_| scope.spawn(|| time(rows))).collect();
             threads
                 .into_iter()
                 .map(|thread| thread.join().expect("products do not panic"))

@@ -66,6 +66,7 @@ pub struct Ledger {
     pub(super) evaluations: AtomicU64,
     pub(super) failures: AtomicU64,
     batches: Mutex<BTreeMap<usize, u64>>,
+    heads: Mutex<BTreeMap<usize, u64>>,
     busy_nanoseconds: AtomicU64,
     head_nanoseconds: AtomicU64,
 }
@@ -81,6 +82,8 @@ pub struct Totals {
     pub failures: u64,
     /// Number of batches in which a layer was run, by the number of tokens in the batch.
     pub batches: BTreeMap<usize, u64>,
+    /// Number of batches in which the head was run, by the number of nodes read.
+    pub heads: BTreeMap<usize, u64>,
     /// Seconds workers spent computing, summed over workers.
     pub busy_seconds: f64,
     /// Seconds of `busy_seconds` that were spent in norm and head.
@@ -98,11 +101,24 @@ impl Totals {
         for (tokens, batches) in other.batches {
             *self.batches.entry(tokens).or_default() += batches;
         }
+        for (nodes, batches) in other.heads {
+            *self.heads.entry(nodes).or_default() += batches;
+        }
         self.busy_seconds += other.busy_seconds;
         self.head_seconds += other.head_seconds;
         self.peak_state_bytes += other.peak_state_bytes;
         self
     }
+}
+
+fn count(sizes: &Mutex<BTreeMap<usize, u64>>, size: usize) {
+    // A poisoned lock is ignored: no update leaves the map half written.
+    let mut sizes = sizes.lock().unwrap_or_else(|e| e.into_inner());
+    *sizes.entry(size).or_default() += 1;
+}
+
+fn counted(sizes: &Mutex<BTreeMap<usize, u64>>) -> BTreeMap<usize, u64> {
+    sizes.lock().unwrap_or_else(|e| e.into_inner()).clone()
 }
 
 impl Ledger {
@@ -119,9 +135,12 @@ impl Ledger {
 
     /// Counts a batch in which a layer ran on `tokens` tokens.
     pub(super) fn batch(&self, tokens: usize) {
-        // A poisoned lock is ignored, see `totals`.
-        let mut batches = self.batches.lock().unwrap_or_else(|e| e.into_inner());
-        *batches.entry(tokens).or_default() += 1;
+        count(&self.batches, tokens);
+    }
+
+    /// Counts a batch in which `nodes` nodes were read.
+    pub(super) fn head(&self, nodes: usize) {
+        count(&self.heads, nodes);
     }
 
     /// Counts the time of a batch; `in_head` if the batch ran norm and head.
@@ -151,12 +170,8 @@ impl Ledger {
             },
             evaluations: read(&self.evaluations),
             failures: read(&self.failures),
-            // A poisoned lock is ignored: no update leaves the map half written.
-            batches: self
-                .batches
-                .lock()
-                .unwrap_or_else(|e| e.into_inner())
-                .clone(),
+            batches: counted(&self.batches),
+            heads: counted(&self.heads),
             busy_seconds: read(&self.busy_nanoseconds) as f64 * 1e-9,
             head_seconds: read(&self.head_nanoseconds) as f64 * 1e-9,
             peak_state_bytes,

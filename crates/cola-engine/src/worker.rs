@@ -144,6 +144,7 @@ fn give_up(shared: &Shared, job: Job, error: EngineError) -> Vec<Job> {
 
 /// Runs the head on a batch; returns the jobs that go on decoding.
 fn run_head(shared: &Shared, jobs: Vec<Job>) -> Vec<Job> {
+    shared.ledger.head(jobs.iter().map(Job::tokens).sum());
     let results = shared.isolate(&jobs, &|jobs: &[Job]| read(&shared.model, jobs));
     let mut newest = Vec::new();
     for (mut job, result) in jobs.into_iter().zip(results) {

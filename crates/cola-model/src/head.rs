@@ -3,17 +3,21 @@
 use tch::{Device, Kind, Tensor};
 
 use super::{
-    Draw, Drawn, ModelError,
-    kernels::{Rows, top},
+    Draw, Drawn, Frozen, ModelError,
+    kernels::{Rows, Summary},
     linear::Linear,
     norm::Norm,
     transfer::upload,
 };
 
-/// Most logits computed at once: bounds the memory of a large vocabulary (64 MiB in f32).
-const LOGITS_AT_ONCE: i64 = 16 << 20;
-/// The same on a GPU (1 GiB): larger, because every reading waits for all queued work.
-const LOGITS_AT_ONCE_CUDA: i64 = 256 << 20;
+/// Words in one block of the output matrix on the CPU: a block's logits are read while they are in
+/// the cache.
+const BLOCK: i64 = 4096;
+/// Most nodes read at once on the CPU.
+const NODES_AT_ONCE: usize = 256;
+/// Most logits computed at once on a GPU (1 GiB): many, because every reading waits for all queued
+/// work.
+const LOGITS_AT_ONCE: i64 = 256 << 20;
 
 /// Tokens whose log-probabilities are read at one node, besides that of the most likely one.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -63,18 +67,65 @@ impl Reading {
 /// The final norm and the output matrix `[V, D]`.
 #[derive(Debug)]
 pub struct Head {
-    pub(super) norm: Norm,
-    pub(super) output: Linear,
-    pub(super) vocabulary: i64,
+    norm: Norm,
+    /// Rows of the output matrix, in order.
+    blocks: Vec<Linear>,
+    vocabulary: i64,
     /// Logits become `cap * tanh(logits / cap)`.
-    pub(super) softcap: Option<f64>,
+    softcap: Option<f64>,
 }
 
 impl Head {
+    /// Takes over the output matrix `[V, D]`.
+    pub(super) fn new(
+        norm: Norm,
+        output: &Frozen,
+        vocabulary: i64,
+        softcap: Option<f64>,
+    ) -> Result<Self, ModelError> {
+        // A matrix that is not there, because only headers are read, has no rows.
+        let rows = output.size().first().copied().unwrap_or(0);
+        let block = match output.device() {
+            Device::Cpu => BLOCK,
+            _ => rows.max(1),
+        };
+        let blocks = (0..rows).step_by(block as usize).map(|start| {
+            let part = output.f_narrow(0, start, block.min(rows - start))?;
+            Linear::new(Frozen::new(part), None)
+        });
+        Ok(Self {
+            norm,
+            blocks: blocks.collect::<Result<_, _>>()?,
+            vocabulary,
+            softcap,
+        })
+    }
+
+    /// Whether it has a packed copy of the output matrix, which leaves the matrix itself unused.
+    pub(super) fn is_packed(&self) -> bool {
+        self.blocks.iter().all(Linear::is_packed)
+    }
+
+    /// Runs only the matrix products, on `rows` rows of zeros. See
+    /// [`Layer::multiply_only`](super::Layer::multiply_only).
+    pub fn multiply_only(&self, rows: i64) -> Result<(), ModelError> {
+        let mut blocks = self.blocks.iter();
+        blocks.try_for_each(|block| block.multiply_only(rows))
+    }
+
     /// Logits of every node, `[N, D] -> [N, V]`, f32.
     pub fn logits(&self, residual: &Tensor) -> Result<Tensor, ModelError> {
         let normed = self.norm.forward(residual)?;
-        let logits = self.output.forward(&normed)?;
+        let blocks = self.blocks.iter().map(|block| self.block(block, &normed));
+        match blocks.collect::<Result<Vec<_>, _>>()?.as_slice() {
+            [whole] => Ok(whole.shallow_clone()),
+            blocks => Ok(Tensor::f_cat(blocks, 1)?),
+        }
+    }
+
+    /// Logits of the words of one block, f32; `x` is normed.
+    fn block(&self, block: &Linear, x: &Tensor) -> Result<Tensor, ModelError> {
+        let logits = block.forward(x)?;
         let logits = match self.softcap {
             None => logits,
             Some(cap) => logits.f_div_scalar(cap)?.f_tanh()?.f_mul_scalar(cap)?,
@@ -84,48 +135,93 @@ impl Head {
 
     /// Reads the predictions at nodes `[A, D]`, with one [`ReadAt`] for each.
     pub fn read(&self, residual: &Tensor, reads: &[&ReadAt]) -> Result<Vec<Reading>, ModelError> {
-        let most = match residual.device() {
-            Device::Cpu => LOGITS_AT_ONCE,
-            _ => LOGITS_AT_ONCE_CUDA,
+        let on_cpu = residual.device() == Device::Cpu;
+        let at_once = match on_cpu {
+            true => NODES_AT_ONCE,
+            false => (LOGITS_AT_ONCE / self.vocabulary).max(1) as usize,
         };
-        let at_once = (most / self.vocabulary).max(1) as usize;
         let mut readings = Vec::with_capacity(reads.len());
         for (chunk, reads) in reads.chunks(at_once).enumerate() {
             let start = (chunk * at_once) as i64;
-            let rows = residual.f_narrow(0, start, reads.len() as i64)?;
-            readings.extend(self.read_chunk(&rows, reads)?);
+            let nodes = residual.f_narrow(0, start, reads.len() as i64)?;
+            readings.extend(match on_cpu {
+                true => self.read_blocks(&nodes, reads)?,
+                false => read_tensor(&self.logits(&nodes)?, reads)?,
+            });
         }
         Ok(readings)
     }
 
-    fn read_chunk(&self, residual: &Tensor, reads: &[&ReadAt]) -> Result<Vec<Reading>, ModelError> {
-        let logits = self.logits(residual)?;
-        match Rows::of(&logits) {
-            Some(rows) => Ok(read_rows(rows, reads)),
-            None => read_tensor(&logits, reads),
+    /// Readings on the CPU, from one block of logits after the other.
+    fn read_blocks(
+        &self,
+        residual: &Tensor,
+        reads: &[&ReadAt],
+    ) -> Result<Vec<Reading>, ModelError> {
+        let normed = self.norm.forward(residual)?;
+        let mut nodes: Vec<Node> = reads.iter().map(|reads| Node::new(reads)).collect();
+        for block in &self.blocks {
+            let logits = self.block(block, &normed)?;
+            let rows = Rows::of(&logits)
+                .ok_or_else(|| tch::TchError::Torch("logits are not in rows".into()))?;
+            for (at, node) in nodes.iter_mut().enumerate() {
+                node.add(rows.get(at));
+            }
         }
+        Ok(nodes.into_iter().map(Node::finish).collect())
     }
 }
 
-fn read_rows(logits: Rows<'_>, reads: &[&ReadAt]) -> Vec<Reading> {
-    let read = |(row, reads): (usize, &&ReadAt)| {
-        let logits = logits.get(row);
-        let top = top(logits);
-        let draw = reads.draw.filter(|_| top.log_total.is_finite());
+/// The reading of one node in the making.
+struct Node<'a> {
+    reads: &'a ReadAt,
+    summary: Summary,
+    /// Words whose logits were taken in.
+    seen: usize,
+    /// Logits of [`ReadAt::tokens`], those of later blocks unknown.
+    wanted: Vec<f32>,
+    /// All logits so far, if a token is drawn from them.
+    all: Vec<f32>,
+}
+
+impl<'a> Node<'a> {
+    fn new(reads: &'a ReadAt) -> Self {
+        Self {
+            reads,
+            summary: Summary::default(),
+            seen: 0,
+            wanted: vec![f32::NAN; reads.tokens.len()],
+            all: Vec::new(),
+        }
+    }
+
+    /// Takes in the logits of the next words.
+    fn add(&mut self, logits: &[f32]) {
+        self.summary.add(logits);
+        for (wanted, &token) in self.wanted.iter_mut().zip(&self.reads.tokens) {
+            let place = (token as usize).checked_sub(self.seen);
+            if let Some(&logit) = place.and_then(|place| logits.get(place)) {
+                *wanted = logit;
+            }
+        }
+        if self.reads.draw.is_some() {
+            self.all.extend_from_slice(logits);
+        }
+        self.seen += logits.len();
+    }
+
+    fn finish(self) -> Reading {
+        let top = self.summary.finish();
+        let draw = self.reads.draw.filter(|_| top.log_total.is_finite());
         let log_prob = |logit: f32| f64::from(logit) - top.log_total;
         Reading {
             argmax: top.argmax as u32,
             argmax_log_prob: log_prob(top.largest[0]),
             second_log_prob: log_prob(top.largest[1]),
-            log_probs: reads
-                .tokens
-                .iter()
-                .map(|&token| log_prob(logits[token as usize]))
-                .collect(),
-            drawn: draw.map(|draw| draw.from(logits)),
+            log_probs: self.wanted.iter().map(|&logit| log_prob(logit)).collect(),
+            drawn: draw.map(|draw| draw.from(&self.all)),
         }
-    };
-    reads.iter().enumerate().map(read).collect()
+    }
 }
 
 /// Readings from `logits` `[A, V]` on another device: one transfer each way, however many tokens
@@ -180,9 +276,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_read_of_a_tensor_is_what_is_read_of_its_rows() {
-        let logits = crate::test_numbers::random(&[5, 40]) * 4;
-        let reads = [vec![3, 9], vec![], vec![39], vec![], vec![0]];
+    fn what_is_read_block_by_block_is_what_is_read_of_all_logits() {
+        let _guard = tch::no_grad_guard();
+        // The last block is smaller than the others.
+        let vocabulary = 2 * BLOCK + 40;
+        let weight = Frozen::new(crate::test_numbers::random(&[vocabulary, 8]));
+        let scale = crate::test_numbers::random(&[8]);
+        let reads = [
+            vec![3, 9],
+            vec![],
+            vec![BLOCK as u32, vocabulary as u32 - 1],
+            vec![],
+            vec![0],
+        ];
         let draw = |noise| Draw {
             temperature: 0.8,
             top_p: 0.9,
@@ -192,22 +298,36 @@ mod tests {
             draw: tokens.first().map(|&token| draw(token.into())),
             tokens,
         });
-        for count in [1, 2, 5] {
-            let reads: Vec<&ReadAt> = reads.iter().rev().take(count).collect();
-            let logits = logits.narrow(0, 0, count as i64).contiguous();
-            let by_rows = read_rows(Rows::of(&logits).unwrap(), &reads);
-            let by_tensor = read_tensor(&logits, &reads).unwrap();
-            for (a, b) in by_rows.iter().zip(&by_tensor) {
-                assert_eq!(a.argmax, b.argmax);
-                assert_eq!(a.drawn, b.drawn);
-                assert_eq!(a.log_probs.len(), b.log_probs.len());
-                let pairs = a.log_probs.iter().zip(&b.log_probs);
-                let tops = [
-                    (&a.argmax_log_prob, &b.argmax_log_prob),
-                    (&a.second_log_prob, &b.second_log_prob),
-                ];
-                for (a, b) in pairs.chain(tops) {
-                    assert!((a - b).abs() < 1e-5, "{a} {b}");
+        let residual = crate::test_numbers::random(&[300, 8]) * 4;
+        for softcap in [None, Some(3.0)] {
+            let spec = crate::NormSpec {
+                kind: crate::NormKind::Rms,
+                epsilon: 1e-5,
+            };
+            let norm = Norm::new(Frozen::new(scale.shallow_clone()), None, spec).unwrap();
+            let head = Head::new(norm, &weight, vocabulary, softcap).unwrap();
+            assert_eq!(head.blocks.len(), 3);
+            for count in [1, 2, 5, 300] {
+                let reads: Vec<&ReadAt> = reads.iter().cycle().take(count).collect();
+                let nodes = residual.narrow(0, 0, count as i64);
+                let by_blocks = head.read(&nodes, &reads).unwrap();
+                let by_tensor = read_tensor(&head.logits(&nodes).unwrap(), &reads).unwrap();
+                for (a, b) in by_blocks.iter().zip(&by_tensor) {
+                    assert_eq!(a.argmax, b.argmax);
+                    assert_eq!(a.drawn.is_some(), b.drawn.is_some());
+                    if let (Some(a), Some(b)) = (a.drawn, b.drawn) {
+                        assert_eq!(a.token, b.token);
+                        assert!((a.lead - b.lead).abs() < 1e-5, "{a:?} {b:?}");
+                    }
+                    assert_eq!(a.log_probs.len(), b.log_probs.len());
+                    let pairs = a.log_probs.iter().zip(&b.log_probs);
+                    let tops = [
+                        (&a.argmax_log_prob, &b.argmax_log_prob),
+                        (&a.second_log_prob, &b.second_log_prob),
+                    ];
+                    for (a, b) in pairs.chain(tops) {
+                        assert!((a - b).abs() < 1e-5, "{a} {b}");
+                    }
                 }
             }
         }

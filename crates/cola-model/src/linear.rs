@@ -33,9 +33,13 @@ impl Linear {
         Ok(linear)
     }
 
-    /// Uses the weights without packing them: they may be shared, as a tied head shares the
-    /// embedding.
-    pub fn plain(weight: Frozen) -> Self {
+    /// Whether the weights are packed, which leaves the tensor they came from unused.
+    pub fn is_packed(&self) -> bool {
+        matches!(self.weight, Weight::Packed(_))
+    }
+
+    /// Uses the weights as they are.
+    fn plain(weight: Frozen) -> Self {
         Self {
             input: weight.size().last().copied().unwrap_or(0),
             like: (weight.kind(), weight.device()),

@@ -93,8 +93,34 @@ impl Source for Checking<'_> {
     }
 }
 
-/// Most bytes of an embedding of which a tied head keeps a copy of its own.
-const TWICE: usize = 64 << 20;
+/// The same numbers `[N, D]` in 16 bits, if that loses none of them: those of a checkpoint in 16
+/// bits.
+fn halved(numbers: Frozen) -> Result<Frozen, ModelError> {
+    for kind in [Kind::BFloat16, Kind::Half] {
+        if let Some(half) = rounded(&numbers, kind)? {
+            return Ok(Frozen::new(half));
+        }
+    }
+    Ok(numbers)
+}
+
+/// The numbers in another dtype; `None` if one of them changes.
+fn rounded(numbers: &Tensor, kind: Kind) -> Result<Option<Tensor>, ModelError> {
+    /// Rows that are compared at once: a copy of all would double the memory.
+    const ROWS: i64 = 1024;
+    let shape = numbers.size();
+    let rounded = Tensor::f_empty(&shape, (kind, numbers.device()))?;
+    for start in (0..shape[0]).step_by(ROWS as usize) {
+        let rows = ROWS.min(shape[0] - start);
+        let exact = numbers.f_narrow(0, start, rows)?;
+        let mut part = rounded.f_narrow(0, start, rows)?;
+        part.f_copy_(&exact)?;
+        if !part.f_to_kind(numbers.kind())?.f_equal(&exact)? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(rounded))
+}
 
 /// The parts of a model, without its spec.
 pub struct Parts {
@@ -120,29 +146,29 @@ impl<S: Source> Loader<'_, S> {
             true => Some(self.whole(Role::Positions, &[spec.max_positions, spec.hidden])?),
             false => None,
         };
-        let output = match spec.tied_head {
-            // Small enough for a second copy, which is packed for fast products.
-            true if embedding.bytes() <= TWICE => {
-                Linear::new(Frozen::new(embedding.shallow_clone()), None)?
-            }
-            true => Linear::plain(Frozen::new(embedding.shallow_clone())),
-            false => self.linear(&[(Role::Head, spec.vocabulary)], spec.hidden, false)?,
+        let own = match spec.tied_head {
+            true => None,
+            false => Some(self.whole(Role::Head, &table)?),
         };
+        let output = own.as_ref().unwrap_or(&embedding);
+        let norm = self.norm(Role::FinalNorm, spec.final_norm, spec.hidden)?;
+        let head = Head::new(norm, output, spec.vocabulary, spec.logit_softcap)?;
+        drop(own);
         let mut ropes = Ropes::default();
         let layers = (0..)
             .zip(&spec.layers)
             .map(|(index, layer)| self.layer(index, layer, &mut ropes))
             .collect::<Result<_, _>>()?;
+        // A packed head has a copy of its own, so that the embedding may take less.
+        let embedding = match head.is_packed() {
+            true => halved(embedding)?,
+            false => embedding,
+        };
         Ok(Parts {
             embedding,
             positions,
             layers,
-            head: Head {
-                norm: self.norm(Role::FinalNorm, spec.final_norm, spec.hidden)?,
-                output,
-                vocabulary: spec.vocabulary,
-                softcap: spec.logit_softcap,
-            },
+            head,
         })
     }
 

@@ -153,7 +153,8 @@ impl Model {
     pub fn embed(&self, tokens: &[u32], positions: &[i64]) -> Result<Tensor, ModelError> {
         let device = self.compute.device;
         let index: Vec<i64> = tokens.iter().map(|&token| i64::from(token)).collect();
-        let mut embedded = self.embedding.f_index_select(0, &upload(&index, device)?)?;
+        let embedded = self.embedding.f_index_select(0, &upload(&index, device)?)?;
+        let mut embedded = embedded.f_to_kind(self.compute.kind)?;
         if let Some(scale) = self.spec.embedding_scale {
             // Rounded to the compute dtype first, as transformers does.
             let scale = upload(&[scale], device)?.f_to_kind(self.compute.kind)?;

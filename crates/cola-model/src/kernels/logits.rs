@@ -1,4 +1,4 @@
-//! Summary of a node's logits, in two passes over them.
+//! Summary of a node's logits, in two passes over each block of them.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -15,18 +15,70 @@ pub struct Top {
     pub log_total: f64,
 }
 
-/// Summary of one node's logits `[V]`; `logits` must not be empty.
-pub fn top(logits: &[f32]) -> Top {
-    Arch::new().dispatch(Read(logits))
+/// A [`Top`] in the making: of the blocks of one node's logits that were [added](Self::add), first
+/// to last. The blocks are summed one by one, so that where they begin and end is part of the result.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    argmax: usize,
+    largest: [f32; 2],
+    seen: usize,
+    /// Of each block the largest logit, and the sum of `e^(logit - largest)`.
+    sums: Vec<(f32, f64)>,
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        Self {
+            argmax: 0,
+            largest: [f32::NEG_INFINITY; 2],
+            seen: 0,
+            sums: Vec::new(),
+        }
+    }
+}
+
+impl Summary {
+    /// Takes in the next logits of the node.
+    pub fn add(&mut self, logits: &[f32]) {
+        let block = Arch::new().dispatch(Read(logits));
+        if block.largest[0] > self.largest[0] {
+            let place = logits.iter().position(|&x| x == block.largest[0]);
+            self.argmax = self.seen + place.unwrap_or(0);
+            self.largest = [block.largest[0], self.largest[0].max(block.largest[1])];
+        } else {
+            self.largest[1] = self.largest[1].max(block.largest[0]);
+        }
+        self.seen += logits.len();
+        self.sums.push((block.largest[0], block.total));
+    }
+
+    /// The summary of all blocks.
+    pub fn finish(&self) -> Top {
+        let blocks = self.sums.iter();
+        let most = blocks.clone().fold(f32::NEG_INFINITY, |m, b| m.max(b.0));
+        let powers = blocks.map(|&(largest, total)| total * f64::from(largest - most).exp());
+        Top {
+            argmax: self.argmax,
+            largest: self.largest,
+            log_total: f64::from(most) + powers.sum::<f64>().ln(),
+        }
+    }
+}
+
+/// Summary of one block.
+struct Block {
+    largest: [f32; 2],
+    /// Sum of `e^(logit - largest)`.
+    total: f64,
 }
 
 struct Read<'a>(&'a [f32]);
 
 impl WithSimd for Read<'_> {
-    type Output = Top;
+    type Output = Block;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Top {
+    fn with_simd<S: Simd>(self, simd: S) -> Block {
         let (vectors, rest) = S::as_simd_f32s(self.0);
         let none = simd.splat_f32s(f32::NEG_INFINITY);
         let (mut first, mut second) = (none, none);
@@ -63,11 +115,9 @@ impl WithSimd for Read<'_> {
             total += f64::from(simd.reduce_sum_f32s(sum));
         }
         let rest = rest.iter().map(|&x| f64::from(x - largest[0]).exp());
-        let total = total + rest.sum::<f64>();
-        Top {
-            argmax: self.0.iter().position(|&x| x == largest[0]).unwrap_or(0),
+        Block {
             largest,
-            log_total: f64::from(largest[0]) + total.ln(),
+            total: total + rest.sum::<f64>(),
         }
     }
 }
@@ -75,6 +125,17 @@ impl WithSimd for Read<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The summary of logits that come in blocks of `width`.
+    fn in_blocks(logits: &[f32], width: usize) -> Top {
+        let mut summary = Summary::default();
+        logits.chunks(width).for_each(|block| summary.add(block));
+        summary.finish()
+    }
+
+    fn top(logits: &[f32]) -> Top {
+        in_blocks(logits, logits.len())
+    }
 
     #[test]
     fn it_is_what_the_definition_says() {
@@ -85,10 +146,13 @@ mod tests {
             let mut sorted = logits.clone();
             sorted.sort_by(|a, b| b.total_cmp(a));
             let total: f64 = logits.iter().map(|&x| f64::from(x).exp()).sum();
-            let ours = top(&logits);
-            assert_eq!(ours.largest[..], sorted[..2]);
-            assert_eq!(logits[ours.argmax], sorted[0]);
-            assert!((ours.log_total - total.ln()).abs() < 1e-6, "{length}");
+            for width in [1, 7, 16, 64, 333, 1000] {
+                let ours = in_blocks(&logits, width);
+                assert_eq!(ours.largest[..], sorted[..2], "{length} by {width}");
+                assert_eq!(ours.argmax, top(&logits).argmax);
+                assert_eq!(logits[ours.argmax], sorted[0]);
+                assert!((ours.log_total - total.ln()).abs() < 1e-6, "{length}");
+            }
         }
     }
 
@@ -97,8 +161,10 @@ mod tests {
         let mut logits = vec![0.0; 100];
         logits[90] = 3.0;
         logits[33] = 3.0;
-        let ours = top(&logits);
-        assert_eq!((ours.argmax, ours.largest), (33, [3.0, 3.0]));
+        for width in [1, 30, 64, 100] {
+            let ours = in_blocks(&logits, width);
+            assert_eq!((ours.argmax, ours.largest), (33, [3.0, 3.0]), "{width}");
+        }
         assert_eq!(top(&[5.0]).largest, [5.0, f32::NEG_INFINITY]);
     }
 
@@ -108,7 +174,10 @@ mod tests {
             for bad in [f32::NAN, f32::INFINITY] {
                 let mut logits = vec![1.0; 100];
                 logits[at] = bad;
-                assert!(!top(&logits).log_total.is_finite(), "{bad} at {at}");
+                for width in [1, 8, 30, 100] {
+                    let total = in_blocks(&logits, width).log_total;
+                    assert!(!total.is_finite(), "{bad} at {at} by {width}");
+                }
             }
         }
     }

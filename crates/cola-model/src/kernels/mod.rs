@@ -19,7 +19,7 @@ use super::ModelError;
 
 pub use attention::{Heads, attend};
 pub use elementwise::{rms_norm, rotate_and_part, silu_gated};
-pub use logits::top;
+pub use logits::Summary;
 
 /// Whether the kernels can read this tensor.
 pub fn suit(tensor: &Tensor) -> bool {
