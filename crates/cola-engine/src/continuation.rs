@@ -220,6 +220,7 @@ pub fn learn_draft(shared: &Shared, row: &Row, continuation: &[u32]) {
     if shared.draft_limit <= 0 || continuation.is_empty() {
         return;
     }
+    tracing::trace!(row = ?row.id(), trunk = row.trunk(), tokens = ?continuation, "continuation");
     let grown = shared
         .queue()
         .learn(row.id(), continuation, shared.draft_limit);

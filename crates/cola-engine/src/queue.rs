@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     EngineError, Row, RowId, StateTable,
-    draft::Written,
+    draft::{Acceptance, Written},
     job::{Job, NodeBytes, Work},
     state::State,
     table::Key,
@@ -27,6 +27,8 @@ pub struct Queue {
     /// For each step that is pending or running: the jobs that wait for its result.
     in_flight: HashMap<Key, Vec<Job>>,
     rows: HashMap<RowId, Registered>,
+    /// What became of the drafts of all rows.
+    acceptance: Acceptance,
     /// Jobs that have not begun because the state budget has no room for them. Oldest first.
     waiting: VecDeque<Job>,
     /// Tokens of pending steps. `running`: tokens of the batches that workers are running.
@@ -142,7 +144,8 @@ impl Queue {
             latest, written, ..
         } = registered;
         // Later trees of a row only append nodes to earlier ones.
-        *latest = Arc::new(written.add(continuation, latest, end, limit)?);
+        let acceptance = &mut self.acceptance;
+        *latest = Arc::new(written.add(continuation, latest, end, limit, acceptance)?);
         Some(Arc::clone(latest))
     }
 
