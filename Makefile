@@ -4,7 +4,7 @@
 # make test-real   a real LLM on a few real questions, fetched first
 # make check   format, lints, documentation, tests: what CI runs
 # make bench   criterion benches, how near the limit the engine comes, and short forms of what make bench-full does
-# make bench-full   the comparison with transformers, how cost grows, and whether verdicts depend on batches: hours
+# make bench-full   the comparison with transformers and llama.cpp, how cost grows, and whether verdicts depend on batches: hours
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -58,7 +58,9 @@ bench: build
 
 bench-full: build
 	$(PYTHON) benchmarks/compare.py
+	$(PYTHON) benchmarks/compare.py --models demo 46m 300m
 	$(PYTHON) benchmarks/growth.py
+	$(PYTHON) benchmarks/growth.py --model random
 	$(PYTHON) benchmarks/invariance.py
 
 # The committed outcomes: of the demo, and of a larger search of the real LLM, which takes about an hour on two cores.

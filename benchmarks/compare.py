@@ -1,21 +1,26 @@
-"""`cola` beside transformers, on the chains of real searches: the command behind our claims of speed.
+"""`cola` beside transformers and llama.cpp, on the chains of real searches: the command behind our claims of speed.
 
-    python benchmarks/compare.py [--models demo 46m 300m] [--rounds 5] [--quick]
+    python benchmarks/compare.py [--svamp SVAMP.json] [--rounds 5] [--cases CASE...] [--work DIR] [--quick]
+    python benchmarks/compare.py --models demo 46m 300m
 
 A search records which chains it ran on which sample. Then, in rounds, these arms evaluate pairs of that list:
 
   loop         transformers, one chain on one sample at a time, as the released searches do
   grouped      transformers, the samples that run the identical chain in padded batches
   cola         `cola eval --pairs` on the same pairs
-  cola, whole  `cola eval --pairs` on the whole list in one call: chains of one sample share prefixes and
-               continuations, and the more of them there are, the more they share
+  whole        `cola eval --pairs` on the whole list in one call: chains of one sample share prefixes and
+               continuations, and the more of them there are, the more they share; also with other --in-flight
+  mixed        the whole list with `--dtype mixed`, where `cola` has it
+  unmodified   `cola eval --pairs` with the unmodified model alone, once a prompt
+  llama.cpp    the same with llama.cpp on the CPU, one prompt at a time and several in common batches
 
-The arms change order from round to round. Both transformers arms run in the fastest of the settings tried.
-Seconds are of the evaluation alone on both sides, tokenising included, loading the model excluded; only
-transformers is warmed up. All arms must answer every pair alike. README.md says how to read the tables.
+The arms change order from round to round. Transformers and llama.cpp run in the fastest of the settings tried.
+Seconds are of the evaluation alone on all sides, loading the model excluded; only `cola` is not warmed up. In f32
+all must answer every pair alike. README.md says how to read the tables.
 
-Needs `cargo build --release`, and a Python with torch and transformers (--python, unless it is this one). Exit
-status: 0; 1 where a verdict differs that is not a near-tie; 2 where it could not run.
+Needs `cargo build --release`, the real model and its rows (`python3 datasets/real.py`), a Python with torch and
+transformers, for the real model gguf and accelerate too (--python, unless it is this one), and node with npm, without
+which llama.cpp is left out. Exit status: 0; 1 where a verdict differs that is not a near-tie; 2 where it could not run.
 """
 
 import argparse
@@ -28,81 +33,85 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from compare_cases import MODELS, ROOT, asked, prepare, record
+from compare_arms import arms
+from compare_cases import MODELS, ROOT, SMOLLM2, prepare, record
 from compare_tables import table
-from sides import Cola, Refused, Transformers, note, write_lines
-from verdicts import Agreement, repeated
-
-# The settings are tried on this share of the drawn pairs, the most common chains first.
-CALIBRATION = 1 / 8
+from llama_cpp import LlamaCpp
+from sides import Cola, Refused, Transformers, note
+from verdicts import Agreement, alike, repeated
 
 
-def settings(case, transformers, files, quick):
-    """Of both transformers arms: every setting with its chains a second, fastest first."""
-    pairs = sorted(files["pairs"], key=lambda pair: -files["counts"][pair["chain"]])
-    few = pairs[: max(1, round(case.pairs * CALIBRATION))]
-    write_lines(files["few"], few)
-
-    def tried(arm, choices):
-        for setting in choices:
-            seconds, _ = transformers.evaluate(arm, files["few"], setting, files["out"])
-            setting["chains_per_second"] = len(few) / seconds
-            batches = f", batches of {setting['rows']}" if arm == "grouped" else ""
-            note(f"    {arm}, {setting['threads']} threads{batches}: {setting['chains_per_second']:.2f} chains/s")
-        return sorted(choices, key=lambda setting: -setting["chains_per_second"])
-
-    loop = tried("loop", [{"threads": threads, "rows": 1} for threads in (1, 2)])
-    threads, rows = ([loop[0]["threads"]], (16,)) if quick else ((1, 2), (4, 16, 64))
-    return {"loop": loop, "grouped": tried("grouped", [{"threads": t, "rows": r} for t in threads for r in rows])}
-
-
-def compare(recorded, cola, transformers, args, work):
+def compare(recorded, sides, args, work):
     """One case's rounds."""
-    pairs = asked(recorded)
-    files = {name: work / f"{name}.jsonl" for name in ("whole", "drawn", "asked", "few", "out")}
-    files |= {"pairs": pairs, "counts": Counter(pair["chain"] for pair in recorded.drawn)}
-    for name, lines in (("whole", recorded.whole), ("drawn", recorded.drawn), ("asked", pairs)):
-        write_lines(files[name], lines)
-    note(f"{recorded.name}: {len(pairs)} of {len(recorded.whole)} pairs")
-    tried = settings(recorded.case, transformers, files, args.quick)
-    arms = {
-        "loop": lambda: transformers.evaluate("loop", files["asked"], tried["loop"][0], files["out"]),
-        "grouped": lambda: transformers.evaluate("grouped", files["asked"], tried["grouped"][0], files["out"]),
-        "cola": lambda: cola.evaluate(recorded.task, files["drawn"], work / "eval"),
-        "whole": lambda: cola.evaluate(recorded.task, files["whole"], work / "eval"),
-    }
-    seconds = {arm: [] for arm in arms}
-    agreement, sizes, continuing = Agreement(pairs), dict.fromkeys(arms, len(pairs)), None
-    sizes["whole"] = len(recorded.whole)
+    cola, transformers, llama_cpp = sides
+    note(f"{recorded.case.name}: {len(recorded.drawn)} of {len(recorded.whole)} pairs")
+    pairs, found, tried = arms(recorded, cola, transformers, llama_cpp, args, work)
+    runs = {name: {"runs": arm.runs, "evaluations": arm.size, "seconds": [], "counts": {}} for name, arm in found.items()}
+    agreement, last = Agreement(pairs), {}
     for number in range(args.rounds):
-        turn = number % len(arms)
-        for arm in list(arms)[turn:] + list(arms)[:turn]:
-            taken, verdicts = arms[arm]()
-            seconds[arm].append(taken)
-            agreement.add(arm, verdicts)
-            if arm == "whole":
-                continuing = repeated(verdicts)
-        last = ", ".join(f"{arm} {sizes[arm] / seconds[arm][-1]:.2f}/s" for arm in arms)
-        note(f"    round {number + 1}: {last}")
-    rates = {arm: [sizes[arm] / each for each in taken] for arm, taken in seconds.items()}
+        turn = number % len(found)
+        for name in list(found)[turn:] + list(found)[:turn]:
+            seconds, last[name], runs[name]["counts"] = found[name].evaluate()
+            runs[name]["seconds"].append(seconds)
+            if found[name].runs != "unmodified":
+                agreement.add(name, last[name], found[name].exact, found[name].runs != "part")
+        rates = ", ".join(f"{name} {run['evaluations'] / run['seconds'][-1]:.2f}/s" for name, run in runs.items())
+        note(f"    round {number + 1}: {rates}")
     disagreements = agreement.disagreements(transformers, tried["loop"][0], work)
+    rate(runs)
+    for name, run in runs.items():
+        if run["runs"] != "unmodified":
+            run["agreeing"] = {"with": "loop", **agreement.agreeing(name)}
+        elif name.startswith("llama.cpp"):
+            run["agreeing"] = {"with": "unmodified", **alike(last["unmodified"], last[name])}
     return {
-        "task": recorded.name,
+        "case": recorded.case.name,
+        "task": recorded.case.task,
+        "rows": recorded.case.data.name if recorded.case.data else None,
+        "max_new_tokens": pairs[0]["max_new_tokens"],
+        "simulations": recorded.case.simulations,
+        "chains_a_sample": args.chains,
         "samples": len({pair["id"] for pair in recorded.whole}),
-        "pairs": len(recorded.drawn),
-        "pairs_of_the_list": len(recorded.whole),
+        "prompt_tokens": statistics.mean(len(sample["tokens"]) for sample in recorded.prompts),
         "samples_a_chain": {"drawn": samples_a_chain(recorded.drawn), "list": samples_a_chain(recorded.whole)},
-        "answers_that_repeat_an_earlier_one": continuing,
+        "answers_that_repeat_an_earlier_one": repeated(last["whole"]),
         "settings": tried,
-        "seconds": seconds,
-        "chains_per_second": {arm: {"median": statistics.median(each), "rounds": each} for arm, each in rates.items()},
-        "ratios": {
-            theirs: {ours: ratio(rates[ours], rates[theirs]) for ours in ("cola", "whole")}
-            for theirs in ("loop", "grouped")
-        },
-        "agreeing": len(recorded.drawn) - len(disagreements),
+        "arms": runs,
+        "decoding_alone": decoding_alone(runs),
         "disagreements": disagreements,
     }
+
+
+def rate(runs):
+    """Adds chains a second, and ratios to what the others do, round by round."""
+    for run in runs.values():
+        rates = [run["evaluations"] / seconds for seconds in run["seconds"]]
+        run["chains_per_second"] = {"median": statistics.median(rates), "rounds": rates}
+    llama_cpp = [name for name in runs if name.startswith("llama.cpp")]
+    beside = {"loop": "loop", "grouped": "grouped"}
+    if llama_cpp:
+        beside["llama.cpp"] = max(llama_cpp, key=lambda name: runs[name]["chains_per_second"]["median"])
+    for run in runs.values():
+        ours = run["chains_per_second"]
+        run["ratios"] = {name: ratio(ours, runs[theirs]["chains_per_second"]) for name, theirs in beside.items()}
+
+
+def ratio(ours, theirs):
+    """Ratio of the medians, with the least and greatest ratio of a round."""
+    rounds = [a / b for a, b in zip(ours["rounds"], theirs["rounds"], strict=True)]
+    return {"median": ours["median"] / theirs["median"], "min": min(rounds), "max": max(rounds)}
+
+
+def decoding_alone(runs):
+    """Tokens a second of the unmodified model after each prompt's first token; None where that was not timed."""
+    if "unmodified" not in runs:
+        return None
+    whole, first = runs["unmodified"], runs["unmodified, 1 token"]
+    tokens = whole["counts"]["tokens_decoded"] - first["counts"]["tokens_decoded"]
+    # Where no time is left between the two, as in a trial on a busy machine, there is no rate.
+    taken = [a - b for a, b in zip(whole["seconds"], first["seconds"], strict=True)]
+    rates = [tokens / seconds for seconds in taken if seconds > 0]
+    return {"tokens": tokens, "tokens_per_second": statistics.median(rates) if rates else None, "rounds": rates}
 
 
 def samples_a_chain(pairs):
@@ -110,27 +119,30 @@ def samples_a_chain(pairs):
     return len(pairs) / len(counts)
 
 
-def ratio(ours, theirs):
-    """Ratio of the medians, with the least and greatest ratio of a round."""
-    rounds = [a / b for a, b in zip(ours, theirs, strict=True)]
-    return {"median": statistics.median(ours) / statistics.median(theirs), "min": min(rounds), "max": max(rounds)}
-
-
 def compare_model(name, args, work):
-    """All cases of a model, and the versions of what ran."""
+    """All cases of a model one after the other; yields the report so far after each."""
     note(f"model {name}")
-    directory, tasks, parameters, cases = prepare(name, args.quick, args.pairs, args.seed, args.python, work)
-    cola = Cola(args.cola, directory)
-    recorded = [record(case, tasks, cola, args.seed, work) for case in cases]
-    with Transformers(args.python, directory) as transformers:
-        results = []
-        for each in recorded:
-            place = work / f"compare-{each.case.task}"
-            place.mkdir(exist_ok=True)
-            results.append(compare(each, cola, transformers, args, place))
+    model = prepare(name, args, work)
+    cola = Cola(args.cola, model.path)
+    recorded = [record(case, model, cola, args, work) for case in model.cases]
+    llama_cpp, left_out = None, None
+    if any(case.unmodified for case in model.cases):
+        try:
+            llama_cpp = LlamaCpp(model.path, work.parent / "node")
+        except Refused as error:
+            left_out = str(error)
+            note(f"llama.cpp is left out: {left_out}")
+    with Transformers(args.python, model.path) as transformers:
         versions = {"cola": cola.version(), **transformers.versions}
-    made = [str(flag) for flag in MODELS[name].random or []]
-    return {"model": name, "parameters": parameters, "made_with": made, "tasks": results}, versions
+        versions |= {"llama_cpp": llama_cpp and llama_cpp.version, "llama_cpp_left_out": left_out}
+        report = {"command": command(name, args), "machine": machine(), "versions": versions}
+        report |= {"rounds": args.rounds, "seed": args.seed, "quick": args.quick, "model": name}
+        report |= {"parameters": model.parameters, "made_with": model.made_with, "cases": []}
+        for each in recorded:
+            place = work / f"compare-{each.case.name}"
+            place.mkdir(exist_ok=True)
+            report["cases"].append(compare(each, (cola, transformers, llama_cpp), args, place))
+            yield report
 
 
 def machine():
@@ -146,26 +158,40 @@ def machine():
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", choices=MODELS, help="default: all, with --quick demo and 46m")
+    models = ["smollm2", *MODELS]
+    parser.add_argument("--models", nargs="+", choices=models, help="default: smollm2, or demo where it was not fetched")
+    parser.add_argument("--cases", nargs="+", help="only these cases of the model (default: all)")
+    parser.add_argument("--svamp", type=existing, help="SVAMP's rows, for the long answers of smollm2 (default: GSM8K's)")
     parser.add_argument("--rounds", type=int, help="default: 5, with --quick 1; at least 5 for a figure to quote")
-    parser.add_argument("--pairs", type=int, help="pairs of each task that all arms run, about (default: by model)")
+    parser.add_argument("--chains", type=int, help="of each search the first so many (default: all)")
+    parser.add_argument("--pairs", type=int, help="pairs of each task that all arms run, about (default: by case)")
     parser.add_argument("--quick", action="store_true", help="short lists, few pairs: whether it works")
     parser.add_argument("--seed", type=int, default=0, help="of models, prompts, searches and of the pairs drawn")
     parser.add_argument("--cola", type=lambda path: Path(path).resolve(), default=ROOT / "target/release/cola", help="the binary")
     parser.add_argument("--python", default=sys.executable, help="a Python with torch and transformers")
-    parser.add_argument("--work", type=Path, help="keep models and searches there, and use those that are there")
+    parser.add_argument("--work", type=lambda path: Path(path).resolve(), help="keep models and searches in this folder, and use those that are there")
+    parser.add_argument("--record-only", action="store_true", help="make models and searches in --work, and measure nothing")
     parser.add_argument("--out", type=Path, help="directory of compare-MODEL.json (default: benchmarks/results, with --quick none)")
     args = parser.parse_args()
     # A trial must not overwrite what was measured.
     args.out = args.out or (None if args.quick else ROOT / "benchmarks/results")
-    args.models = args.models or (["demo", "46m"] if args.quick else list(MODELS))
+    args.models = args.models or (["smollm2"] if SMOLLM2.exists() else ["demo"])
     args.rounds = args.rounds or (1 if args.quick else 5)
     return args
+
+
+def existing(path):
+    if not Path(path).exists():
+        raise argparse.ArgumentTypeError(f"{path} is not there")
+    return Path(path).resolve()
 
 
 def command(name, args):
     """What to type for the same numbers: nothing of this machine."""
     parts = ["python3 benchmarks/compare.py --models", name, "--rounds", args.rounds, "--seed", args.seed]
+    parts += ["--cases", *args.cases] if args.cases else []
+    parts += ["--svamp", args.svamp.name] if args.svamp and name == "smollm2" else []
+    parts += ["--chains", args.chains] if args.chains else []
     parts += ["--pairs", args.pairs] if args.pairs else []
     return " ".join(map(str, parts + (["--quick"] if args.quick else [])))
 
@@ -179,14 +205,20 @@ def main():
     disagreements = []
     with tempfile.TemporaryDirectory(prefix="cola-compare-") as scratch:
         for name in args.models:
-            result, versions = compare_model(name, args, (args.work or Path(scratch)) / name)
-            report = {"command": command(name, args), "machine": machine(), "versions": versions}
-            report |= {"rounds": args.rounds, "seed": args.seed, "quick": args.quick, "models": [result]}
-            if args.out:
-                file = args.out / f"compare-{name}.json"
-                file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+            work = (args.work or Path(scratch)) / name
+            if args.record_only:
+                model = prepare(name, args, work)
+                for case in model.cases:
+                    record(case, model, Cola(args.cola, model.path), args, work)
+                continue
+            report = None
+            # Written after every case: what was measured stays.
+            for report in compare_model(name, args, work):
+                if args.out:
+                    file = args.out / f"compare-{name}.json"
+                    file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
             print(table(report), flush=True)
-            disagreements += [each for task in result["tasks"] for each in task["disagreements"]]
+            disagreements += [each for case in report["cases"] for each in case["disagreements"]]
     return 0 if all(each["near_tie"] for each in disagreements) else 1
 
 

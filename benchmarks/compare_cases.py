@@ -1,33 +1,52 @@
 """What compare.py compares on: models, tasks, and the recorded lists of (sample, chain) pairs."""
 
+import hashlib
 import json
 import random
-import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sides import Cola, Refused, run
+from sides import Cola, Refused, Task, note, read_lines, run, write_lines
 
 ROOT = Path(__file__).resolve().parent.parent
+SMOLLM2 = ROOT / "models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+REAL = ROOT / "datasets/real"
+# Answers are compared as whole texts: no filter, and no end of the text where a filter has found its answer.
+WHOLE_TEXT = """\
+include: %s
+filter_list:
+  - name: text
+    filter:
+      - function: take_first
+"""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Case:
     """A task of a model, and how many pairs of it are recorded and drawn."""
 
-    task: str
+    task: str  # a task file of the model's, or a built-in task where there is `data`
     pairs: int  # drawn for all arms
     samples: int | None = None  # None: every sample of the task
-    chains: int = 50  # recorded for a sample, first come
+    simulations: int = 50  # of the search for a sample, which records at most as many chains
     searched: str | None = None  # the task whose search records the chains, if not this one
+    label: str | None = None  # where not the name of the task
+    data: Path | None = None  # rows of a built-in task
+    max_tokens: int | None = None  # where not the task's own, which the search has
+    in_flight: tuple = ()  # the list is evaluated with these too
+    unmodified: bool = False  # whether the unmodified model's answers are timed beside llama.cpp's
+
+    @property
+    def name(self):
+        return self.label or self.task
 
 
 @dataclass
 class Model:
     cases: list[Case]
     quick: list[Case]
-    random: list | None = None  # flags for random_model.py; None is the bundled model
+    random: list | None = None  # flags for random_model.py
 
 
 # `--contribution` is set so that a continuation repeats an earlier one of its sample about as often as on the
@@ -36,7 +55,7 @@ class Model:
 MODELS = {
     "demo": Model(
         [Case("commonsense-2", 200), Case("arith-3", 200)],
-        [Case("commonsense-2", 40, chains=20), Case("arith-3", 40, chains=20)],
+        [Case("commonsense-2", 40, simulations=20), Case("arith-3", 40, simulations=20)],
     ),
     "46m": Model(
         [Case("choice", 48, 16, 32), Case("text", 24, 16, 64, "choice")],
@@ -51,91 +70,153 @@ MODELS = {
 }
 
 
+def smollm2(svamp):
+    """The real model: `svamp` is a file of SVAMP's rows, or None for GSM8K's."""
+    words, task, rows = ("svamp", "svamp", svamp) if svamp else ("gsm8k", "gsm8k_polar", REAL / "gsm8k.jsonl")
+    common = {"samples": 128, "simulations": 8}
+    generates = common | {"in_flight": (24, 128), "unmodified": True}
+    arithmetic = REAL / "basic_arithmetic.arrow"
+    # Both lengths run the chains of one search with 50 tokens, the task's own number.
+    cases = [
+        Case("arc_easy", 24, label="options", data=REAL / "arc_easy.jsonl", **common),
+        Case("basic_arithmetic_generate", 24, label="arithmetic", data=arithmetic, max_tokens=8, **generates),
+        Case(task, 12, label=f"{words}16", data=rows, max_tokens=16, **generates),
+        Case(task, 8, label=f"{words}50", data=rows, max_tokens=50, **generates),
+    ]
+    return Model(cases, [replace(case, samples=3, simulations=3, pairs=3) for case in cases[:3]])
+
+
+@dataclass
+class Prepared:
+    """A model as its cases need it."""
+
+    path: Path  # for `cola` and transformers
+    tasks: Path  # folder of its task files
+    parameters: int | None  # None where not made here
+    cases: list[Case]
+    made_with: list
+
+
+def prepare(name, args, work):
+    model = smollm2(args.svamp) if name == "smollm2" else MODELS[name]
+    cases = model.quick if args.quick else model.cases
+    unknown = set(args.cases or []) - {case.name for case in cases}
+    if unknown:
+        raise Refused(f"{name} has no case {', '.join(sorted(unknown))}, but {', '.join(case.name for case in cases)}")
+    cases = [case for case in cases if not args.cases or case.name in args.cases]
+    cases = [replace(case, pairs=args.pairs or case.pairs) for case in cases]
+    work.mkdir(parents=True, exist_ok=True)
+    if name == "smollm2":
+        return Prepared(SMOLLM2, ROOT / "datasets", None, cases, [])
+    if model.random is None:
+        return Prepared(ROOT / "models/demo", ROOT / "datasets/demo", None, cases, [])
+    # As many samples as any run of this model needs, so that quick and full runs share it.
+    samples = max(case.samples for case in model.cases)
+    done = work / "made.json"
+    if not done.exists():
+        flags = [*model.random, "--samples", samples, "--seed", args.seed]
+        made = run([args.python, ROOT / "benchmarks/random_model.py", "--out", work, *flags])
+        done.write_text(made, encoding="utf-8")
+    parameters = json.loads(done.read_text(encoding="utf-8"))["parameters"]
+    return Prepared(work / "model", work, parameters, cases, list(map(str, model.random)))
+
+
 @dataclass
 class Recorded:
     """A case ready to run."""
 
     case: Case
-    task: Path
-    name: str
-    samples: list  # with rendered prompts
+    task: Task  # as it is evaluated
+    prompts: list  # of every sample, as `cola` shows them
     whole: list  # every pair
     drawn: list  # of them, those that all arms run
 
 
-def prepare(name, quick, drawn, seed, python, work):
-    """Directory of the model, its parameters (None where not made here), and its cases."""
-    model = MODELS[name]
-    cases = [replace(case, pairs=drawn or case.pairs) for case in (model.quick if quick else model.cases)]
-    if model.random is None:
-        return ROOT / "models/demo", ROOT / "datasets/demo", None, cases
-    # As many samples as any run of this model needs, so that quick and full runs share it.
-    samples = max(case.samples for case in model.cases)
-    done = work / "made.json"
-    if not done.exists():
-        work.mkdir(parents=True, exist_ok=True)
-        flags = [*model.random, "--samples", samples, "--seed", seed]
-        done.write_text(run([python, ROOT / "benchmarks/random_model.py", "--out", work, *flags]), encoding="utf-8")
-    return work / "model", work, json.loads(done.read_text(encoding="utf-8"))["parameters"], cases
-
-
-def record(case, tasks, cola: Cola, seed, work):
+def record(case, model: Prepared, cola: Cola, args, work):
     """The chains of a search, and the pairs drawn from them."""
-    task = tasks / f"{case.task}.yaml"
+    flags = ("--data", case.data) if case.data else ()
+    flags += ("--limit", case.samples) if case.samples else ()
     searched = case.searched or case.task
-    # The name says what was searched: a kept directory is resumed only by the same search.
-    out = work / f"search-{searched}-{case.samples or 'all'}-{case.chains}-{seed}"
-    found = cola.search(tasks / f"{searched}.yaml", case.samples, case.chains, seed, out)
-    name, samples = cola.samples(task, work / f"samples-{case.task}")
+    found = chains(Task(model.tasks / f"{searched}.yaml", flags), case, cola, args.seed, work)
+    # Of a random model's `text`, ids of `choice`; never more chains than the search was asked for.
     whole = [
-        {"id": id.replace(searched, case.task, 1), "chain": chain}
-        for id, chains in found.items()
-        for chain in chains[: case.chains]
+        {"id": each["id"].replace(searched, case.task, 1), "chain": chain}
+        for each in found
+        for chain in each["chains"][: args.chains or case.simulations]
     ]
     if not whole:
-        raise Refused(f"{task}: the search recorded no chain")
-    return Recorded(case, task, name, samples, whole, draw(whole, case.pairs, seed))
+        raise Refused(f"{case.name}: the search recorded no chain")
+    file = model.tasks / f"{case.task}.yaml"
+    if case.max_tokens:
+        file = work / f"{case.name}-whole-text.yaml"
+        file.write_text(WHOLE_TEXT % (model.tasks / f"{case.task}.yaml"), encoding="utf-8")
+        flags += ("--max-gen-toks", case.max_tokens)
+    task = Task(file, flags)
+    return Recorded(case, task, cola.prompts(task), whole, draw(whole, case.pairs, args.seed))
+
+
+def chains(task, case, cola, seed, work):
+    """A line {"id", "chains"} a sample: of a search, or of the file that an earlier call left."""
+    digest = hashlib.sha256(case.data.read_bytes()).hexdigest()[:8] if case.data else "own"
+    parts = [case.searched or case.task, case.samples or "all", case.simulations, digest, seed]
+    name = "-".join(map(str, parts))
+    file = work / f"chains-{name}.jsonl"
+    if not file.exists():
+        note(f"{case.name}: searching, {case.simulations} simulations for a sample")
+        found = cola.search(task, case.simulations, seed, work / f"search-{name}")
+        write_lines(file, [{"id": id, "chains": ran} for id, ran in found.items()])
+    return read_lines(file)
 
 
 def draw(whole, size, seed):
     """About `size` pairs: all pairs of every k-th chain, chains in the order of how many samples ran them.
 
     Whole chains, so that samples that ran the same one can be batched as in the whole list; in that order, so that
-    common and rare chains are drawn in proportion.
+    common and rare chains are drawn in proportion. Of a chain that k samples or more ran, such as the unmodified
+    model, every k-th pair.
     """
     generator = random.Random(seed)
     counts = Counter(pair["chain"] for pair in whole)
-    order = sorted(counts, key=lambda chain: (-counts[chain], generator.random()))
     step = max(1, round(len(whole) / size))
-    picked = set(order[generator.randrange(step) :: step])
-    return [pair for pair in whole if pair["chain"] in picked]
+    common = {chain for chain, count in counts.items() if count >= step > 1}
+    order = sorted(counts.keys() - common, key=lambda chain: (-counts[chain], chain))
+    picked = set(order[generator.randrange(min(step, len(order) or 1)) :: step])
+    seen, drawn = Counter(), []
+    for pair in whole:
+        chain = pair["chain"]
+        if chain in picked or (chain in common and seen[chain] % step == 0):
+            drawn.append(pair)
+        seen[chain] += 1
+    return drawn
 
 
 def asked(recorded):
     """The drawn pairs with prompts and options, as transformers_arms.py reads them."""
-    by_id = {sample["id"]: sample for sample in recorded.samples}
-    multiple_choice = options(recorded.samples[0]) is not None
-    ask = {"stop": [], "max_new_tokens": 0} if multiple_choice else generation_settings(recorded.task)
+    by_id = {sample["id"]: sample for sample in recorded.prompts}
     return [
-        {**pair, "prompt": by_id[pair["id"]]["prompt"], "options": options(by_id[pair["id"]]), **ask}
+        {**pair, "prompt": by_id[pair["id"]]["prompt"], "options": options(by_id[pair["id"]]), **ends(by_id[pair["id"]])}
         for pair in recorded.drawn
     ]
 
 
 def options(sample):
     """The continuations of a multiple-choice sample; None of one that generates."""
-    asked = [arguments["arg_1"] for arguments in sample["arguments"].values()]
-    return asked if all(isinstance(text, str) for text in asked) else None
+    return None if "generate" in sample else [each["text"] for each in sample["continuations"]]
 
 
-def generation_settings(task):
-    """`until` and `max_gen_toks` of a task file or of what it includes: samples do not carry them."""
-    text = task.read_text(encoding="utf-8")
-    until = re.search(r"^\s+until:\s*(\[.*\])\s*$", text, re.MULTILINE)
-    length = re.search(r"^\s+max_gen_toks:\s*(\d+)\s*$", text, re.MULTILINE)
-    if until and length:
-        return {"stop": json.loads(until[1]), "max_new_tokens": int(length[1])}
-    include = re.search(r"^include:\s*(\S+)\s*$", text, re.MULTILINE)
-    if not include:
-        raise Refused(f"{task}: no generation_kwargs with `until: [...]` and `max_gen_toks: N` on lines of their own")
-    return generation_settings(task.parent / include[1])
+def ends(sample):
+    """Where the text that is generated ends."""
+    generate = sample.get("generate", {"until": [], "max_tokens": 0})
+    return {"stop": generate["until"], "max_new_tokens": generate["max_tokens"]}
+
+
+def unmodified(recorded):
+    """The samples' prompts as llama_cpp.mjs reads them, and as pairs with the unmodified model for `cola`."""
+    identities = {}
+    for pair in recorded.whole:
+        identities.setdefault(pair["id"], pair["chain"])  # the first chain of every search
+    if len(set(identities.values())) != 1:
+        raise Refused(f"{recorded.case.name}: the searches do not all begin with the unmodified model")
+    samples = [sample for sample in recorded.prompts if sample["id"] in identities]
+    prompts = [{"id": sample["id"], "tokens": sample["tokens"], **ends(sample)} for sample in samples]
+    return prompts, [{"id": sample["id"], "chain": identities[sample["id"]]} for sample in samples]

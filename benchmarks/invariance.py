@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sides import Cola, Refused, note, read_lines, run, write_lines
+from sides import Cola, Refused, Task, note, read_lines, run, write_lines
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = ROOT / "models/demo"
@@ -57,7 +57,7 @@ def main():
         work = Path(work)
         for name in TASKS:
             task = ROOT / f"datasets/demo/{name}.yaml"
-            found = Cola(args.cola, MODEL).search(task, None, -(-wanted // 40), args.seed, work / name)
+            found = Cola(args.cola, MODEL).search(Task(task), -(-wanted // 40), args.seed, work / name)
             pairs = [{"id": id, "chain": chain} for id, chains in found.items() for chain in chains][:wanted]
             shuffled = random.Random(args.seed).sample(pairs, len(pairs))
             count += len(pairs)

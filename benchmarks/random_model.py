@@ -17,6 +17,7 @@ import random
 import shutil
 from pathlib import Path
 
+import choice_task
 import torch
 import transformers
 from transformers import AutoTokenizer, GenerationConfig, LlamaConfig, LlamaForCausalLM
@@ -25,22 +26,6 @@ ROOT = Path(__file__).resolve().parent.parent
 TOKENIZER = ROOT / "models/demo"
 # Spread of the logits: about that of a trained model.
 LOGIT_DEVIATION = 2.0
-CHOICE = """\
-task: choice
-dataset_path: json
-test_split: test
-dataset_kwargs:
-  data_files:
-    test: choice.jsonl
-output_type: multiple_choice
-doc_to_text: "{{question}}"
-doc_to_target: "{{choices.label.index(answerKey)}}"
-doc_to_choice: "{{choices.text}}"
-metric_list:
-  - metric: acc
-metadata:
-  version: 1.0
-"""
 TEXT = """\
 task: text
 dataset_path: json
@@ -128,13 +113,11 @@ def make_tasks(out, samples, prompt_tokens, new_tokens, seed):
     questions = [prompt(tokenizer, vocabulary, prompt_tokens, draw) for _ in range(samples)]
     choice, text = [], []
     for number, question in enumerate(questions):
-        labels = list("ABCD")
-        choices = {"text": draw.sample(vocabulary, 4), "label": labels}
-        choice.append({"id": f"choice-{number}", "question": question, "choices": choices, "answerKey": draw.choice(labels)})
+        choice.append(choice_task.row(number, question, draw.sample(vocabulary, 4), draw.randrange(4)))
         text.append({"id": f"text-{number}", "question": question, "answer": "no chain says this"})
-    for name, spec, rows in (("choice", CHOICE, choice), ("text", TEXT % new_tokens, text)):
-        (out / f"{name}.yaml").write_text(spec, encoding="utf-8")
-        (out / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    choice_task.write(out, choice)
+    (out / "text.yaml").write_text(TEXT % new_tokens, encoding="utf-8")
+    (out / "text.jsonl").write_text("".join(json.dumps(row) + "\n" for row in text), encoding="utf-8")
 
 
 def main():

@@ -1,9 +1,10 @@
-"""The two sides of compare.py as processes: the `cola` binary, and a Python with transformers."""
+"""The sides of compare.py as processes: the `cola` binary, and a Python with transformers. llama_cpp.py has the third."""
 
 import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -43,6 +44,22 @@ def write_lines(path, objects):
     path.write_text(text, encoding="utf-8")
 
 
+@dataclass(frozen=True)
+class Task:
+    """What `cola` takes the questions from: a task file or a built-in task, and flags such as --data and --limit."""
+
+    name: object
+    flags: tuple = ()
+
+    def arguments(self):
+        return ["--task", self.name, *self.flags]
+
+    def with_flag(self, name, value):
+        """The same with another value of a flag that it has."""
+        at = self.flags.index(name) + 1
+        return Task(self.name, (*self.flags[:at], value, *self.flags[at + 1 :]))
+
+
 class Cola:
     def __init__(self, binary, model):
         self.binary, self.model = binary, model
@@ -50,27 +67,29 @@ class Cola:
     def version(self):
         return run([self.binary, "--version"]).strip()
 
-    def search(self, task, samples, simulations, seed, out):
+    def knows(self, *flags):
+        """Whether `cola eval` takes these flags."""
+        # A binary that does not know them says so before it looks for a task.
+        done = subprocess.run([str(self.binary), "eval", *flags, "--help"], capture_output=True, check=False)
+        return done.returncode == 0
+
+    def search(self, task, simulations, seed, out):
         """{sample id: the chains its search ran, in their order}. Resumes, or ends at once, where `out` is there."""
-        flags = ["--simulations", simulations, "--seed", seed, "--controls", 0, "--out", out]
-        flags += ["--limit", samples] if samples else []
-        run([self.binary, "search", "--model", self.model, "--task", task, *flags])
+        flags = ["--simulations", simulations, "--seed", seed, "--controls", 0, "--progress", "none", "--out", out]
+        run([self.binary, "search", "--model", self.model, *task.arguments(), *flags])
         records = sorted(read_lines(out / "samples.jsonl"), key=lambda record: record["index"])
         return {r["id"]: [evaluation["chain"] for evaluation in r["evaluations"]] for r in records}
 
-    def samples(self, task, out):
-        """Every sample of a task with its rendered prompt; also the name the task gives itself."""
-        # No layers: only the prompts are wanted.
-        flags = ["--chain", "empty", "--out", out, "--json"]
-        (name,) = json.loads(run([self.binary, "eval", "--model", self.model, "--task", task, *flags]))["results"]
-        (file,) = out.glob("samples_*.jsonl")
-        return name, read_lines(file)
+    def prompts(self, task):
+        """Of every sample "id", "prompt", "tokens", "continuations" and, where text is generated, "generate"."""
+        flags = ["--show-prompts", 1_000_000, "--json"]
+        return json.loads(run([self.binary, "eval", "--model", self.model, *task.arguments(), *flags]))["prompts"]
 
-    def evaluate(self, task, pairs, out):
-        """Seconds, and a line for each pair."""
-        flags = ["--pairs", pairs, "--out", out, "--json"]
-        summary = json.loads(run([self.binary, "eval", "--model", self.model, "--task", task, *flags]))
-        return summary["seconds"], read_lines(out / "pairs.jsonl")
+    def evaluate(self, task, pairs, out, *flags):
+        """The summary, with "seconds", and a line for each pair."""
+        flags = [*flags, "--pairs", pairs, "--progress", "none", "--out", out, "--json"]
+        summary = json.loads(run([self.binary, "eval", "--model", self.model, *task.arguments(), *flags]))
+        return summary, read_lines(out / "pairs.jsonl")
 
 
 class Transformers:
@@ -94,8 +113,9 @@ class Transformers:
         self.process.wait()
         self.errors.seek(0)
         raise Refused(
-            f"transformers_worker.py ended:\n{tail(self.errors.read())}\nIt needs torch and transformers "
-            "(python3 -m pip install torch transformers); --python names another Python"
+            f"transformers_worker.py ended:\n{tail(self.errors.read())}\nIt needs torch and transformers, for a GGUF "
+            "file gguf and accelerate too (python3 -m pip install torch transformers gguf accelerate); --python names "
+            "another Python"
         )
 
     def evaluate(self, arm, pairs, setting, out):

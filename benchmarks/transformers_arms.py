@@ -5,10 +5,10 @@ the identical chain into padded batches. Both re-stack the layers for every chai
 position with its own cache slot, so that a repeat is exact. Generation ends at the end-of-sequence token, and
 once the new text contains a stop string.
 
-A pair is {"id", "prompt", "options": [...] or null, "max_new_tokens", "stop": [...], "chain"}. With options every
-one is scored by the sum of its log-probabilities after the prompt (an option is appended as it stands, so it
-begins with its own delimiter); without, the answer is `model.generate`, greedy, with a cache. A verdict is
-{"id", "chain", "picked", "logprobs"} or {"id", "chain", "answer"}.
+A pair is {"id", "prompt", "options": [...] or null, "max_new_tokens", "stop": [...], "chain"}; the prompt is the text
+that the model reads, special tokens included. With options every one is scored by the sum of its log-probabilities
+after the prompt (an option is appended as it stands, so it begins with its own delimiter); without, the answer is
+`model.generate`, greedy, with a cache. A verdict is {"id", "chain", "picked", "logprobs"} or {"id", "chain", "answer"}.
 """
 
 import sys
@@ -21,13 +21,27 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "fixtu
 import chains  # noqa: E402
 
 
+# Tokens that end a text.
+ENDS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<end_of_turn>", "</s>")
+
+
 class Loop:
     """Every pair on its own: one forward pass an option, or one `generate`."""
 
     def __init__(self, model, device="cpu", dtype="float32"):
-        self.tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True)
-        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype), local_files_only=True)
+        """`model` is a directory, or a GGUF file, whose weights are dequantised."""
+        model = Path(model)
+        place = {"pretrained_model_name_or_path": model, "local_files_only": True}
+        if model.suffix == ".gguf":
+            place |= {"pretrained_model_name_or_path": model.parent, "gguf_file": model.name}
+        self.tokenizer = AutoTokenizer.from_pretrained(**place)
+        loaded = AutoModelForCausalLM.from_pretrained(**place, dtype=getattr(torch, dtype))
         self.stack = chains.Restacked(loaded.to(device).eval())
+        if model.suffix == ".gguf":
+            # A GGUF names one end; llama.cpp and `cola` know the others by their texts.
+            known = self.tokenizer.get_vocab()
+            ends = {known[text] for text in ENDS if text in known}
+            loaded.generation_config.eos_token_id = sorted(ends | {self.tokenizer.eos_token_id})
         self.device = device
 
     def evaluate(self, pairs):
@@ -44,7 +58,8 @@ class Loop:
         return self.stack.run_as(chain), chain
 
     def encode(self, text):
-        return self.tokenizer(text)["input_ids"]
+        # The prompt has its special tokens as text.
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def option_rows(self, pair):
         """(ids, where the option starts) of every option."""

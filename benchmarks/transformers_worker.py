@@ -1,6 +1,6 @@
 """Runs the transformers arms for compare.py: the model is loaded once, requests come on standard input.
 
-    python benchmarks/transformers_worker.py --model DIR [--device cuda] [--dtype bfloat16]
+    python benchmarks/transformers_worker.py --model DIR|FILE.gguf [--device cuda] [--dtype bfloat16]
 
 A request is a line {"arm": "loop" | "grouped" | "leads", "pairs": FILE, "out": FILE, "threads": N, "rows": N};
 the pairs are those of `transformers_arms.py`, and the verdicts go to `out`, one a line, in the same order. The
@@ -36,7 +36,7 @@ def answer(loop, request):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, help="directory in Hugging Face layout")
+    parser.add_argument("--model", required=True, help="directory in Hugging Face layout, or a GGUF file")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"])
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()

@@ -24,8 +24,12 @@ class Agreement:
         self.pairs = {key(pair): pair for pair in pairs}
         self.answers = {pair: {} for pair in self.pairs}
         self.correct = {pair: set() for pair in self.pairs}
+        self.inexact = set()
 
-    def add(self, arm, verdicts):
+    def add(self, arm, verdicts, exact=True, complete=True):
+        """An arm that is not `exact` is counted, and its answers may differ; one not `complete` ran some pairs."""
+        if not exact:
+            self.inexact.add(arm)
         seen = set()
         for verdict in verdicts:
             pair = key(verdict)
@@ -34,18 +38,24 @@ class Agreement:
             seen.add(pair)
             if "error" in verdict:
                 raise Refused(f"{arm}: {pair[0]}, {pair[1]}: {verdict['error']}")
-            if "correct" in verdict:
+            if "correct" in verdict and exact:
                 self.correct[pair].add(verdict["correct"])
             self.answers[pair].setdefault(arm, set()).add(answer(self.pairs[pair], verdict))
-        if seen != self.pairs.keys():
+        if complete and seen != self.pairs.keys():
             raise Refused(f"{arm}: verdicts on {len(seen)} of {len(self.pairs)} pairs")
 
     def differing(self):
         return [
-            pair
-            for pair, by_arm in self.answers.items()
-            if len(set().union(*by_arm.values())) > 1 or len(self.correct[pair]) > 1
+            pair for pair in self.pairs if len(set().union(*self.exact(pair).values())) > 1 or len(self.correct[pair]) > 1
         ]
+
+    def exact(self, pair):
+        return {arm: given for arm, given in self.answers[pair].items() if arm not in self.inexact}
+
+    def agreeing(self, arm):
+        """On how many of the pairs that the arm ran every round of it gave the answer that every round of the loop gave."""
+        both = [by_arm[arm] | by_arm["loop"] for by_arm in self.answers.values() if arm in by_arm]
+        return {"alike": sum(len(answers) == 1 for answers in both), "of": len(both)}
 
     def disagreements(self, transformers, setting, work):
         """The pairs not answered alike, each with by how much the loop decided it, in nats."""
@@ -56,7 +66,7 @@ class Agreement:
         _, verdicts = transformers.evaluate("leads", work / "differing.jsonl", setting, work / "leads.jsonl")
         explained = []
         for pair, verdict in zip(differing, verdicts, strict=True):
-            answers = {arm: sorted(given) for arm, given in self.answers[pair].items()}
+            answers = {arm: sorted(given) for arm, given in self.exact(pair).items()}
             others = set().union(*answers.values()) - {answer(self.pairs[pair], verdict)}
             # None: the same answer, but not the same verdict, which no tie explains.
             lead = min((lead_over(verdict, other) for other in others), default=None)
@@ -90,3 +100,9 @@ def repeated(verdicts):
         repeats += verdict["answer"] in earlier
         earlier.add(verdict["answer"])
     return {"repeats": repeats, "of": later}
+
+
+def alike(ours, theirs):
+    """On how many prompts of `theirs` the texts are the same."""
+    by_id = {verdict["id"]: verdict["answer"].strip() for verdict in ours}
+    return {"alike": sum(by_id[each["id"]] == each["answer"].strip() for each in theirs), "of": len(theirs)}
