@@ -64,9 +64,11 @@ mod norm;
 mod onednn;
 mod repeat;
 mod rope;
+mod source;
 mod spec;
 #[cfg(test)]
 mod test_numbers;
+mod threads;
 mod tokenizer;
 mod transfer;
 mod weights;
