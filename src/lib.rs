@@ -41,6 +41,7 @@
 //! | [`run`] | one batch run: driver, journal, resume, progress, menus, certificates |
 //! | [`analysis`] | summary, depth usage, statistics, report |
 //! | [`export`] | chains for other tools, one file a format |
+//! | [`trials`] | remembers how many workers are fastest |
 //! | [`cli`] | the command line |
 //!
 //! # One search, from question to record
@@ -78,6 +79,7 @@ pub mod problem;
 pub mod run;
 pub mod session;
 pub mod terminal;
+pub mod trials;
 
 /// What most programs that use this library name.
 pub mod prelude {

@@ -24,6 +24,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
+    time::Instant,
 };
 
 use tch::{Device, Kind};
@@ -36,8 +37,9 @@ use crate::{
         AtOnce, Batching, Certifier, ControlPlan, Driver, Evaluated, Evaluator, FORMAT, Manifest,
         MenuPlan, MenuStage, Pair, Progress, RunError, RunOutcome, RunPlan, Searches, TaskManifest,
     },
+    trials,
 };
-use cola_engine::{Decode, Engine, EngineOptions, workers_and_threads};
+use cola_engine::{Decode, Engine, EngineOptions};
 use cola_model::{Compute, Model, ModelError, Repeat, Tokenizer, free_memory, parse_devices};
 use cola_search::{SearchConfig, SearchError};
 
@@ -91,6 +93,7 @@ pub struct SessionBuilder {
     threads: Option<usize>,
     in_flight: Option<usize>,
     invariant: bool,
+    trials: Option<PathBuf>,
 }
 
 impl SessionBuilder {
@@ -157,6 +160,14 @@ impl SessionBuilder {
         self
     }
 
+    /// A directory that keeps the outcomes of trials of workers and threads, such as [`trials::of_user`]. Without one each session
+    /// makes its own.
+    #[must_use]
+    pub fn trials(mut self, directory: impl Into<Option<PathBuf>>) -> Self {
+        self.trials = directory.into();
+        self
+    }
+
     /// Loads the model and starts the engine.
     ///
     /// # Errors
@@ -219,7 +230,7 @@ impl SessionBuilder {
             (None, None) if model.compute().device != Device::Cpu => (cores, usual.threads),
             (None, None) => match std::env::var("OMP_NUM_THREADS").map(|n| n.parse::<usize>()) {
                 Ok(Ok(threads @ 1..)) => ((cores / threads).max(1), threads),
-                _ => workers_and_threads(model, cores)?,
+                _ => trials::fastest(self.trials.as_deref(), model, cores)?,
             },
         })
     }
@@ -248,6 +259,7 @@ impl Session {
             threads: None,
             in_flight: None,
             invariant: false,
+            trials: None,
         }
     }
 
@@ -286,15 +298,18 @@ impl Session {
     /// # Errors
     /// The trial fails.
     pub fn near_tie_nats(&self) -> Result<f64, ModelError> {
+        let start = Instant::now();
         let model = self.model();
         let Compute { device, kind } = model.compute();
-        Ok(match kind {
+        let nats = match kind {
             Kind::Half | Kind::BFloat16 if device != Device::Cpu && !self.invariant => 0.0,
             _ if model.is_batch_invariant()? => 0.0,
             Kind::Float => 1e-4,
             Kind::Half => 0.03,
             _ => 0.25,
-        })
+        };
+        tracing::debug!(nats, took = ?start.elapsed(), "near-ties");
+        Ok(nats)
     }
 
     /// A search and its random control, settled for the model.

@@ -17,6 +17,7 @@ use crate::{
     prepare::PromptLayout,
     session::{Interrupt, Session},
     terminal::note,
+    trials,
 };
 use cola_hub::HubModel;
 use cola_model::Tokenizer;
@@ -111,6 +112,7 @@ pub fn start_session(path: &Path, args: &ComputeArgs) -> Result<Session, CliErro
         .threads(args.threads)
         .in_flight(args.in_flight)
         .invariant(args.invariant)
+        .trials(trials::of_user())
         .build();
     Ok(session?)
 }

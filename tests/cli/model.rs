@@ -1,6 +1,9 @@
 //! `cola generate`, `verify` and `inspect`: one model, no task.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use crate::support_cli::{
     Place, count, demo_model, fixture_model, fixture_reference, list, number, text,
@@ -521,4 +524,50 @@ fn a_gguf_file_is_verified_and_inspected_and_takes_a_tokenizer() {
         llama3.json()["spec"]["layers"][0]["attention"]["rope"]["scaling"]["rope_type"],
         "divided"
     );
+}
+
+/// The files of trials that are remembered, with their contents.
+fn trials(place: &Place) -> Vec<(PathBuf, String)> {
+    let directory = place.join("cache/cola/trials");
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .map(|path| (path.clone(), std::fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+#[test]
+fn the_outcome_of_the_trial_is_kept_in_the_users_cache_and_found_there() {
+    let place = Place::new();
+    let run = |caches: &str, flags: &str| {
+        let mut command = crate::support_cli::cola(place.path());
+        command.env_remove("OMP_NUM_THREADS");
+        command.env("XDG_CACHE_HOME", place.join(caches));
+        let line = format!("{DIAL} --max-new-tokens 1 {flags}");
+        let output = command.args(crate::support_cli::words(&line)).output();
+        let ended = crate::support_cli::Ended::of(output.unwrap()).with_status(0);
+        assert_eq!(ended.stderr, "");
+        ended.stdout
+    };
+    let text = run("cache", "--workers 1");
+    assert_eq!(trials(&place), [], "there was nothing to try");
+    assert_eq!(run("cache", ""), text);
+    let [(path, outcome)] = trials(&place).try_into().unwrap();
+    // Another outcome stays: it was read, and no trial was made.
+    let mut other: Value = serde_json::from_str(&outcome).unwrap();
+    other["workers"] = json!(1);
+    other["threads"] = json!(1);
+    other["note"] = json!("by hand");
+    std::fs::write(&path, other.to_string()).unwrap();
+    assert_eq!(run("cache", ""), text);
+    assert_eq!(trials(&place), [(path.clone(), other.to_string())]);
+    std::fs::write(&path, "{").unwrap();
+    assert_eq!(run("cache", ""), text);
+    let [(again, outcome)] = trials(&place).try_into().unwrap();
+    assert_eq!(again, path);
+    let outcome: Value = serde_json::from_str(&outcome).unwrap();
+    assert_eq!(outcome["subject"], other["subject"]);
+    // Where there can be no directory.
+    place.write("file", "");
+    assert_eq!(run("file", ""), text);
 }

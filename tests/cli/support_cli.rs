@@ -46,6 +46,7 @@ pub fn cola(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cola"));
     command.current_dir(directory);
     command.env("OMP_NUM_THREADS", "1").env_remove("COLA_LOG");
+    command.env("XDG_CACHE_HOME", directory.join("cache"));
     // No test but those of the hub, which has a server of its own, asks anything of the network.
     command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", directory);
     for variable in [

@@ -196,7 +196,9 @@ mod tests {
         let twice = |limit| {
             let (mut written, mut acceptance) = (Written::default(), Acceptance::default());
             written.add(&long, &tree, 0, limit, &mut acceptance);
-            written.add(&long, &tree, 0, limit, &mut acceptance).unwrap()
+            written
+                .add(&long, &tree, 0, limit, &mut acceptance)
+                .unwrap()
         };
         assert_eq!(twice(LIMIT).len(), 1 + MOST_NODES);
         assert_eq!(twice(4).positions(), [0, 1, 2, 3]);

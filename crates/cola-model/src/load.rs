@@ -3,9 +3,7 @@
 //! The same code loads a model and checks one: it requests every tensor from a [`Source`], and only
 //! the source knows whether values are copied or headers are read.
 
-use std::{cell::RefCell, sync::Arc};
-
-use tch::{Device, Kind, Tensor};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
     AttentionSpec, Compute, DenseSpec, Frozen, Layer, LayerSpec, MixtureSpec, MlpSpec, ModelError,
@@ -13,114 +11,15 @@ use super::{
     arrange::Arrange,
     attention::{Attention, HeadNorm},
     family::{QueryKeyValueLayout, Resolved, Role},
+    halved::halved,
     head::Head,
     linear::Linear,
     mlp::{Dense, Expert, Mixture, Mlp},
     norm::Norm,
     rope::Rope,
-    weights::Weights,
+    source::{Piece, Source, Wanted},
+    threads::in_threads,
 };
-
-/// A tensor in memory, and the tensors of the files from which it is put together.
-pub struct Wanted {
-    /// Its shape. The pieces fill rows of the tensor, viewed as `[R, last dimension]`, or as `[R]`
-    /// if it has one dimension.
-    shape: Vec<i64>,
-    pieces: Vec<Piece>,
-}
-
-/// A tensor in the files, and the rows that it fills.
-struct Piece {
-    name: String,
-    /// Its shape in the file.
-    shape: Vec<i64>,
-    /// Index in its first dimension, if the tensor in the file holds all experts.
-    slice: Option<i64>,
-    /// First row it fills.
-    start: i64,
-    /// Rows it fills.
-    rows: i64,
-    arrange: Arrange,
-}
-
-/// Provides the tensors that a [`Loader`] needs.
-pub trait Source {
-    fn tensor(&self, wanted: &Wanted) -> Result<Frozen, ModelError>;
-}
-
-/// Copies values from the files.
-pub struct Copying<'a> {
-    pub weights: &'a Weights,
-    pub compute: Compute,
-}
-
-impl Source for Copying<'_> {
-    fn tensor(&self, wanted: &Wanted) -> Result<Frozen, ModelError> {
-        let Compute { kind, device } = self.compute;
-        let tensor = Tensor::f_empty(&wanted.shape, (kind, device))?;
-        let rows = match wanted.shape.as_slice() {
-            [_] => tensor.shallow_clone(),
-            [.., width] => tensor.f_view([-1, *width])?,
-            [] => tensor.f_view([1])?,
-        };
-        for piece in &wanted.pieces {
-            let part = rows.f_narrow(0, piece.start, piece.rows)?;
-            let mut part = piece.arrange.place(part)?;
-            let arrange = |source: &Tensor, place: &[i64]| piece.arrange.apply(source, place);
-            let (name, shape) = (&piece.name, &piece.shape);
-            self.weights
-                .copy_into(name, shape, piece.slice, &mut part, arrange)?;
-        }
-        Ok(Frozen::new(tensor))
-    }
-}
-
-/// Reads headers only, and collects problems. The modules built from it have empty weights.
-pub struct Checking<'a> {
-    pub weights: &'a Weights,
-    pub problems: RefCell<Vec<ModelError>>,
-}
-
-impl Source for Checking<'_> {
-    fn tensor(&self, wanted: &Wanted) -> Result<Frozen, ModelError> {
-        for piece in &wanted.pieces {
-            if let Err(problem) = self.weights.check(&piece.name, &piece.shape) {
-                self.problems.borrow_mut().push(problem);
-            }
-        }
-        let hollow = Tensor::f_empty([0], (Kind::Float, Device::Cpu))?;
-        Ok(Frozen::new(hollow))
-    }
-}
-
-/// The same numbers `[N, D]` in 16 bits, if that loses none of them: those of a checkpoint in 16
-/// bits.
-fn halved(numbers: Frozen) -> Result<Frozen, ModelError> {
-    for kind in [Kind::BFloat16, Kind::Half] {
-        if let Some(half) = rounded(&numbers, kind)? {
-            return Ok(Frozen::new(half));
-        }
-    }
-    Ok(numbers)
-}
-
-/// The numbers in another dtype; `None` if one of them changes.
-fn rounded(numbers: &Tensor, kind: Kind) -> Result<Option<Tensor>, ModelError> {
-    /// Rows that are compared at once: a copy of all would double the memory.
-    const ROWS: i64 = 1024;
-    let shape = numbers.size();
-    let rounded = Tensor::f_empty(&shape, (kind, numbers.device()))?;
-    for start in (0..shape[0]).step_by(ROWS as usize) {
-        let rows = ROWS.min(shape[0] - start);
-        let exact = numbers.f_narrow(0, start, rows)?;
-        let mut part = rounded.f_narrow(0, start, rows)?;
-        part.f_copy_(&exact)?;
-        if !part.f_to_kind(numbers.kind())?.f_equal(&exact)? {
-            return Ok(None);
-        }
-    }
-    Ok(Some(rounded))
-}
 
 /// The parts of a model, without its spec.
 pub struct Parts {
@@ -154,16 +53,16 @@ impl<S: Source> Loader<'_, S> {
         let norm = self.norm(Role::FinalNorm, spec.final_norm, spec.hidden)?;
         let head = Head::new(norm, output, spec.vocabulary, spec.logit_softcap)?;
         drop(own);
-        let mut ropes = Ropes::default();
-        let layers = (0..)
-            .zip(&spec.layers)
-            .map(|(index, layer)| self.layer(index, layer, &mut ropes))
-            .collect::<Result<_, _>>()?;
         // A packed head has a copy of its own, so that the embedding may take less.
         let embedding = match head.is_packed() {
             true => halved(embedding)?,
             false => embedding,
         };
+        let ropes = Ropes::default();
+        let at_once = self.source.layers_at_once(spec);
+        let layers = in_threads(at_once, spec.layers.len(), |index| {
+            self.layer(index, &spec.layers[index], &ropes)
+        })?;
         Ok(Parts {
             embedding,
             positions,
@@ -172,7 +71,7 @@ impl<S: Source> Loader<'_, S> {
         })
     }
 
-    fn layer(&self, l: usize, spec: &LayerSpec, ropes: &mut Ropes) -> Result<Layer, ModelError> {
+    fn layer(&self, l: usize, spec: &LayerSpec, ropes: &Ropes) -> Result<Layer, ModelError> {
         let norm = |role, norm: Option<NormSpec>| -> Result<Option<Norm>, ModelError> {
             let hidden = self.resolved.spec.hidden;
             norm.map(|norm| self.norm(role, norm, hidden)).transpose()
@@ -195,7 +94,7 @@ impl<S: Source> Loader<'_, S> {
         &self,
         l: usize,
         spec: &AttentionSpec,
-        ropes: &mut Ropes,
+        ropes: &Ropes,
     ) -> Result<Attention, ModelError> {
         let hidden = self.resolved.spec.hidden;
         let (query, key_value) = (spec.query_width(), spec.key_value_width());
@@ -420,15 +319,16 @@ impl<S: Source> Loader<'_, S> {
 
 /// Rotary tables, one for each different spec.
 #[derive(Default)]
-struct Ropes(Vec<(RopeSpec, Arc<Rope>)>);
+struct Ropes(Mutex<Vec<(RopeSpec, Arc<Rope>)>>);
 
 impl Ropes {
-    fn get(&mut self, spec: &RopeSpec, compute: Compute) -> Result<Arc<Rope>, ModelError> {
-        if let Some((_, rope)) = self.0.iter().find(|(known, _)| known == spec) {
+    fn get(&self, spec: &RopeSpec, compute: Compute) -> Result<Arc<Rope>, ModelError> {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, rope)) = made.iter().find(|(known, _)| known == spec) {
             return Ok(Arc::clone(rope));
         }
         let rope = Arc::new(Rope::new(spec, compute.kind, compute.device)?);
-        self.0.push((spec.clone(), Arc::clone(&rope)));
+        made.push((spec.clone(), Arc::clone(&rope)));
         Ok(rope)
     }
 }

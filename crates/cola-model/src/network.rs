@@ -1,6 +1,11 @@
 //! The whole model: embedding, layers, head.
 
-use std::{cell::RefCell, collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
 
 use tch::{Kind, Tensor};
 
@@ -10,8 +15,9 @@ use super::{
     batch::Batch,
     family::{self, Resolved, Role},
     head::Head,
-    load::{Checking, Copying, Loader},
+    load::Loader,
     repeat::seen_in_slot,
+    source::{Checking, Copying},
     transfer::upload,
     weights::Weights,
 };
@@ -66,8 +72,11 @@ impl Model {
     /// file, whose blocks are dequantised into the compute dtype.
     pub fn load(path: &Path, compute: Compute) -> Result<Self, ModelError> {
         let _guard = tch::no_grad_guard();
+        let start = Instant::now();
         let (resolved, weights) = open(path)?;
+        let opened = start.elapsed();
         let hash = hash(path, &weights)?;
+        let hashed = start.elapsed() - opened;
         let source = Copying {
             weights: &weights,
             compute,
@@ -79,6 +88,7 @@ impl Model {
         }
         .load()?;
         weights.refuse_unread(ignored(&resolved))?;
+        tracing::debug!(?opened, ?hashed, all = ?start.elapsed(), "loaded");
         Ok(Self {
             compute,
             stored: weights.main_kind(),
@@ -98,12 +108,13 @@ impl Model {
             resolved: &resolved,
             source: Checking {
                 weights: &weights,
-                problems: RefCell::default(),
+                problems: Mutex::default(),
             },
             compute: Compute::cpu(),
         };
         loader.load()?;
-        let mut problems = loader.source.problems.take();
+        let problems = loader.source.problems.into_inner();
+        let mut problems = problems.unwrap_or_else(PoisonError::into_inner);
         problems.extend(weights.refuse_unread(ignored(&resolved)).err());
         Ok(Inspection {
             stored: weights.main_kind(),

@@ -58,7 +58,8 @@ pub struct ComputeArgs {
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub state_budget: Option<usize>,
     /// Worker threads (default: on the CPU the number that is fastest in a short trial, usually one for each
-    /// core; 1 on CUDA).
+    /// core; 1 on CUDA). The outcome of the trial is kept in ~/.cache/cola/trials, or below XDG_CACHE_HOME; remove
+    /// it there to have the trial made again.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub workers: Option<usize>,
     /// libtorch threads in each worker (default: OMP_NUM_THREADS, or else the number that is fastest in the same

@@ -107,7 +107,7 @@ pub fn copied(tensor: &Tensor, start: i64, count: i64) -> Result<Option<Tensor>,
 }
 
 /// A new tensor, filled by `fill`.
-fn made(shape: &[i64], fill: impl FnOnce(&mut [f32])) -> Result<Tensor, ModelError> {
+pub fn made(shape: &[i64], fill: impl FnOnce(&mut [f32])) -> Result<Tensor, ModelError> {
     let tensor = Tensor::f_empty(shape, (Kind::Float, Device::Cpu))?;
     if tensor.numel() > 0 {
         // SAFETY: the tensor was just made, contiguous, and nobody else has it. Its elements are

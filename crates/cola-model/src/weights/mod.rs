@@ -13,9 +13,9 @@ mod locate;
 mod tests;
 
 use std::{
-    cell::Cell,
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use tch::{Device, Kind, Tensor};
@@ -48,7 +48,7 @@ struct Stored {
     /// Index of its file.
     file: usize,
     entry: Entry,
-    used: Cell<bool>,
+    used: AtomicBool,
 }
 
 impl Weights {
@@ -105,7 +105,7 @@ impl Weights {
             let stored = Stored {
                 file: self.files.len(),
                 entry,
-                used: Cell::new(false),
+                used: AtomicBool::new(false),
             };
             if let Some(known) = self.tensors.insert(name.clone(), stored) {
                 let other = self.files[known.file].path().display();
@@ -177,8 +177,8 @@ impl Weights {
     ///
     /// `source` is borrowed from the file: `arrange` must return a view of it (itself, a transpose,
     /// a reordering) or a new tensor, write nothing to it and keep no other view of it. A tensor in
-    /// blocks is passed to `arrange` a few rows at a time, with the sizes of the part of `target`
-    /// that these rows fill. Beside `target`, no more than some 16 MiB are used, unless the tensor
+    /// blocks is passed to `arrange` a few rows at a time, on the CPU by several threads, with the
+    /// sizes of the part of `target` that these rows fill. Beside `target`, no more than some 16 MiB are used, unless the tensor
     /// is not aligned in its file.
     pub fn copy_into(
         &self,
@@ -186,7 +186,7 @@ impl Weights {
         shape: &[i64],
         slice: Option<i64>,
         target: &mut Tensor,
-        arrange: impl Fn(&Tensor, &[i64]) -> Result<Tensor, ModelError>,
+        arrange: impl Fn(&Tensor, &[i64]) -> Result<Tensor, ModelError> + Sync,
     ) -> Result<(), ModelError> {
         let stored = self.expect(name, shape)?;
         let file = &self.files[stored.file];
@@ -254,7 +254,10 @@ impl Weights {
     pub fn refuse_unread(&self, ignored: impl Fn(&str) -> bool) -> Result<(), ModelError> {
         for (name, stored) in &self.tensors {
             let full = |prefix: &String| ignored(&format!("{prefix}{name}"));
-            if !stored.used.get() && !ignored(name) && !self.missing_prefixes.iter().any(full) {
+            if !stored.used.load(Ordering::Relaxed)
+                && !ignored(name)
+                && !self.missing_prefixes.iter().any(full)
+            {
                 let by = self.described_by;
                 let reason = format!("is not part of this architecture as {by} describes it");
                 return Err(self.files[stored.file].refuse(name, reason));
@@ -305,7 +308,7 @@ impl Weights {
             let reason = format!("has shape {found:?}; {by} says {shape:?}");
             return Err(file.refuse(name, reason));
         }
-        stored.used.set(true);
+        stored.used.store(true, Ordering::Relaxed);
         if let Encoding::Other(encoding) = &stored.entry.encoding {
             return Err(file.refuse(name, format!("has unsupported dtype {encoding}")));
         }
