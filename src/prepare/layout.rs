@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::cannot_ask;
+use super::ending::BoxTokens;
 use super::prepared::PreparedSample;
 use super::prompt::{Prompt, PromptContinuation, PromptWarning, PromptWarnings};
 use super::rolling::{self, Window};
 use crate::problem::Prepared;
-use cola_engine::{Continuation, DecodePlan, Finished, Row, RowBuilder};
+use cola_engine::{Continuation, Row, RowBuilder};
 use cola_model::{ModelError, Tokenizer, stop_tokens};
 use lm_tasks::{Question, Sample, TaskError, Variant, WrongTarget, letter};
 
@@ -40,6 +41,8 @@ pub struct PromptLayout {
     pub wrong_texts: usize,
     /// What looked wrong with the prompts so far.
     pub warnings: Arc<PromptWarnings>,
+    /// How many of the tokenizer's tokens a box takes.
+    pub boxes: Arc<BoxTokens>,
 }
 
 /// Wrong texts unless something else is said.
@@ -100,6 +103,7 @@ impl PromptLayout {
             wrong_targets: None,
             wrong_texts: WRONG_TEXTS,
             warnings: Arc::default(),
+            boxes: Arc::default(),
         })
     }
 
@@ -111,7 +115,7 @@ impl PromptLayout {
     /// model's context.
     pub fn prepare(&self, sample: Arc<Sample>) -> Result<Prepared<PreparedSample>, TaskError> {
         let wrong = self.draw_wrong(&sample);
-        let decode = self.plan(&sample);
+        let decode = self.decode_plan(&sample);
         let (mut continuations, mut rows) = (Vec::new(), Vec::new());
         let mut warnings = of_sample(&sample);
         for variant in sample.variants() {
@@ -394,27 +398,6 @@ impl PromptLayout {
         let seed = self.wrong_targets;
         seed.map_or_else(Vec::new, |seed| {
             sample.wrong_targets(seed, self.wrong_texts)
-        })
-    }
-
-    fn plan(&self, sample: &Arc<Sample>) -> Option<DecodePlan> {
-        let Question::Generate { max_tokens, .. } = sample.own.question else {
-            return None;
-        };
-        let judge = Arc::clone(sample);
-        let tokenizer = Arc::clone(&self.tokenizer);
-        let finished: Finished = Arc::new(move |tokens| {
-            // A tokenizer that cannot decode says so again, as an error, when the text is graded.
-            // Whether a text is complete does not depend on the order of options.
-            tokenizer
-                .decode(tokens)
-                .is_ok_and(|text| judge.as_asked().is_complete(&text))
-        });
-        Some(DecodePlan {
-            max_tokens,
-            stop_tokens: Arc::clone(&self.stop_tokens),
-            finished: Some(finished),
-            sampling: None,
         })
     }
 

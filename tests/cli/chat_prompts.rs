@@ -62,6 +62,7 @@ fn chats_are_lm_evals_with_a_system_message_or_none_and_examples_in_turns_or_one
             wrong_targets: None,
             wrong_texts: 2,
             warnings: Arc::default(),
+            boxes: Arc::default(),
         };
         let options = LoadOptions {
             data: vec![data.clone()],

@@ -8,6 +8,7 @@ mod chat_prompts;
 mod damping;
 mod data;
 mod derived;
+mod early_end;
 mod endless;
 mod eval;
 mod foreign_texts;

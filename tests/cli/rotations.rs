@@ -29,6 +29,7 @@ fn layout() -> PromptLayout {
         wrong_targets: Some(1),
         wrong_texts: 2,
         warnings: Arc::default(),
+        boxes: Arc::default(),
     }
 }
 

@@ -94,6 +94,6 @@ pub use spec::{
     Activation, AttentionSpec, DenseSpec, LayerSpec, MixtureSpec, MlpSpec, ModelSpec, NormKind,
     NormSpec, QueryKeyNorm,
 };
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{Decoded, Tokenizer};
 pub use transfer::upload;
 pub use weights::shard_files;

@@ -1,5 +1,6 @@
 //! Grades a model's output for a sample, with pure functions.
 
+use super::complete::truncate_at_stop;
 use super::metric::Metric;
 use super::sample::{Question, Variant};
 
@@ -180,30 +181,6 @@ impl Variant<'_> {
             values,
         }
     }
-
-    /// Whether decoding may stop: no further text changes the verdict or any reported value.
-    ///
-    /// True after a stop text; after the first complete `\boxed{}`, if all filters of the task
-    /// begin by looking for one; and, if they look for a letter, as soon as the text can no longer
-    /// become one.
-    pub fn is_complete(&self, text: &str) -> bool {
-        let Question::Generate { until, .. } = &self.question else {
-            return false;
-        };
-        let stopped = until
-            .iter()
-            .any(|stop| !stop.is_empty() && text.contains(stop.as_str()));
-        let reads_boxes = self
-            .sample
-            .task
-            .filters
-            .iter()
-            .all(|filter| filter.reads_a_box());
-        let mut filters = self.sample.task.filters.iter();
-        stopped
-            || (reads_boxes && math_answer::first_boxed(text).is_some())
-            || filters.all(|filter| filter.is_beyond_letters(text))
-    }
 }
 
 /// The scores by which options are compared.
@@ -236,14 +213,6 @@ fn lead(scores: &[f64]) -> f64 {
         }
     }
     best - second
-}
-
-/// The text before the first of the stop texts, cut by one after the other as lm-evaluation-harness does.
-pub fn truncate_at_stop<'t>(text: &'t str, until: &[String]) -> &'t str {
-    let stops = until.iter().filter(|stop| !stop.is_empty());
-    stops.fold(text, |text, stop| {
-        text.split(stop.as_str()).next().unwrap_or(text)
-    })
 }
 
 /// The index of the highest score; of equal ones the first. 0 if there are no scores.

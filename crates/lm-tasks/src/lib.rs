@@ -30,6 +30,7 @@
 //! load_samples ── data (rows, which are taken) ── process, template, target, fewshot ──> Sample
 //!    ask (a row's questions), letters (options by letter), rotate (options in other orders)
 //! Variant ── grade (filter, metric, math-answer) ──> ChoiceVerdict | TextVerdict;   wrong ──> WrongTarget
+//!    complete (when a generation may end)
 //! ```
 //!
 //! # Example
@@ -52,6 +53,7 @@
 
 mod ask;
 mod built_in;
+mod complete;
 mod data;
 mod error;
 mod fewshot;
@@ -83,10 +85,11 @@ use pyjinja::Templates;
 
 pub use ask::PromptOptions;
 pub use built_in::built_in_names;
+pub use complete::{BoxReach, truncate_at_stop};
 pub use data::Condition;
 pub use error::TaskError;
 pub use filter::Pipeline;
-pub use grade::{ChoiceVerdict, MARGIN_LIMIT, TextVerdict, truncate_at_stop};
+pub use grade::{ChoiceVerdict, MARGIN_LIMIT, TextVerdict};
 pub use letters::{letter, place as letter_place};
 pub use load::{LoadOptions, LoadedTask, load_samples};
 pub use metric::{ExactMatch, Mean, Metric, standard_error_key};

@@ -47,10 +47,13 @@ impl ListedChoice {
         found.unwrap_or_else(|| self.fallback.clone())
     }
 
+    /// What [`apply`](Self::apply) gives for every text that begins with `text`: the match of the pattern, if that is settled.
+    pub fn settled(&self, text: &str) -> Option<String> {
+        not_empty(&self.regex.settled_selection(text, self.select)??)
+    }
+
     fn find(&self, regex: &PythonRegex, text: &str) -> Option<String> {
-        let found = regex.find_and_select(text, self.select)?;
-        let found = python::strip(&found);
-        (!found.is_empty()).then(|| found.to_owned())
+        not_empty(&regex.find_and_select(text, self.select)?)
     }
 
     fn by_text(&self, text: &str, options: &[String]) -> Option<String> {
@@ -86,6 +89,12 @@ impl ListedChoice {
         }
         text
     }
+}
+
+/// What was found, without white space around it, unless that is nothing.
+fn not_empty(found: &str) -> Option<String> {
+    let found = python::strip(found);
+    (!found.is_empty()).then(|| found.to_owned())
 }
 
 fn escaped(text: &str) -> String {

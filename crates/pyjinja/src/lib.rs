@@ -51,5 +51,5 @@ pub mod yaml;
 
 pub use punctuation::is_punctuation;
 pub use random::PythonRandom;
-pub use regex::PythonRegex;
+pub use regex::{PythonRegex, Reach};
 pub use template::{Columns, Given, Row, Templates, no_column};

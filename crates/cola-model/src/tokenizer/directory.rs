@@ -11,6 +11,7 @@ use super::{
     bounded::{Inner, Steps},
     library,
     pieces::Spaces,
+    settled::Unsettled,
 };
 
 const FILE: &str = "tokenizer.json";
@@ -37,6 +38,7 @@ pub fn load(directory: &Path) -> Result<Tokenizer, ModelError> {
     added::add(&mut inner, &path, directory, config.as_ref(), map.as_ref())?;
     let chat = ChatTemplate::load(directory, config.as_ref(), &special.named)?;
     Ok(Tokenizer {
+        unsettled: Unsettled::of(&inner),
         inner,
         hash: hash(directory),
         beginning: special.text("bos_token"),

@@ -24,6 +24,7 @@ use super::{
     pieces::Spaces,
     post_processor::PostProcessor,
     pre_tokenizer::{self, PreTokenizer},
+    settled::Unsettled,
     vocabulary::{Spelling, TOKENS, TYPES, Vocabulary, listed, shown},
 };
 
@@ -70,6 +71,7 @@ pub(super) fn described(metadata: &Metadata) -> Result<Tokenizer, ModelError> {
     let inner = library::run(metadata.path(), build)?;
     let beginning = special.iter().find(|(name, _)| name == "bos_token");
     Ok(Tokenizer {
+        unsettled: Unsettled::of(&inner),
         inner,
         path: metadata.path().to_owned(),
         hash: hash(metadata, &kind)?,

@@ -16,6 +16,7 @@ mod merges;
 mod pieces;
 mod post_processor;
 mod pre_tokenizer;
+mod settled;
 mod stops;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,8 @@ mod vocabulary;
 use std::path::{Path, PathBuf};
 
 use bounded::Inner;
+pub use settled::Decoded;
+use settled::Unsettled;
 pub use stops::stop_tokens as gguf_stop_tokens;
 
 use super::{ChatTemplate, ModelError};
@@ -32,6 +35,7 @@ use super::{ChatTemplate, ModelError};
 #[derive(Debug)]
 pub struct Tokenizer {
     inner: Inner,
+    unsettled: Unsettled,
     path: PathBuf,
     hash: String,
     beginning: Option<String>,

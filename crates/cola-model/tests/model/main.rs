@@ -3,6 +3,7 @@
 mod added_tokens;
 mod gguf_tokenizer;
 mod hostile_tokenizer;
+mod settled_text;
 mod tokenizer;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! Tests of whole tasks: from a YAML text and rows to samples and verdicts.
 
+mod complete;
 mod endless;
 mod grading;
 mod loading;

@@ -1,12 +1,20 @@
 //! Python's `re.findall` and `re.sub`, as the filters and metrics of lm-evaluation-harness use them.
 //!
-//! Patterns are written for Python. Their syntax differs from that of `fancy-regex` in a few places: `$`
-//! also matches before a final newline, `\Z` is the very end, `{` without a count and `[` inside a class
-//! are plain characters.
+//! [`translate`] brings a pattern into the syntax of `fancy-regex`; [`settled`] tells which matches no further text changes.
+
+mod reach;
+mod settled;
+#[cfg(test)]
+mod settled_tests;
+mod translate;
 
 use std::io::{ErrorKind, Write};
+use std::sync::{Arc, OnceLock};
 
-use fancy_regex::{Captures, Expander, Regex, RegexBuilder};
+use fancy_regex::{Captures, Expander, Match, Regex, RegexBuilder};
+pub use reach::Reach;
+use settled::{MatchDfa, NextMatch};
+use translate::translate;
 
 /// Steps one match may take before it counts as "no match": an adversarial answer must not stop a run.
 const BACKTRACK_LIMIT: usize = 1_000_000;
@@ -15,6 +23,8 @@ const BACKTRACK_LIMIT: usize = 1_000_000;
 #[derive(Debug, Clone)]
 pub struct PythonRegex {
     regex: Regex,
+    /// Built when it is first needed.
+    dfa: Arc<OnceLock<Option<MatchDfa>>>,
 }
 
 impl PythonRegex {
@@ -23,7 +33,10 @@ impl PythonRegex {
         RegexBuilder::new(&translate(pattern))
             .backtrack_limit(BACKTRACK_LIMIT)
             .build()
-            .map(|regex| PythonRegex { regex })
+            .map(|regex| PythonRegex {
+                regex,
+                dfa: Arc::default(),
+            })
             .map_err(|error| format!("`{pattern}` is not a regular expression: {error}"))
     }
 
@@ -32,22 +45,43 @@ impl PythonRegex {
     /// of several groups are empty.
     pub fn find_and_select(&self, text: &str, index: i64) -> Option<String> {
         let found: Vec<Captures<'_, str>> = self.matches(text).collect();
-        let at = if index < 0 {
-            found.len().checked_sub(index.unsigned_abs() as usize)?
-        } else {
-            index as usize
-        };
-        let captures = found.get(at)?;
-        let group = |i: usize| captures.get(i).map_or("", |group| group.as_str());
-        match captures.len() {
-            0 | 1 => Some(group(0).to_owned()),
-            // For a pattern with one group `findall` returns that group, even if it is empty.
-            2 => Some(group(1).to_owned()),
-            groups => (1..groups)
-                .map(group)
-                .find(|text| !text.is_empty())
-                .map(str::to_owned),
+        selected(&found, index)
+    }
+
+    /// What [`find_and_select`](Self::find_and_select) gives for every text that begins with `text`, this text included;
+    /// `None` if that depends on what follows.
+    ///
+    /// It is also `None` where finding out would be hard: the pattern has look-around or back-references, the text has other
+    /// than ASCII characters and the pattern `\b`, or the automaton of the pattern would be too large.
+    pub fn settled_selection(&self, text: &str, index: i64) -> Option<Option<String>> {
+        let dfa = self.dfa.get_or_init(|| MatchDfa::new(self.regex.as_str()));
+        let dfa = dfa.as_ref()?;
+        let mut scan = Scan::default();
+        let mut found = Vec::new();
+        while scan.start <= text.len() {
+            let end = match dfa.next(text, scan.start) {
+                NextMatch::EndsAt(end) => end,
+                NextMatch::Never => return Some(selected(&found, index)),
+                NextMatch::Open => return None,
+            };
+            let captures = self.regex.captures_from_pos(text, scan.start).ok()??;
+            let whole = captures.get(0).filter(|whole| whole.end() == end)?;
+            if !scan.takes(text, &whole) {
+                continue;
+            }
+            found.push(captures);
+            if usize::try_from(index).is_ok_and(|index| index < found.len()) {
+                return Some(selected(&found, index));
+            }
         }
+        None
+    }
+
+    /// How few of `pieces` make a match, after any text. `None` where [`settled_selection`](Self::settled_selection) is `None` for
+    /// every text, and for other large patterns.
+    pub fn reach<'p>(&self, pieces: impl IntoIterator<Item = &'p str>) -> Option<Reach> {
+        let dfa = MatchDfa::new(self.regex.as_str())?;
+        Reach::new(dfa.into_inner(), pieces.into_iter())
     }
 
     /// `re.sub(pattern, replacement, text, count)`; a count of 0 replaces all. The replacement may contain
@@ -91,24 +125,60 @@ impl PythonRegex {
         &'r self,
         text: &'t str,
     ) -> impl Iterator<Item = Captures<'t, str>> + use<'r, 't> {
-        let mut start = 0;
-        let mut empty_at = None;
+        let mut scan = Scan::default();
         std::iter::from_fn(move || {
-            while start <= text.len() {
+            while scan.start <= text.len() {
                 // An error means that the backtrack limit was reached: the rest of the text then has no match.
-                let captures = self.regex.captures_from_pos(text, start).ok()??;
-                let whole = captures.get(0)?;
-                let (from, to) = (whole.start(), whole.end());
-                if from == to && empty_at == Some(from) {
-                    start = next_char(text, from);
-                    continue;
+                let captures = self.regex.captures_from_pos(text, scan.start).ok()??;
+                if scan.takes(text, &captures.get(0)?) {
+                    return Some(captures);
                 }
-                empty_at = (from == to).then_some(from);
-                start = to;
-                return Some(captures);
             }
             None
         })
+    }
+}
+
+/// Where the next match is searched for.
+#[derive(Default)]
+struct Scan {
+    /// An offset in bytes.
+    start: usize,
+    /// Where the last match is, if that is empty.
+    empty_at: Option<usize>,
+}
+
+impl Scan {
+    /// Goes on after a match. False for an empty match that was taken before.
+    fn takes(&mut self, text: &str, found: &Match<'_>) -> bool {
+        let (from, to) = (found.start(), found.end());
+        if from == to && self.empty_at == Some(from) {
+            self.start = next_char(text, from);
+            return false;
+        }
+        self.empty_at = (from == to).then_some(from);
+        self.start = to;
+        true
+    }
+}
+
+/// `re.findall(...)[index]`, of these matches.
+fn selected(found: &[Captures<'_, str>], index: i64) -> Option<String> {
+    let at = if index < 0 {
+        found.len().checked_sub(index.unsigned_abs() as usize)?
+    } else {
+        index as usize
+    };
+    let captures = found.get(at)?;
+    let group = |i: usize| captures.get(i).map_or("", |group| group.as_str());
+    match captures.len() {
+        0 | 1 => Some(group(0).to_owned()),
+        // For a pattern with one group `findall` returns that group, even if it is empty.
+        2 => Some(group(1).to_owned()),
+        groups => (1..groups)
+            .map(group)
+            .find(|text| !text.is_empty())
+            .map(str::to_owned),
     }
 }
 
@@ -136,83 +206,6 @@ fn next_char(text: &str, at: usize) -> usize {
         .chars()
         .next()
         .map_or(at + 1, |c| at + c.len_utf8())
-}
-
-/// Translates a Python pattern to the syntax of `fancy-regex`.
-fn translate(pattern: &str) -> String {
-    let flags = pattern
-        .strip_prefix("(?")
-        .and_then(|rest| rest.split_once(')'));
-    let multi_line = flags.is_some_and(|(flags, _)| {
-        flags.contains('m') && flags.chars().all(|flag| "aiLmsux".contains(flag))
-    });
-    let mut out = String::with_capacity(pattern.len() + 8);
-    let mut rest = pattern;
-    let mut in_class = false;
-    while let Some(c) = rest.chars().next() {
-        let tail = &rest[c.len_utf8()..];
-        match c {
-            '\\' => {
-                let escaped = tail.chars().next();
-                match escaped {
-                    Some('Z') if !in_class => out.push_str("\\z"),
-                    // `\<` and `\>` are word boundaries in `fancy-regex`, but plain characters in Python.
-                    Some(e @ ('<' | '>')) => out.push(e),
-                    Some(e) => out.extend(['\\', e]),
-                    None => out.push('\\'),
-                }
-                rest = &tail[escaped.map_or(0, char::len_utf8)..];
-                continue;
-            }
-            '[' if in_class => out.push_str("\\["),
-            '&' | '~' if in_class => out.extend(['\\', c]),
-            '[' => {
-                in_class = true;
-                out.push('[');
-                let mut inner = tail;
-                if let Some(after) = inner.strip_prefix('^') {
-                    out.push('^');
-                    inner = after;
-                }
-                // A bracket right after the opening one is a member of the class.
-                if let Some(after) = inner.strip_prefix(']') {
-                    out.push_str("\\]");
-                    inner = after;
-                }
-                rest = inner;
-                continue;
-            }
-            ']' if in_class => {
-                in_class = false;
-                out.push(']');
-            }
-            '$' if !in_class && !multi_line => out.push_str("(?=\\n?\\z)"),
-            '{' if !in_class => match repetition(tail) {
-                Some(length) => {
-                    out.push('{');
-                    out.push_str(&tail[..length]);
-                    rest = &tail[length..];
-                    continue;
-                }
-                None => out.push_str("\\{"),
-            },
-            '}' if !in_class => out.push_str("\\}"),
-            c => out.push(c),
-        }
-        rest = tail;
-    }
-    out
-}
-
-/// Length of a count such as `3}`, `3,}`, `,3}` or `3,5}` at the start of `text`. Python reads `{` as a
-/// repetition only before a count.
-fn repetition(text: &str) -> Option<usize> {
-    let end = text.find('}')?;
-    let body = &text[..end];
-    let valid = body.bytes().all(|b| b.is_ascii_digit() || b == b',')
-        && body.bytes().filter(|&b| b == b',').count() <= 1
-        && body.bytes().any(|b| b.is_ascii_digit());
-    valid.then_some(end + 1)
 }
 
 #[cfg(test)]
