@@ -42,9 +42,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let bundled = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("models/demo")];
     let directories = if named.is_empty() { bundled } else { named };
     println!(
-        "| model | task | evaluations/s | steps run / distinct | products / wall time | tokens a batch |"
+        "| model | task | evaluations/s | steps run / distinct | products / wall time | products, GFLOP/s | tokens a batch |"
     );
-    println!("| --- | --- | --- | --- | --- | --- |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
     for directory in directories {
         let model = Arc::new(Model::load(&directory, Compute::cpu())?);
         for decode in [false, true] {
@@ -56,12 +56,13 @@ fn main() -> Result<(), Box<dyn Error>> {
                 rate,
                 repeated,
                 efficiency,
+                gflops,
                 tokens,
             } = rounds[ROUNDS / 2];
             let least = rounds[0].efficiency;
             let most = rounds[ROUNDS - 1].efficiency;
             println!(
-                "| {} | {} | {rate:.1} | {repeated:.3} | {efficiency:.2} ({least:.2}-{most:.2}) | {tokens:.0} |",
+                "| {} | {} | {rate:.1} | {repeated:.3} | {efficiency:.2} ({least:.2}-{most:.2}) | {gflops:.0} | {tokens:.0} |",
                 directory.display(),
                 if decode { "50 tokens" } else { "four options" },
             );
@@ -76,6 +77,8 @@ struct Round {
     rate: f64,
     repeated: f64,
     efficiency: f64,
+    /// Of the products alone, all workers together.
+    gflops: f64,
     tokens: f64,
 }
 
@@ -126,10 +129,16 @@ fn round(model: &Arc<Model>, decode: bool) -> Result<Round, Box<dyn Error>> {
         .map(|(&n, &count)| n as u64 * count)
         .sum();
     drop(engine);
+    let products = products(model, &totals, options.workers)?;
+    let spec = model.spec();
+    let layers = spec.layers.iter();
+    let flops: i64 = layers.map(|layer| layer.flops_per_token(spec.hidden)).sum();
+    let flops_a_layer = flops as f64 / spec.layers.len() as f64;
     Ok(Round {
         rate: f64::from(ROWS) * CHAINS_A_ROW as f64 / seconds,
         repeated: totals.cost.steps_run as f64 / distinct as f64,
-        efficiency: products(model, &totals, options.workers)? / seconds,
+        efficiency: products / seconds,
+        gflops: tokens as f64 * flops_a_layer / products / 1e9,
         tokens: tokens as f64 / batches as f64,
     })
 }
