@@ -34,7 +34,7 @@ from collections import Counter
 from pathlib import Path
 
 from compare_arms import arms
-from compare_cases import MODELS, ROOT, SMOLLM2, prepare, record
+from compare_cases import MODELS, ROOT, SMOLLM2, mean_layers, prepare, record
 from compare_tables import table
 from llama_cpp import LlamaCpp
 from sides import Cola, Refused, Transformers, note
@@ -73,6 +73,7 @@ def compare(recorded, sides, args, work):
         "chains_a_sample": args.chains,
         "samples": len({pair["id"] for pair in recorded.whole}),
         "prompt_tokens": statistics.mean(len(sample["tokens"]) for sample in recorded.prompts),
+        "mean_layers": {"drawn": mean_layers(recorded.drawn), "list": mean_layers(recorded.whole)},
         "samples_a_chain": {"drawn": samples_a_chain(recorded.drawn), "list": samples_a_chain(recorded.whole)},
         "answers_that_repeat_an_earlier_one": repeated(last["whole"]),
         "settings": tried,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -169,25 +170,49 @@ def chains(task, case, cola, seed, work):
 
 
 def draw(whole, size, seed):
-    """About `size` pairs: all pairs of every k-th chain, chains in the order of how many samples ran them.
+    """About `size` pairs whose chains are about as long, and as common, as those of the list.
 
-    Whole chains, so that samples that ran the same one can be batched as in the whole list; in that order, so that
-    common and rare chains are drawn in proportion. Of a chain that k samples or more ran, such as the unmodified
-    model, every k-th pair.
+    All pairs of every k-th chain, chains in the order of how many samples ran them: whole chains, so that samples that
+    ran the same one can be batched as in the list. Of the chains that k / 4 samples or more ran, such as the unmodified
+    model, a run of pairs as long as their share. Of all such draws that whose chains have the list's mean length.
     """
     generator = random.Random(seed)
     counts = Counter(pair["chain"] for pair in whole)
+    order = sorted(counts, key=lambda chain: (-counts[chain], generator.random()))
     step = max(1, round(len(whole) / size))
-    common = {chain for chain, count in counts.items() if count >= step > 1}
-    order = sorted(counts.keys() - common, key=lambda chain: (-counts[chain], chain))
-    picked = set(order[generator.randrange(min(step, len(order) or 1)) :: step])
-    seen, drawn = Counter(), []
-    for pair in whole:
-        chain = pair["chain"]
-        if chain in picked or (chain in common and seen[chain] % step == 0):
-            drawn.append(pair)
-        seen[chain] += 1
-    return drawn
+    place = {chain: at for at, chain in enumerate(order)}
+    many = {chain for chain, count in counts.items() if 4 * count >= step > 1}
+    common = sorted((pair for pair in whole if pair["chain"] in many), key=lambda pair: place[pair["chain"]])
+    rare = [chain for chain in order if chain not in many]
+    share = round(len(common) / step)
+    wanted = mean_layers(whole)
+
+    def at(offset):
+        start = (len(common) - share) * offset // step
+        run = {(pair["id"], pair["chain"]) for pair in common[start : start + share]}
+        picked = set(rare[offset::step])
+        return [pair for pair in whole if pair["chain"] in picked or (pair["id"], pair["chain"]) in run]
+
+    def misses(drawn):
+        return abs(mean_layers(drawn) / wanted - 1) + abs(len(drawn) / size - 1) / 2
+
+    return min(filter(None, map(at, range(step))), key=misses)
+
+
+def mean_layers(pairs):
+    return sum(layers(pair["chain"]) for pair in pairs) / len(pairs)
+
+
+def layers(chain):
+    """How many layers a chain runs: of `0-3,(4-5)x3@0.5,6` eleven."""
+    total = 0
+    if chain == "empty":
+        return total
+    for block, times, plain in re.findall(r"\(([^)]*)\)x(\d+)(?:@[\d.]+)?|([^,()]+)", chain):
+        for part in (block or plain).split(","):
+            first, _, last = part.partition("-")
+            total += (int(last or first) - int(first) + 1) * int(times or 1)
+    return total
 
 
 def asked(recorded):

@@ -81,6 +81,7 @@ def digits(rate):
 
 def remarks(case):
     tried, again, shared = case["settings"], case["answers_that_repeat_an_earlier_one"], case["samples_a_chain"]
+    layers = case["mean_layers"]
     loop, grouped = tried["loop"][0], tried["grouped"][0]
     rows = f" of {case['rows']}" if case["rows"] else ""
     ends = f", at most {case['max_new_tokens']} new ones" if case["max_new_tokens"] else ""
@@ -91,7 +92,8 @@ def remarks(case):
         f"- {case['case']}: `{case['task']}`, {case['samples']} samples{rows}, {case['prompt_tokens']:.0f} prompt tokens in "
         f"the mean{ends}; {case['simulations']} simulations for a sample{first}. Fastest settings here: loop with "
         f"{loop['threads']} threads, grouped with {grouped['threads']} and batches of {grouped['rows']}{llama_cpp}. A chain "
-        f"was run on {shared['list']:.2f} samples in the mean ({shared['drawn']:.2f} of the pairs drawn). "
+        f"has {layers['list']:.1f} layers and was run on {shared['list']:.2f} samples in the mean (of the pairs drawn "
+        f"{layers['drawn']:.1f} and {shared['drawn']:.2f}). "
         f"{again['repeats']} of {again['of']} answers ({again['repeats'] / max(1, again['of']):.0%}) repeat an earlier "
         "one of their sample."
     )

@@ -67,9 +67,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         named => named,
     };
     println!(
-        "| model | task | evaluations/s | steps run / distinct | products / wall time | of them the head | tokens a batch |"
+        "| model | task | evaluations/s | steps run / distinct | products / wall time | of them the head | products of layers, GFLOP/s | tokens a batch |"
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     for path in models {
         if let (Some(pairs), Some(task), Some(data)) =
             (&arguments.pairs, &arguments.task, &arguments.data)
@@ -102,12 +102,13 @@ fn report(
         repeated,
         efficiency,
         head,
+        gflops,
         tokens,
     } = rounds[ROUNDS / 2];
     let (least, most) = (rounds[0].efficiency, rounds[ROUNDS - 1].efficiency);
     let repeated = repeated.map_or_else(|| "-".to_owned(), |share| format!("{share:.3}"));
     println!(
-        "| {} | {name} | {rate:.1} | {repeated} | {efficiency:.2} ({least:.2}-{most:.2}) | {head:.2} | {tokens:.0} |",
+        "| {} | {name} | {rate:.1} | {repeated} | {efficiency:.2} ({least:.2}-{most:.2}) | {head:.2} | {gflops:.0} | {tokens:.0} |",
         path.file_name().unwrap_or_default().display(),
     );
     Ok(())
@@ -178,6 +179,8 @@ struct Round {
     efficiency: f64,
     /// Share of that which the head needs.
     head: f64,
+    /// Of the layers' products alone, all workers together.
+    gflops: f64,
     tokens: f64,
 }
 
@@ -191,8 +194,10 @@ impl Round {
     ) -> Result<Self, Box<dyn Error>> {
         let sizes = totals.batches.iter();
         let tokens: u64 = sizes.map(|(&n, &count)| n as u64 * count).sum();
-        let layers = model.depth();
-        let layers = products(&totals.batches, workers, layers, &|layer, rows| {
+        let spec = model.spec();
+        let flops = spec.layers.iter().map(|l| l.flops_per_token(spec.hidden));
+        let flops = flops.sum::<i64>() as f64 / spec.layers.len() as f64;
+        let layers = products(&totals.batches, workers, model.depth(), &|layer, rows| {
             model.layer(layer).multiply_only(rows)
         })?;
         let head = products(&totals.heads, workers, 1, &|_, rows| {
@@ -203,6 +208,7 @@ impl Round {
             repeated: distinct.map(|distinct| totals.cost.steps_run as f64 / distinct as f64),
             efficiency: (layers + head) / seconds,
             head: head / (layers + head),
+            gflops: tokens as f64 * flops / layers * 1e-9,
             tokens: tokens as f64 / totals.batches.values().sum::<u64>() as f64,
         })
     }
