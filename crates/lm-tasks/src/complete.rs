@@ -119,7 +119,7 @@ mod tests {
     }
 
     /// What is known, and whether that is all.
-    fn known<'t>(text: &'t str, until: &[&str]) -> (String, bool) {
+    fn known(text: &str, until: &[&str]) -> (String, bool) {
         match before_stop(text, &texts(until)) {
             Known::Whole(text) => (text.into_owned(), true),
             Known::Beginning(text) => (text.into_owned(), false),
