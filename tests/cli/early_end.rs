@@ -122,7 +122,18 @@ fn early_ends_change_no_verdict_and_save_tokens() {
         assert_eq!(tokens(&full), 16 * full.len(), "{filters}");
         saved += tokens(&full) - tokens(&early);
         for ((early, _), (full, _)) in early.iter().zip(&full) {
-            assert_eq!(early, full, "{filters}");
+            // The rest of a batch may change a margin in its last digits.
+            let apart = early.margin.zip(full.margin).map(|(a, b)| (a - b).abs());
+            assert!(apart.is_none_or(|nats| nats < 1e-4), "{filters}: {apart:?}");
+            let margin = full.margin;
+            assert_eq!(
+                Verdict {
+                    margin,
+                    ..early.clone()
+                },
+                *full,
+                "{filters}"
+            );
         }
     }
     assert!(saved > 0, "every generation ran to its limit");
