@@ -1,4 +1,15 @@
 //! One sample's way from its first evaluation to its record.
+//!
+//! ```text
+//! unmodified model ──▶ search ──▶ confirm ──────────────▶ record
+//!                 ├──▶ random chains ─────────────────────▲
+//!                 ├──▶ search for the matched wrong answer ─▲
+//!                 ├──▶ search for the drawn wrong answer ───▲
+//!                 └──▶ draws ───────────────────────────────▲
+//! ```
+//!
+//! Each line is a [lane](super::lane). What a lane asks for depends only on what it was told, so that the record does not
+//! depend on which lane is faster. A chain that two lanes ask for is run once.
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
@@ -10,8 +21,9 @@ use super::{
     evaluation_log::Logged,
     findings::{Findings, keep_shortest},
     fluency::{Fluency, prompt_loss},
-    in_flight::{Arrival, InFlight, Settled},
+    in_flight::{Arrival, Settled},
     influence::{is_order_near_tie, mean_influence},
+    lane::{Lane, Wanted},
     pareto::pareto,
     phase::{Phase, WrongSearch},
     sampling::Draws,
@@ -19,7 +31,7 @@ use super::{
 };
 use crate::problem::{Judge, Target};
 use cola_engine::{Backend, Completion, DecodePlan, EngineError, Outcome, Row};
-use cola_search::{Ask, Strategy, StrategyFactory, chain::Chain};
+use cola_search::{Strategy, StrategyFactory, chain::Chain};
 
 /// Whose record a course writes.
 #[derive(Debug, Clone)]
@@ -39,7 +51,7 @@ pub struct Label {
 /// What a course needs next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// To [submit](Course::submit) its evaluation, and [receive](Course::receive) what comes of it.
+    /// To [submit](Course::submit) its evaluations, and [receive](Course::receive) what comes of them.
     Submit,
     /// Nothing: take the record.
     Record,
@@ -54,11 +66,11 @@ pub enum Received {
     Again,
     /// An evaluation is known: it belongs into the log.
     Known(Box<Logged>),
-    /// The sample failed, and its record says why.
-    Failed,
+    /// Nothing: the evaluation failed, and the record says why, or it is not needed any more.
+    Nothing,
 }
 
-/// A sample in flight. One evaluation is outstanding at a time, of all its rows.
+/// A sample in flight. One evaluation of each lane is outstanding at a time, of all the sample's rows.
 pub struct Course<J> {
     label: Label,
     judge: J,
@@ -67,13 +79,8 @@ pub struct Course<J> {
     layers: usize,
     searches: Searches,
     with_controls: bool,
-    phase: Phase,
-    /// The evaluation that is to be submitted, or is.
-    outstanding: Option<InFlight>,
-    /// A chain near the bound on degradation, which waits for what the unmodified model gives isolated.
-    deferred: Option<(Chain, Assessed)>,
-    /// How to draw the outstanding evaluation's answer; `None` if it is not a draw.
-    drawing: Option<DecodePlan>,
+    /// The first is the search's own; the others begin when the unmodified model has run.
+    lanes: Vec<Lane>,
     fluency: Fluency,
     /// Influence of each layer in the unmodified model, if the rows measure it.
     influence: Option<Vec<f64>>,
@@ -86,6 +93,9 @@ pub struct Course<J> {
     cost: SampleCost,
     started: Instant,
 }
+
+/// More than a sample has lanes.
+pub const LANES: usize = 8;
 
 /// Seed of the random control: other draws than the search's own. The searches for wrong answers have the search's seed: what
 /// differs is what they are told.
@@ -114,10 +124,7 @@ impl<J: Judge> Course<J> {
             layers,
             searches,
             with_controls,
-            phase: Phase::Baseline,
-            outstanding: None,
-            deferred: None,
-            drawing: None,
+            lanes: vec![Lane::new(Phase::Baseline { is_known: false })],
             fluency,
             influence: None,
             known: HashMap::new(),
@@ -151,143 +158,167 @@ impl<J: Judge> Course<J> {
 
     /// What to do next.
     pub fn advance(&mut self) -> Next {
-        if self.outstanding.is_some() {
-            return Next::Submit;
+        let mut at = 0;
+        // The first lane may begin others.
+        while at < self.lanes.len() {
+            self.advance_lane(at);
+            at += 1;
         }
-        loop {
-            let (wanted, isolated) = match &mut self.phase {
-                Phase::Over => return Next::Record,
-                Phase::Sampling(draws) => {
-                    let wanted = draws.next(self.decode.as_ref(), self.label.seed);
-                    self.drawing = wanted;
-                    let chain = self.drawing.is_some().then(|| Chain::identity(self.layers));
-                    (chain, false)
-                }
-                Phase::Baseline => (
-                    (self.findings.baseline.is_none()).then(|| Chain::identity(self.layers)),
-                    false,
-                ),
-                Phase::Confirm(candidates) => (candidates.pop_front(), true),
-                Phase::Search(strategy) | Phase::Random(strategy, _) => {
-                    (wanted(strategy.as_mut()), false)
-                }
-                Phase::Matched(search) | Phase::Drawn(search) => {
-                    (wanted(search.strategy.as_mut()), false)
-                }
-            };
-            let Some(chain) = wanted else {
-                self.end_phase();
+        match self.lanes.iter().all(Lane::is_over) {
+            true => Next::Record,
+            false => Next::Submit,
+        }
+    }
+
+    /// Goes on with a lane until it waits for an evaluation or is over.
+    fn advance_lane(&mut self, at: usize) {
+        while self.lanes[at].is_free() {
+            let (plan, seed) = (self.decode.as_ref(), self.label.seed);
+            let identity = || Chain::identity(self.layers);
+            let Some(wanted) = self.lanes[at].want(plan, seed, identity) else {
+                self.end_phase(at);
                 continue;
             };
             // Only what runs isolated confirms a chain that is known, and every draw is another.
-            let known = self.known.get(&chain);
-            match known
-                .filter(|_| !isolated && self.drawing.is_none())
-                .cloned()
-            {
-                Some(assessed) => self.tell(chain, &assessed),
-                None => {
-                    self.outstanding = Some(InFlight::new(chain, self.rows.len(), isolated));
-                    return Next::Submit;
+            if wanted.may_be_known() {
+                if let Some(assessed) = self.known.get(&wanted.chain).cloned() {
+                    self.tell(at, wanted.chain, &assessed);
+                    continue;
+                }
+                if self.lanes.iter().any(|lane| lane.runs(&wanted.chain)) {
+                    return self.lanes[at].wait_for(wanted);
                 }
             }
+            self.lanes[at].run(wanted, self.rows.len());
         }
     }
 
-    /// Submits the evaluation that [`advance`](Self::advance) wants run.
-    pub fn submit(&self, backend: &dyn Backend, asker: usize, reply: &Sender<Completion>) {
-        if let Some(evaluation) = &self.outstanding {
-            let decode = self.drawing.as_ref().or(self.decode.as_ref());
-            evaluation.submit(backend, &self.rows, decode, asker, reply);
+    /// Submits the evaluations that [`advance`](Self::advance) wants run. The tag of a lane's completions says that
+    /// `first_asker` plus its number asked.
+    pub fn submit(
+        &mut self,
+        backend: &dyn Backend,
+        first_asker: usize,
+        reply: &Sender<Completion>,
+    ) {
+        for (at, lane) in self.lanes.iter_mut().enumerate() {
+            let Some((evaluation, draw)) = lane.to_submit() else {
+                continue;
+            };
+            let decode = draw.or(self.decode.as_ref());
+            evaluation.submit(backend, &self.rows, decode, first_asker + at, reply);
         }
     }
 
-    /// Takes in the outcome of one row. Unless others are missing, it is time to [`advance`](Self::advance).
-    pub fn receive(&mut self, row: usize, result: Result<Outcome, EngineError>) -> Received {
-        let Some(evaluation) = &mut self.outstanding else {
+    /// Takes in the outcome of one row of a lane's evaluation. Unless others are missing, it is time to
+    /// [`advance`](Self::advance).
+    pub fn receive(
+        &mut self,
+        at: usize,
+        row: usize,
+        result: Result<Outcome, EngineError>,
+    ) -> Received {
+        let Some(lane) = self.lanes.get_mut(at) else {
+            return Received::Waiting;
+        };
+        let (is_draw, is_ended) = (lane.is_draw(), lane.is_ended());
+        let is_baseline = matches!(lane.phase, Phase::Baseline { .. });
+        let Some(evaluation) = &mut lane.outstanding else {
             return Received::Waiting;
         };
         let judge = |outcomes: &[Outcome]| {
             let mut judged = self.judge.judge(&self.rows, outcomes, Target::Gold)?;
             let loss = prompt_loss(&self.rows, outcomes);
-            judged.near_tie |= self.drawing.is_none() && self.fluency.is_near_bound(loss);
-            if matches!(self.phase, Phase::Baseline) && self.fluency.near_tie_nats > 0.0 {
+            judged.near_tie |= !is_draw && self.fluency.is_near_bound(loss);
+            if is_baseline && self.fluency.near_tie_nats > 0.0 {
                 judged.near_tie |=
                     mean_influence(outcomes).is_some_and(|all| is_order_near_tie(&all));
             }
+            judged.near_tie &= !is_ended;
             Ok(judged)
         };
-        match evaluation.receive(row, result, judge) {
-            Arrival::Waiting => Received::Waiting,
-            Arrival::Again => Received::Again,
-            Arrival::Done(result) => {
-                let (chain, isolated) = (evaluation.chain().clone(), evaluation.is_isolated());
-                let mut cost = SampleCost::default();
-                let (engine_cost, runs) = evaluation.cost();
-                cost.add(engine_cost, runs);
-                let drafts = evaluation.take_drafts();
-                match result.and_then(|settled| self.assess(settled)) {
-                    Err(error) => {
-                        self.cost += cost;
-                        self.fail(error);
-                        Received::Failed
-                    }
-                    Ok(assessed) => {
-                        let degradation = self.fluency.degradation(assessed.loss());
-                        let logged = Logged {
-                            task: self.label.task.clone(),
-                            id: self.label.id.clone(),
-                            phase: self.phase.name().to_owned(),
-                            chain,
-                            isolated,
-                            assessed,
-                            degradation: degradation.filter(|nats| nats.is_finite()),
-                            drafts,
-                            cost,
-                            session: 0,
-                            elapsed: 0.0,
-                        };
-                        self.take(logged.clone());
-                        Received::Known(Box::new(logged))
-                    }
-                }
+        let result = match evaluation.receive(row, result, judge) {
+            Arrival::Waiting => return Received::Waiting,
+            Arrival::Again => {
+                lane.submit_again();
+                return Received::Again;
+            }
+            Arrival::Done(result) => result,
+        };
+        let (chain, isolated) = (evaluation.chain().clone(), evaluation.is_isolated());
+        let mut cost = SampleCost::default();
+        let (engine_cost, runs) = evaluation.cost();
+        cost.add(engine_cost, runs);
+        let drafts = evaluation.take_drafts();
+        if is_ended {
+            lane.outstanding = None;
+            self.cost += cost;
+            return Received::Nothing;
+        }
+        match result.and_then(|settled| self.assess(at, settled)) {
+            Err(error) => {
+                self.cost += cost;
+                self.fail(at, &error);
+                Received::Nothing
+            }
+            Ok(assessed) => {
+                let degradation = self.fluency.degradation(assessed.loss());
+                let logged = Logged {
+                    task: self.label.task.clone(),
+                    id: self.label.id.clone(),
+                    phase: self.lanes[at].phase.name().to_owned(),
+                    chain,
+                    isolated,
+                    assessed,
+                    degradation: degradation.filter(|nats| nats.is_finite()),
+                    drafts,
+                    cost,
+                    session: 0,
+                    elapsed: 0.0,
+                };
+                self.take(at, logged.clone());
+                Received::Known(Box::new(logged))
             }
         }
     }
 
-    /// Takes in an evaluation from the log, in place of the one that [`advance`](Self::advance) wants run.
+    /// Takes in an evaluation from the log, in place of one that [`advance`](Self::advance) wants run.
     ///
     /// # Errors
-    /// It is another one that is wanted now: which, in words.
+    /// It is none of those that are wanted now: which are, in words.
     pub fn replay(&mut self, logged: Logged, backend: &dyn Backend) -> Result<(), String> {
-        let phase = self.phase.name();
-        let wanted = self.outstanding.as_ref();
-        let is_wanted = wanted.is_some_and(|wanted| {
-            let ran_as_wanted = logged.isolated || !wanted.is_isolated();
-            *wanted.chain() == logged.chain && ran_as_wanted && phase == logged.phase
-        });
-        if !is_wanted {
-            let wanted = wanted.map_or_else(|| "none".to_owned(), |w| w.chain().to_string());
+        let wants = |lane: &Lane| lane.phase.name() == logged.phase && lane.wants(&logged);
+        let Some(at) = self.lanes.iter().position(wants) else {
+            let wanted = self.lanes.iter().filter_map(Lane::wanted_chain);
+            let wanted: Vec<String> = wanted
+                .map(|(chain, phase)| format!("{chain} in phase {phase}"))
+                .collect();
             return Err(format!(
-                "chain {} in phase {}, where the search asks for {wanted} in phase {phase}",
-                logged.chain, logged.phase
+                "chain {} in phase {}, where the search asks for {}",
+                logged.chain,
+                logged.phase,
+                match wanted.is_empty() {
+                    true => "none".to_owned(),
+                    false => wanted.join(", "),
+                }
             ));
-        }
+        };
         for (row, draft) in self.rows.iter().zip(&logged.drafts) {
             backend.learn_draft(row, draft);
         }
-        self.take(logged);
+        self.take(at, logged);
         Ok(())
     }
 
     /// What is to be kept of an evaluation.
-    fn assess(&self, settled: Settled) -> Result<Assessed, String> {
+    fn assess(&self, at: usize, settled: Settled) -> Result<Assessed, String> {
         let Settled { outcomes, judged } = settled;
         let (judge, rows) = (&self.judge, self.rows.as_slice());
-        if self.drawing.is_some() {
+        let lane = &self.lanes[at];
+        if lane.is_draw() {
             return Ok(Assessed::draw(judged.verdict));
         }
-        let is_first = matches!(self.phase, Phase::Baseline) && self.findings.baseline.is_none();
+        let is_first = matches!(lane.phase, Phase::Baseline { .. });
         let unmodified = is_first.then(|| Unmodified::new(judge, rows, &outcomes));
         let targets = match &unmodified {
             Some(unmodified) => {
@@ -309,36 +340,49 @@ impl<J: Judge> Course<J> {
     }
 
     /// Takes in a known evaluation. One near the bound waits until the unmodified model has run isolated too.
-    fn take(&mut self, logged: Logged) {
+    fn take(&mut self, at: usize, logged: Logged) {
         let Logged {
-            chain,
             isolated,
             assessed,
             cost,
             ..
         } = logged;
-        self.outstanding = None;
+        self.lanes[at].outstanding = None;
         self.evaluations += 1;
         self.cost += cost;
         let loss = assessed.loss();
-        if let Some((chain, assessed)) = self.deferred.take() {
+        if self.lanes[at].deferred.is_some() {
             self.fluency.unmodified_isolated = loss;
-            return self.learn(chain, assessed);
-        }
-        let known = self.fluency.unmodified_isolated.is_some() || self.drawing.is_some();
-        if isolated && !known && self.fluency.is_near_bound(loss) {
-            let unmodified = Chain::identity(self.layers);
-            self.outstanding = Some(InFlight::new(unmodified, self.rows.len(), true));
-            self.deferred = Some((chain, assessed));
+            for at in 0..self.lanes.len() {
+                if let Some(assessed) = self.lanes[at].deferred.take() {
+                    self.learn(at, assessed);
+                }
+            }
             return;
         }
-        self.learn(chain, assessed);
+        let known = self.fluency.unmodified_isolated.is_some() || self.lanes[at].is_draw();
+        if isolated && !known && self.fluency.is_near_bound(loss) {
+            let is_running = self.lanes.iter().any(|lane| lane.deferred.is_some());
+            self.lanes[at].deferred = Some(assessed);
+            if !is_running {
+                let unmodified = Chain::identity(self.layers);
+                self.lanes[at].run_for_another(unmodified, self.rows.len());
+            }
+            return;
+        }
+        self.learn(at, assessed);
     }
 
-    fn learn(&mut self, chain: Chain, assessed: Assessed) {
+    /// Learns what the chain that a lane wanted came to.
+    fn learn(&mut self, at: usize, assessed: Assessed) {
+        let lane = &mut self.lanes[at];
+        let Some(Wanted { chain, .. }) = lane.take_wanted() else {
+            return;
+        };
         let loss = assessed.loss();
-        match &mut self.phase {
-            Phase::Baseline => {
+        match &mut lane.phase {
+            Phase::Baseline { is_known } => {
+                *is_known = true;
                 self.fluency.unmodified = loss;
                 let degradation = self.fluency.degradation(loss);
                 let baseline = assessed.evaluation(chain.clone(), degradation);
@@ -362,31 +406,39 @@ impl<J: Judge> Course<J> {
             }
             Phase::Sampling(draws) => draws.learn(assessed.correct),
             _ => {
-                self.tell(chain.clone(), &assessed);
+                self.tell(at, chain.clone(), &assessed);
                 self.known.insert(chain, assessed);
             }
         }
     }
 
-    /// Gives the sample up; its record says why.
-    fn fail(&mut self, error: String) {
-        tracing::warn!(task = %self.label.task, id = %self.label.id, %error, "sample failed");
-        self.findings.error = Some(error);
-        self.outstanding = None;
-        self.phase = Phase::Over;
-    }
-
-    /// Tells the running search what a chain came to.
-    fn tell(&mut self, chain: Chain, assessed: &Assessed) {
-        if let Err(error) = self.heed(chain, assessed) {
-            self.fail(error);
+    /// Gives a lane up, and with the search's own the sample: its record says why.
+    fn fail(&mut self, at: usize, error: &str) {
+        tracing::warn!(task = %self.label.task, id = %self.label.id, error, "sample failed");
+        // Others may wait for the same run of the unmodified model.
+        let was_deferred = self.lanes[at].deferred.is_some();
+        self.lanes[at].outstanding = None;
+        for (other, lane) in self.lanes.iter_mut().enumerate() {
+            if other == at || (was_deferred && lane.deferred.is_some()) {
+                lane.error = Some(error.to_owned());
+                lane.end();
+            } else if at == 0 {
+                lane.end();
+            }
         }
     }
 
-    fn heed(&mut self, chain: Chain, assessed: &Assessed) -> Result<(), String> {
+    /// Tells the search of a lane what a chain came to.
+    fn tell(&mut self, at: usize, chain: Chain, assessed: &Assessed) {
+        if let Err(error) = self.heed(at, chain, assessed) {
+            self.fail(at, &error);
+        }
+    }
+
+    fn heed(&mut self, at: usize, chain: Chain, assessed: &Assessed) -> Result<(), String> {
         let fluency = self.fluency;
         let loss = assessed.loss();
-        match &mut self.phase {
+        match &mut self.lanes[at].phase {
             Phase::Search(strategy) => {
                 let feedback = fluency.feedback(assessed.gold(), loss);
                 strategy.tell(&chain, feedback);
@@ -414,51 +466,64 @@ impl<J: Judge> Course<J> {
             }
             Phase::Matched(search) => search.heed(chain, assessed.matched, fluency, loss)?,
             Phase::Drawn(search) => search.heed(chain, assessed.drawn, fluency, loss)?,
-            Phase::Baseline | Phase::Confirm(_) | Phase::Sampling(_) | Phase::Over => {}
+            Phase::Baseline { .. } | Phase::Confirm(_) | Phase::Sampling(_) | Phase::Over => {}
         }
         Ok(())
     }
 
-    fn end_phase(&mut self) {
-        let seed = self.label.seed;
-        self.phase = match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Baseline => Phase::Search(self.begin(&*self.searches.main, seed)),
+    /// Ends the phase of a lane, and begins its next one.
+    fn end_phase(&mut self, at: usize) {
+        let ended = std::mem::replace(&mut self.lanes[at].phase, Phase::Over);
+        match ended {
+            Phase::Baseline { .. } => {
+                let search = self.begin(&*self.searches.main, self.label.seed);
+                self.lanes[at].phase = Phase::Search(search);
+                self.begin_controls();
+            }
             Phase::Search(strategy) => {
                 self.findings.health = Some(strategy.health());
-                Phase::Confirm(self.findings.right_chains())
+                self.lanes[at].phase = Phase::Confirm(self.findings.right_chains());
             }
-            Phase::Confirm(_) if self.with_controls => {
-                let outcome = RandomOutcome {
-                    target: self.label.gold.clone(),
-                    ..RandomOutcome::default()
-                };
-                Phase::Random(
-                    self.begin(&*self.searches.random, seed ^ RANDOM_SEED),
-                    outcome,
-                )
-            }
-            Phase::Random(_, outcome) => {
-                self.findings.random = Some(outcome);
-                match self.targets.matched {
-                    Some(target) => Phase::Matched(self.search_for_wrong(target)),
-                    None => self.search_for_drawn(),
-                }
-            }
+            Phase::Random(_, outcome) => self.findings.random = Some(outcome),
             Phase::Matched(search) => {
+                if self.targets.drawn == self.targets.matched {
+                    self.findings.wrong_target = Some(search.outcome.clone());
+                }
                 self.findings.matched_target = Some(search.outcome);
-                self.search_for_drawn()
             }
-            Phase::Drawn(search) => {
-                self.findings.wrong_target = Some(search.outcome);
-                self.sampling()
+            Phase::Drawn(search) => self.findings.wrong_target = Some(search.outcome),
+            Phase::Sampling(draws) => self.findings.sampling = draws.into_outcomes(),
+            Phase::Confirm(_) | Phase::Over => {}
+        }
+    }
+
+    /// Begins what the search is compared with, each in a lane of its own.
+    fn begin_controls(&mut self) {
+        let mut phases = Vec::new();
+        if self.with_controls {
+            let outcome = RandomOutcome {
+                target: self.label.gold.clone(),
+                ..RandomOutcome::default()
+            };
+            let seed = self.label.seed ^ RANDOM_SEED;
+            phases.push(Phase::Random(
+                self.begin(&*self.searches.random, seed),
+                outcome,
+            ));
+            let WrongTargets { matched, drawn } = self.targets;
+            phases.extend(matched.map(|target| Phase::Matched(self.search_for_wrong(target))));
+            let drawn = drawn.filter(|_| drawn != matched);
+            phases.extend(drawn.map(|target| Phase::Drawn(self.search_for_wrong(target))));
+        }
+        match (&self.searches.sampling, &self.decode) {
+            (Some(plan), Some(_)) => phases.push(Phase::Sampling(Draws::new(plan.clone()))),
+            // Of options by their scores, without running anything.
+            (Some(plan), None) => {
+                self.findings.sampling = Sampled::of_options(plan, &self.findings.candidates);
             }
-            Phase::Confirm(_) => self.sampling(),
-            Phase::Sampling(draws) => {
-                self.findings.sampling = draws.into_outcomes();
-                Phase::Over
-            }
-            Phase::Over => Phase::Over,
-        };
+            (None, _) => {}
+        }
+        self.lanes.extend(phases.into_iter().map(Lane::new));
     }
 
     /// A search of the sample, which knows what the unmodified model's own pass tells.
@@ -482,30 +547,6 @@ impl<J: Judge> Course<J> {
         }
     }
 
-    /// The search for the wrong answer drawn at random: where that is the matched one it is done already.
-    fn search_for_drawn(&mut self) -> Phase {
-        match self.targets.drawn {
-            None => self.sampling(),
-            Some(_) if self.targets.drawn == self.targets.matched => {
-                self.findings.wrong_target = self.findings.matched_target.clone();
-                self.sampling()
-            }
-            Some(target) => Phase::Drawn(self.search_for_wrong(target)),
-        }
-    }
-
-    /// Draws from the unmodified model, if the run does: of options by their scores, without running anything.
-    fn sampling(&mut self) -> Phase {
-        let Some(plan) = &self.searches.sampling else {
-            return Phase::Over;
-        };
-        if self.decode.is_some() {
-            return Phase::Sampling(Draws::new(plan.clone()));
-        }
-        self.findings.sampling = Sampled::of_options(plan, &self.findings.candidates);
-        Phase::Over
-    }
-
     /// The finished record.
     pub fn into_record(mut self, model_hash: &str, session: u32, elapsed: f64) -> SampleRecord {
         self.cost.seconds = self.started.elapsed().as_secs_f64();
@@ -516,7 +557,12 @@ impl<J: Judge> Course<J> {
             gold,
             seed,
         } = self.label;
-        let findings = self.findings;
+        let mut findings = self.findings;
+        if self.lanes.first().is_some_and(|lane| lane.error.is_some()) {
+            // How far the controls had come then hangs on the batches.
+            findings.forget_controls();
+        }
+        let error = self.lanes.into_iter().find_map(|lane| lane.error);
         SampleRecord {
             task,
             id,
@@ -545,7 +591,7 @@ impl<J: Judge> Course<J> {
             menu_error: None,
             certificate: None,
             cost: self.cost,
-            error: findings.error,
+            error,
             session,
             elapsed,
         }
@@ -562,12 +608,4 @@ fn prompt_hash(rows: &[Arc<Row>]) -> String {
         hasher.update(row.content_hash().as_bytes());
     }
     hasher.finalize().to_hex()[..32].to_owned()
-}
-
-fn wanted(strategy: &mut dyn Strategy) -> Option<Chain> {
-    match strategy.ask() {
-        Ask::Evaluate(chain) => Some(chain),
-        // With nothing outstanding there is nothing to wait for.
-        Ask::Wait | Ask::Done => None,
-    }
 }

@@ -1,4 +1,4 @@
-//! Drives a run: many samples in flight, one evaluation of each outstanding.
+//! Drives a run: many samples in flight, and of each a few evaluations.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use super::{
     ControlSamples, Finished, Journal, Manifest, Progress, RunError, SampleCost, SampleRecord,
-    course::{Course, Label, Next, Received},
+    course::{Course, LANES, Label, Next, Received},
     evaluation_log::{EvaluationLog, Kept, Logged},
     in_flight::asker_of,
     progress::TaskCount,
@@ -279,7 +279,8 @@ impl<'a, P: Problem> Driver<'a, P> {
     }
 
     fn deliver(&mut self, completion: Completion, progress: &mut Progress) -> Result<(), RunError> {
-        let (place, row) = asker_of(completion.tag);
+        let (asker, row) = asker_of(completion.tag);
+        let (place, lane) = (asker / LANES, asker % LANES);
         let Some(course) = self.courses.get_mut(place).and_then(Option::as_mut) else {
             return Ok(());
         };
@@ -288,9 +289,9 @@ impl<'a, P: Problem> Driver<'a, P> {
             self.sync()?;
             return Err(error.into());
         }
-        match course.receive(row, completion.result) {
+        match course.receive(lane, row, completion.result) {
             Received::Waiting => return Ok(()),
-            Received::Again | Received::Failed => {}
+            Received::Again | Received::Nothing => {}
             Received::Known(logged) => {
                 let elapsed = self.elapsed();
                 self.log.append(&Logged {
@@ -305,13 +306,13 @@ impl<'a, P: Problem> Driver<'a, P> {
         self.proceed(place, progress)
     }
 
-    /// Submits a course's next evaluation, or writes its record and frees its place.
+    /// Submits a course's next evaluations, or writes its record and frees its place.
     fn proceed(&mut self, place: usize, progress: &mut Progress) -> Result<(), RunError> {
         let Some(course) = self.courses[place].as_mut() else {
             return Ok(());
         };
         if course.advance() == Next::Submit {
-            course.submit(self.backend, place, &self.reply);
+            course.submit(self.backend, place * LANES, &self.reply);
             return Ok(());
         }
         let Some(course) = self.courses[place].take() else {

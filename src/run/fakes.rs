@@ -251,6 +251,8 @@ impl Judge for FakeJudge {
 pub struct Faults {
     /// Evaluations of this problem fail.
     pub broken: Option<u32>,
+    /// Every so manieth chain of a problem, by its hash, fails.
+    pub failing: Option<u64>,
     /// The device is lost after so many evaluations.
     pub lost_after: Option<usize>,
     /// Every so manieth chain of a problem, by its hash, has a state that is not finite.
@@ -308,7 +310,12 @@ fn answer(seed: u64, faults: &Faults, incoming: &Receiver<(Request, Sender<Compl
     }
 }
 
-fn outcome_of(request: &Request, answered: usize, faults: &Faults) -> Result<Outcome, EngineError> {
+/// What comes of a request that is answered after so many others.
+pub fn outcome_of(
+    request: &Request,
+    answered: usize,
+    faults: &Faults,
+) -> Result<Outcome, EngineError> {
     let &[problem, row] = request.row.tokens() else {
         panic!("not a fake row");
     };
@@ -317,6 +324,13 @@ fn outcome_of(request: &Request, answered: usize, faults: &Faults) -> Result<Out
     }
     if faults.broken == Some(problem) {
         return Err(EngineError::Panic("broken".to_owned()));
+    }
+    let drawn = seed_for(u64::from(problem), "failing", &request.chain.to_string());
+    if faults
+        .failing
+        .is_some_and(|one_in| drawn.is_multiple_of(one_in))
+    {
+        return Err(EngineError::Panic("failing".to_owned()));
     }
     let sampling = request.decode.as_ref().and_then(|decode| decode.sampling);
     let worth = match sampling {

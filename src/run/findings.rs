@@ -20,7 +20,6 @@ pub struct Findings {
     pub matched_target: Option<ControlOutcome>,
     pub wrong_target: Option<ControlOutcome>,
     pub sampling: Vec<Sampled>,
-    pub error: Option<String>,
 }
 
 impl Findings {
@@ -29,6 +28,14 @@ impl Findings {
         let mut right = self.right.clone();
         right.sort_by_key(Chain::len);
         right.into()
+    }
+
+    /// Drops what the controls found.
+    pub fn forget_controls(&mut self) {
+        self.random = None;
+        self.matched_target = None;
+        self.wrong_target = None;
+        self.sampling.clear();
     }
 }
 

@@ -7,14 +7,15 @@
 //! menu.jsonl      two lines a sample, append-only; only with menus
 //! certificates.jsonl   one line a certified best chain, append-only; only with certificates
 //!
-//! driver ── starts samples, many at a time ──▶ course ── asks strategy, controls, re-check ──┐
-//!    ▲                                                                                       │
-//!    └────────────── completion ◀── engine ◀── one outstanding evaluation a sample ◀─────────┘
+//! driver ── starts samples, many at a time ──▶ course ── asks the searches in its lanes ──┐
+//!    ▲                                                                                    │
+//!    └────────────── completion ◀── engine ◀── one outstanding evaluation a lane ◀─────────┘
 //! ```
 //!
 //! A course (`course.rs`) is one sample's way from its first evaluation to its record. It never waits: the
 //! driver feeds it completions and submits what it asks for, so a few threads keep hundreds of
-//! samples in flight. An evaluation in flight (`in_flight.rs`) is one chain on all rows of a sample, run again by itself
+//! samples in flight. The search of a sample and its controls run side by side, each in a lane (`lane.rs`) of its own.
+//! An evaluation in flight (`in_flight.rs`) is one chain on all rows of a sample, run again by itself
 //! where its verdict was a near-tie; searches and fixed chains use the same. Menus (`menu/`) and certificates (`certify/`) are
 //! stages after the search: they run fixed chains (`fixed_chains.rs`) on what it recorded (`searched.rs`), and write files of their own.
 //! All of it is tested without a model, on made-up outcomes (`fakes.rs`).
@@ -37,6 +38,7 @@ mod in_flight;
 mod influence;
 mod journal;
 mod json_lines;
+mod lane;
 mod log_file;
 mod manifest;
 mod menu;

@@ -1,4 +1,4 @@
-//! The phases that a sample goes through.
+//! The phases of a sample's [lanes](super::lane).
 
 use std::collections::VecDeque;
 
@@ -8,10 +8,12 @@ use super::{
 };
 use cola_search::{Strategy, chain::Chain};
 
-/// What a sample is at.
+/// What a lane is at.
 pub enum Phase {
     /// The unmodified model: what every chain is compared with.
-    Baseline,
+    Baseline {
+        is_known: bool,
+    },
     Search(Box<dyn Strategy>),
     /// Right chains yet to be run again, shortest first.
     Confirm(VecDeque<Chain>),
@@ -27,7 +29,7 @@ impl Phase {
     /// Its name in the evaluation log.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Baseline => "baseline",
+            Self::Baseline { .. } => "baseline",
             Self::Search(_) => "search",
             Self::Confirm(_) => "confirm",
             Self::Random(..) => "random",

@@ -1,26 +1,30 @@
 //! Whole runs on made-up outcomes: what is recorded does not depend on how it was computed.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque},
     ops::Range,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
 
+use crossbeam_channel::Sender;
 use tempfile::TempDir;
 
 use super::{
-    fakes::{BOUND, FakeBackend, FakeProblem, Faults, LAYERS},
+    course::{Course, Label, Next},
+    fakes::{BOUND, FakeBackend, FakeProblem, Faults, LAYERS, outcome_of},
+    in_flight::asker_of,
     sampling::Draws,
     *,
 };
 use crate::{
     disk::{FaultKind, with_fault},
-    problem::Problem,
+    problem::{Prepared, Problem},
 };
+use cola_engine::{Backend, Completion, EngineError, Request, Row};
 use cola_model::Repeat;
 use cola_search::{
     Ask, Feedback, MaxDegradation, ResolvedSearch, SearchConfig, chain::Chain, seed_for,
@@ -322,14 +326,15 @@ fn a_run_that_is_stopped_anywhere_continues_to_the_same_records() {
                 break;
             }
         }
-        // A session loses the evaluations in flight: of three samples two rows each, once more where they were near-ties.
+        // A session loses the evaluations in flight: of three samples, five lanes and two rows each, once more where they were
+        // near-ties.
         let once = {
             let directory = TempDir::new().unwrap();
             let backend = FakeBackend::new(1, Faults::default());
             run_in(directory.path(), &plan, &backend, &AtomicBool::new(false)).unwrap();
             backend.submitted.load(Ordering::Relaxed)
         };
-        let most = once + session as usize * 3 * 2 * 2 + once / 50;
+        let most = once + session as usize * 3 * 5 * 2 * 2 + once / 50;
         assert!(step == 1 || submitted <= most, "{submitted} of {most}");
     }
 }
@@ -389,6 +394,7 @@ fn try_devices(seeds: Range<u64>) {
     let faults = |seed: u64| Faults {
         broken: (seed % 4 == 1).then_some((seed % 3) as u32),
         not_finite: (!seed.is_multiple_of(3)).then_some(2 + seed % 5),
+        failing: (seed % 5 == 2).then_some(20),
         ..Faults::default()
     };
     let (mut expected, mut lost) = (HashMap::new(), 0);
@@ -473,6 +479,79 @@ fn whatever_file_operation_fails_the_run_can_be_continued() {
         }
     }
     assert_eq!(failed, 2 * operations);
+}
+
+/// Answers nothing by itself.
+#[derive(Default)]
+struct Queue(Mutex<VecDeque<Request>>);
+
+impl Backend for Queue {
+    fn register_all(&self, rows: Vec<Row>) -> Result<Vec<Arc<Row>>, EngineError> {
+        Ok(rows.into_iter().map(Arc::new).collect())
+    }
+
+    fn release(&self, _: &Row) {}
+
+    fn submit(&self, request: Request, _: &Sender<Completion>) {
+        self.0.lock().unwrap().push_back(request);
+    }
+}
+
+#[test]
+fn a_sample_is_searched_beside_its_controls_and_no_chain_runs_twice() {
+    let plan = everything(1);
+    let expected = without_costs(records(&plan, 1, Faults::default()));
+    let (mut most, mut last_lanes) = (0, BTreeSet::new());
+    for (problem, expected) in plan.problems.iter().zip(&expected) {
+        let queue = Queue::default();
+        let Prepared {
+            rows,
+            decode,
+            judge,
+        } = problem.prepare().unwrap();
+        let rows = queue.register_all(rows).unwrap();
+        let label = Label {
+            task: "fake".into(),
+            id: problem.id().into(),
+            index: problem.index(),
+            gold: problem.gold(),
+            seed: expected.seed,
+        };
+        let searches = plan.searches.clone();
+        let mut course = Course::new(label, judge, (rows, decode), LAYERS, searches, true);
+        let (reply, _) = crossbeam_channel::unbounded();
+        let (mut answered, mut ran) = (0, BTreeSet::new());
+        while course.advance() == Next::Submit {
+            course.submit(&queue, 0, &reply);
+            most = most.max(queue.0.lock().unwrap().len());
+            // The lane that was asked last is answered first.
+            let request = queue.0.lock().unwrap().pop_back().unwrap();
+            let (lane, row) = asker_of(request.tag);
+            last_lanes.insert(lane);
+            let seed = request.decode.as_ref().and_then(|plan| plan.sampling);
+            let seed = seed.map(|sampling| sampling.seed);
+            // A best chain is confirmed isolated, and may have been a near-tie.
+            let once = ran.insert((request.chain.to_string(), row, request.isolated, seed));
+            assert!(once || request.isolated, "{}", request.chain);
+            answered += 1;
+            course.receive(
+                lane,
+                row,
+                outcome_of(&request, answered, &Faults::default()),
+            );
+        }
+        let record = without_costs(vec![course.into_record("00", 0, 0.0)]).remove(0);
+        let mut record = SampleRecord {
+            elapsed: expected.elapsed,
+            ..record
+        };
+        forget_losses(&mut record);
+        assert_same(&[record], std::slice::from_ref(expected));
+    }
+    // Two rows of each lane: the search, random chains, two wrong answers, and draws where answers are generated.
+    // Some want the same chain, which only one of them runs.
+    assert_eq!(last_lanes.len(), 5);
+    assert!(most > 2 * 3, "{most}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 use super::{
     Draw, Drawn, Frozen, ModelError,
     kernels::{Rows, Summary},
-    linear::Linear,
+    linear::{Linear, ROWS_AT_ONCE},
     norm::Norm,
     transfer::upload,
 };
@@ -13,8 +13,6 @@ use super::{
 /// Words in one block of the output matrix on the CPU: a block's logits are read while they are in
 /// the cache.
 const BLOCK: i64 = 4096;
-/// Most nodes read at once on the CPU.
-const NODES_AT_ONCE: usize = 256;
 /// Most logits computed at once on a GPU (1 GiB): many, because every reading waits for all queued
 /// work.
 const LOGITS_AT_ONCE: i64 = 256 << 20;
@@ -137,7 +135,7 @@ impl Head {
     pub fn read(&self, residual: &Tensor, reads: &[&ReadAt]) -> Result<Vec<Reading>, ModelError> {
         let on_cpu = residual.device() == Device::Cpu;
         let at_once = match on_cpu {
-            true => NODES_AT_ONCE,
+            true => ROWS_AT_ONCE as usize,
             false => (LOGITS_AT_ONCE / self.vocabulary).max(1) as usize,
         };
         let mut readings = Vec::with_capacity(reads.len());

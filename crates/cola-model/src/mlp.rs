@@ -1,8 +1,11 @@
 //! The feed-forward part of a block.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use super::{Activation, DenseSpec, MixtureSpec, ModelError, kernels, linear::Linear};
+use super::{
+    Activation, DenseSpec, MixtureSpec, ModelError, kernels,
+    linear::{Linear, join, row_chunks},
+};
 
 /// One MLP, or a mixture of them.
 #[derive(Debug)]
@@ -74,7 +77,17 @@ impl Mlp {
 }
 
 impl Dense {
+    /// As many rows at a time as are multiplied at once on the CPU: their inner values, which are many, stay in the cache.
     fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
+        if x.device() != Device::Cpu {
+            return self.forward_at_once(x);
+        }
+        let outputs = row_chunks(x.size()[0])
+            .map(|(start, rows)| self.forward_at_once(&x.f_narrow(0, start, rows)?));
+        join(outputs.collect::<Result<_, _>>()?)
+    }
+
+    fn forward_at_once(&self, x: &Tensor) -> Result<Tensor, ModelError> {
         let inner = self.input.forward(x)?;
         let inner = match self.spec.gated {
             true => gated(&inner, self.spec.activation)?,
