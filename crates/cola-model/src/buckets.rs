@@ -382,16 +382,16 @@ mod tests {
         let batch = Batch::pack(&segments, None).unwrap();
         assert_eq!(batch.lengths(), [3, 1, 9, 1, 5]);
         assert_eq!(batch.last_position, 20);
-        // Packed: 0..3, 3, 4..13, 13, 14..19, one of padding. Context: 20..26 without the last,
-        // 26..28, 28..48.
+        // Packed: 0..3, 3, 4..13, 13, 14..19, three of padding. Context: 22..28 without the last,
+        // 28..30, 30..50.
         let seen = seen(&segments, None);
         for node in 0..3 {
             assert_eq!(seen[node], (0..=node).collect());
             assert_eq!(seen[4 + node], (4..=4 + node).collect());
         }
-        assert_eq!(seen[3], (20..25).chain([26, 27, 3]).collect());
+        assert_eq!(seen[3], (22..27).chain([28, 29, 3]).collect());
         assert_eq!(seen[12], (4..13).collect());
-        assert_eq!(seen[13], (28..48).chain([13]).collect());
+        assert_eq!(seen[13], (30..50).chain([13]).collect());
         assert_eq!(seen[16], BTreeSet::from([14, 15, 16]));
         assert_eq!(seen[18], BTreeSet::from([14, 17, 18]));
     }
