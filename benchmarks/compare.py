@@ -164,6 +164,7 @@ def arguments():
     parser.add_argument("--cases", nargs="+", help="only these cases of the model (default: all)")
     parser.add_argument("--svamp", type=existing, help="SVAMP's rows, for the long answers of smollm2 (default: GSM8K's)")
     parser.add_argument("--rounds", type=int, help="default: 5, with --quick 1; at least 5 for a figure to quote")
+    parser.add_argument("--questions", type=int, default=128, help="of smollm2's tasks (default: 128)")
     parser.add_argument("--chains", type=int, help="of each search the first so many (default: all)")
     parser.add_argument("--pairs", type=int, help="pairs of each task that all arms run, about (default: by case)")
     parser.add_argument("--quick", action="store_true", help="short lists, few pairs: whether it works")
@@ -192,6 +193,7 @@ def command(name, args):
     parts = ["python3 benchmarks/compare.py --models", name, "--rounds", args.rounds, "--seed", args.seed]
     parts += ["--cases", *args.cases] if args.cases else []
     parts += ["--svamp", args.svamp.name] if args.svamp and name == "smollm2" else []
+    parts += ["--questions", args.questions] if args.questions != 128 else []
     parts += ["--chains", args.chains] if args.chains else []
     parts += ["--pairs", args.pairs] if args.pairs else []
     return " ".join(map(str, parts + (["--quick"] if args.quick else [])))

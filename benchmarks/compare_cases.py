@@ -71,10 +71,10 @@ MODELS = {
 }
 
 
-def smollm2(svamp):
+def smollm2(svamp, questions):
     """The real model: `svamp` is a file of SVAMP's rows, or None for GSM8K's."""
     words, task, rows = ("svamp", "svamp", svamp) if svamp else ("gsm8k", "gsm8k_polar", REAL / "gsm8k.jsonl")
-    common = {"samples": 128, "simulations": 8}
+    common = {"samples": questions, "simulations": 8}
     generates = common | {"in_flight": (24, 128), "unmodified": True}
     arithmetic = REAL / "basic_arithmetic.arrow"
     # Both lengths run the chains of one search with 50 tokens, the task's own number.
@@ -99,7 +99,7 @@ class Prepared:
 
 
 def prepare(name, args, work):
-    model = smollm2(args.svamp) if name == "smollm2" else MODELS[name]
+    model = smollm2(args.svamp, args.questions) if name == "smollm2" else MODELS[name]
     cases = model.quick if args.quick else model.cases
     unknown = set(args.cases or []) - {case.name for case in cases}
     if unknown:

@@ -6,7 +6,7 @@ mod support;
 
 use std::hint::black_box;
 
-use cola::model::{Batch, Keep, Segment, StepOptions, Visibility};
+use cola::model::{Ancestors, Batch, Keep, Segment, StepOptions, Visibility};
 use criterion::{
     BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
@@ -14,13 +14,6 @@ use tch::{Device, Kind, Tensor};
 
 /// Tokens of a packed batch, and of each of its rows.
 const SHAPES: [(i64, i64); 5] = [(1, 1), (8, 8), (64, 32), (256, 32), (1024, 32)];
-
-/// Row-major `[n, n]`: a plain sequence.
-fn causal(nodes: i64) -> Vec<bool> {
-    (0..nodes * nodes)
-        .map(|at| at % nodes <= at / nodes)
-        .collect()
-}
 
 fn layer(criterion: &mut Criterion) {
     // A worker's setting: one libtorch thread. Layers run without gradients.
@@ -38,7 +31,7 @@ fn layer(criterion: &mut Criterion) {
     for (tokens, row_tokens) in SHAPES {
         group.throughput(Throughput::Elements((flops * tokens) as u64));
         let positions: Vec<i64> = (0..row_tokens).collect();
-        let visible = causal(row_tokens);
+        let causal = Ancestors::causal(row_tokens as usize);
         let rows: Vec<Tensor> = (0..tokens / row_tokens)
             .map(|_| random([row_tokens, hidden]))
             .collect();
@@ -50,7 +43,7 @@ fn layer(criterion: &mut Criterion) {
                 context: Vec::new(),
                 visible: Visibility::Tree {
                     context: &[],
-                    seen: &visible,
+                    tree: &causal,
                 },
             })
             .collect();

@@ -41,6 +41,7 @@
 //! | [`run`] | one batch run: driver, journal, resume, progress, menus, certificates |
 //! | [`analysis`] | summary, depth usage, statistics, report |
 //! | [`export`] | chains for other tools, one file a format |
+//! | [`fit`] | one chain for a whole task, with held-out numbers |
 //! | [`trials`] | remembers how many workers are fastest |
 //! | [`cli`] | the command line |
 //!
@@ -74,6 +75,7 @@ pub mod analysis;
 pub mod cli;
 mod disk;
 pub mod export;
+pub mod fit;
 pub mod prepare;
 pub mod problem;
 pub mod run;

@@ -42,6 +42,7 @@ pub use certificates::CertificateCounts;
 pub use controls::ControlCounts;
 pub use digest::Digest;
 pub use error::AnalysisError;
+pub use figures::{Cell, draw_square};
 pub use headline::{ExcessCounts, SelectivityCounts};
 pub use report::write_report;
 pub use runs::RunRecords;

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::{
-    analysis::AnalysisError, export::ExportError, run::RunError, session::SessionError,
+    analysis::AnalysisError,
+    export::{EvaluationsError, ExportError},
+    run::RunError,
+    session::SessionError,
     terminal::one_line,
 };
 use cola_engine::{EngineError, VerifyError};
@@ -68,6 +71,9 @@ pub enum CliError {
     /// See [`RunError`].
     #[error(transparent)]
     Run(#[from] RunError),
+    /// See [`EvaluationsError`].
+    #[error(transparent)]
+    Evaluations(#[from] EvaluationsError),
     /// See [`AnalysisError`].
     #[error(transparent)]
     Analysis(#[from] AnalysisError),

@@ -1,24 +1,37 @@
 //! `cola export`.
 
-use super::{CliError, Ending, args::ExportArgs, output, results};
+use std::path::Path;
+
+use super::{CliError, Ending, args::ExportArgs, output, restack, results};
 use crate::{
-    export::{Format, Output, export},
+    export::{Format, Output, export, write_evaluations},
     run::{Journal, Manifest, SampleRecord, TRANSFER_SAMPLES, Thresholds},
     terminal::note,
 };
 
 pub fn run(args: &ExportArgs) -> Result<Ending, CliError> {
+    if let (Some(model), Some(chain)) = (&args.model, &args.chain) {
+        return restack::run(args, model, chain);
+    }
+    let Some(run) = &args.run else {
+        return Err(CliError::Usage(
+            "give a run directory, or --model and --chain".to_owned(),
+        ));
+    };
+    if args.format == "parquet" {
+        return evaluations(args, run);
+    }
     let format: Format = args.format.parse()?;
-    Manifest::read(&args.run)?;
-    let records = Journal::read_without_evaluations(&args.run)?;
+    Manifest::read(run)?;
+    let records = Journal::read_without_evaluations(run)?;
     if records.is_empty() {
-        return Err(results::none_finished(&args.run));
+        return Err(results::none_finished(run));
     }
     let certified = args.certified.then(|| thresholds(args));
     if certified.is_some() && records.iter().all(|record| record.certificate.is_none()) {
         return Err(CliError::Usage(format!(
             "{}: this run has no certificates; run the same search command with --certify",
-            args.run.display()
+            run.display()
         )));
     }
     let file = Output::create(&args.out)?;
@@ -27,6 +40,23 @@ pub fn run(args: &ExportArgs) -> Result<Ending, CliError> {
         tell_certified(&records, &thresholds);
     }
     output::line(&format!("{rows} samples, {}", args.out.display()))?;
+    Ok(Ending::Done)
+}
+
+/// Writes every evaluation.
+fn evaluations(args: &ExportArgs, run: &Path) -> Result<Ending, CliError> {
+    if args.certified {
+        return Err(CliError::Usage(
+            "--certified: parquet has every evaluation, not only best chains".to_owned(),
+        ));
+    }
+    Manifest::read(run)?;
+    let mut records = Journal::records(run)?.peekable();
+    if records.peek().is_none() {
+        return Err(results::none_finished(run));
+    }
+    let rows = write_evaluations(records, Output::create(&args.out)?)?;
+    output::line(&format!("{rows} evaluations, {}", args.out.display()))?;
     Ok(Ending::Done)
 }
 

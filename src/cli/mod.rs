@@ -8,12 +8,14 @@ mod eval;
 mod examples;
 mod export;
 mod fetching;
+mod fit;
 mod generate;
 mod generation;
 mod inspect;
 mod output;
 mod pairs;
 mod prompts;
+mod restack;
 mod results;
 mod search;
 mod setup;
@@ -54,6 +56,7 @@ pub fn run(cli: Cli) -> Result<Ending, CliError> {
         Command::Demo(args) => demo::run(args),
         Command::Search(args) => search::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Fit(args) => fit::run(args),
         Command::Generate(args) => generate::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Inspect(args) => inspect::run(&args),

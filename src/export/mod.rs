@@ -5,7 +5,9 @@
 mod csv;
 mod error;
 mod jsonl;
+mod notation;
 mod output;
+mod parquet;
 mod row;
 
 use std::{
@@ -16,7 +18,9 @@ use std::{
 };
 
 pub use error::ExportError;
+pub use notation::{mergekit, rys, slices};
 pub use output::Output;
+pub use parquet::{EvaluationsError, write_evaluations};
 pub use row::{COLUMNS, Row};
 
 use crate::run::{SampleRecord, Thresholds};
@@ -69,7 +73,7 @@ impl FromStr for Format {
         let known = Self::ALL.into_iter().find(|format| format.name() == name);
         known.ok_or_else(|| ExportError::UnknownFormat {
             name: name.to_owned(),
-            known: Self::ALL.map(Self::name).join(", "),
+            known: Self::ALL.map(Self::name).join(", ") + ", parquet",
         })
     }
 }
@@ -276,10 +280,10 @@ mod tests {
         for format in Format::ALL {
             assert_eq!(format.to_string().parse::<Format>().unwrap(), format);
         }
-        let error = "parquet".parse::<Format>().unwrap_err();
+        let error = "orc".parse::<Format>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "option `format` \"parquet\" is unknown; known: csv, jsonl"
+            "option `format` \"orc\" is unknown; known: csv, jsonl, parquet"
         );
     }
 

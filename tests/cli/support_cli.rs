@@ -532,6 +532,14 @@ pub fn assert_same_records(a: &[(String, Value)], b: &[(String, Value)]) {
     }
 }
 
+/// Asserts that two values say the same but for float rounding.
+#[track_caller]
+pub fn assert_same_values(a: &Value, b: &Value) {
+    if let Some(difference) = difference("", a, b) {
+        panic!("{difference}");
+    }
+}
+
 /// Where two values first differ.
 fn difference(place: &str, a: &Value, b: &Value) -> Option<String> {
     match (a, b) {

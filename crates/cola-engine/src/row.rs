@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::tree::Tree;
-use cola_model::{ReadAt, Reading};
+use cola_model::{Ancestors, ReadAt, Reading};
 
 /// Identifies a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,9 +70,9 @@ impl Row {
         self.tree.positions()
     }
 
-    /// Attention mask, `[T, T]` row-major: may node `i` attend to node `j`?
-    pub fn visible(&self) -> &[bool] {
-        self.tree.visible()
+    /// What each node attends to.
+    pub fn ancestors(&self) -> &Ancestors {
+        self.tree.ancestors()
     }
 
     /// The tree itself.
@@ -353,8 +353,7 @@ mod tests {
         let row = builder.build();
         assert_eq!(row.tokens(), [1, 2, 5, 6, 7, 8]);
         assert_eq!(row.positions(), [0, 1, 2, 3, 2, 3]);
-        let sees =
-            |i: usize| -> Vec<usize> { (0..6).filter(|j| row.visible()[i * 6 + j]).collect() };
+        let sees = |i: usize| -> Vec<usize> { row.ancestors().of(i).collect() };
         assert_eq!(sees(3), [0, 1, 2, 3]);
         assert_eq!(sees(5), [0, 1, 4, 5]);
     }

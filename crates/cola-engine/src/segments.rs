@@ -36,23 +36,21 @@ pub fn apply(shared: &Shared, layer: Layer, jobs: &[Job]) -> Result<Vec<Applied>
 }
 
 /// Context of a second or later visit of a layer under [`Repeat::SharedSlot`].
-struct Slot {
+struct Slot<'a> {
     /// Positions in the chain of the earlier visits that this one attends to.
     visits: Vec<usize>,
-    /// Token positions of the nodes of those visits.
-    positions: Vec<i64>,
-    seen: Vec<bool>,
+    visible: Visibility<'a>,
 }
 
 /// Data that a segment borrows besides its job.
-struct Prepared {
+struct Prepared<'a> {
     /// Residuals of the nodes to run, if these are not all nodes of the walk's state.
     residual: Option<Frozen>,
-    slot: Option<Slot>,
+    slot: Option<Slot<'a>>,
 }
 
-impl Prepared {
-    fn new(repeat: Repeat, job: &Job) -> Result<Self, ModelError> {
+impl<'a> Prepared<'a> {
+    fn new(repeat: Repeat, job: &'a Job) -> Result<Self, ModelError> {
         let Stage::Row(walk) = &job.stage else {
             return Ok(Self {
                 residual: None,
@@ -75,7 +73,7 @@ impl Prepared {
     }
 }
 
-fn slot(repeat: Repeat, job: &Job, walk: &Walk) -> Option<Slot> {
+fn slot<'a>(repeat: Repeat, job: &'a Job, walk: &Walk) -> Option<Slot<'a>> {
     if repeat == Repeat::Clean {
         return None;
     }
@@ -83,15 +81,11 @@ fn slot(repeat: Repeat, job: &Job, walk: &Walk) -> Option<Slot> {
     let this = layers.get(walk.done)?;
     let earlier = (0..walk.done).filter(|&place| layers[place] == *this);
     let row = &job.request.row;
-    let (visits, seen) = seen_in_slot(earlier.collect(), row.visible(), row.tokens().len())?;
-    Some(Slot {
-        positions: row.positions().repeat(visits.len()),
-        visits,
-        seen,
-    })
+    let (visits, visible) = seen_in_slot(earlier.collect(), row.ancestors())?;
+    Some(Slot { visits, visible })
 }
 
-fn segment<'a>(repeat: Repeat, job: &'a Job, prepared: &'a Prepared) -> Segment<'a> {
+fn segment<'a>(repeat: Repeat, job: &'a Job, prepared: &'a Prepared<'a>) -> Segment<'a> {
     let row = &job.request.row;
     let decoding = match &job.stage {
         Stage::Token(decoding) => decoding,
@@ -120,9 +114,9 @@ fn segment<'a>(repeat: Repeat, job: &'a Job, prepared: &'a Prepared) -> Segment<
 
 /// Segment of a job that runs its row: the nodes of its tree that [`Walk::base`] lacks, or all
 /// nodes.
-fn row_segment<'a>(job: &'a Job, walk: &'a Walk, prepared: &'a Prepared) -> Segment<'a> {
+fn row_segment<'a>(job: &'a Job, walk: &'a Walk, prepared: &'a Prepared<'a>) -> Segment<'a> {
     let residual = prepared.residual.as_ref().unwrap_or(&walk.state.residual);
-    let (positions, seen) = (job.tree.positions(), job.tree.visible());
+    let (positions, tree) = (job.tree.positions(), job.tree.ancestors());
     if let Some(slot) = &prepared.slot {
         let kept = |&place: &usize| {
             let kv = job.kept[place].key_value.as_ref()?;
@@ -132,10 +126,7 @@ fn row_segment<'a>(job: &'a Job, walk: &'a Walk, prepared: &'a Prepared) -> Segm
             residual,
             positions,
             context: slot.visits.iter().filter_map(kept).collect(),
-            visible: Visibility::Tree {
-                context: &slot.positions,
-                seen: &slot.seen,
-            },
+            visible: slot.visible,
         };
     }
     let covered = walk.covered();
@@ -146,7 +137,7 @@ fn row_segment<'a>(job: &'a Job, walk: &'a Walk, prepared: &'a Prepared) -> Segm
         context: base.map(|kv| (kv, covered as i64)).into_iter().collect(),
         visible: Visibility::Tree {
             context: &positions[..covered],
-            seen: &seen[covered * job.tree.len()..],
+            tree,
         },
     }
 }

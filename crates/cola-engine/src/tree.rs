@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use cola_model::Ancestors;
+
 /// Tokens in a tree, parents before children. Attention sees a node's ancestors and itself; a
 /// node's position is its depth. A tree only grows at its end, so that results for the nodes of a
 /// smaller tree hold for the larger one.
@@ -9,8 +11,7 @@ use std::collections::BTreeMap;
 pub struct Tree {
     tokens: Vec<u32>,
     positions: Vec<i64>,
-    /// `[T, T]` row-major: is node `j` an ancestor of node `i`, or `i` itself?
-    visible: Vec<bool>,
+    ancestors: Ancestors,
     /// `(parent, token) -> node`, without the nodes of the prompt.
     children: BTreeMap<(Option<usize>, u32), usize>,
 }
@@ -22,7 +23,7 @@ impl Tree {
         Self {
             tokens: prompt.to_vec(),
             positions: (0..nodes as i64).collect(),
-            visible: (0..nodes * nodes).map(|i| i % nodes <= i / nodes).collect(),
+            ancestors: Ancestors::causal(nodes),
             children: BTreeMap::new(),
         }
     }
@@ -42,9 +43,9 @@ impl Tree {
         &self.positions
     }
 
-    /// Attention mask, `[T, T]` row-major: may node `i` attend to node `j`?
-    pub fn visible(&self) -> &[bool] {
-        &self.visible
+    /// What each node attends to.
+    pub fn ancestors(&self) -> &Ancestors {
+        &self.ancestors
     }
 
     /// The node of `token` below `parent` (`None`: a root), if there is one outside the prompt.
@@ -55,27 +56,18 @@ impl Tree {
     /// This tree with new nodes appended, each given as `(parent, token)`. A parent may be one of
     /// the new nodes.
     pub fn grown(&self, nodes: &[(Option<usize>, u32)]) -> Self {
-        let (old, new) = (self.len(), self.len() + nodes.len());
         let mut tree = Self {
             tokens: self.tokens.clone(),
             positions: self.positions.clone(),
-            visible: vec![false; new * new],
+            ancestors: self.ancestors.clone(),
             children: self.children.clone(),
         };
-        for node in 0..old {
-            let row = &self.visible[node * old..(node + 1) * old];
-            tree.visible[node * new..node * new + old].copy_from_slice(row);
-        }
-        for (node, &(parent, token)) in (old..).zip(nodes) {
+        for (node, &(parent, token)) in (self.len()..).zip(nodes) {
             tree.tokens.push(token);
             tree.children.insert((parent, token), node);
             tree.positions
                 .push(parent.map_or(0, |parent| tree.positions[parent] + 1));
-            if let Some(parent) = parent {
-                tree.visible
-                    .copy_within(parent * new..parent * new + node, node * new);
-            }
-            tree.visible[node * new + node] = true;
+            tree.ancestors.push(parent);
         }
         tree
     }
@@ -86,10 +78,7 @@ mod tests {
     use super::*;
 
     fn seen(tree: &Tree, node: usize) -> Vec<usize> {
-        let nodes = tree.len();
-        (0..nodes)
-            .filter(|other| tree.visible()[node * nodes + other])
-            .collect()
+        tree.ancestors().of(node).collect()
     }
 
     #[test]

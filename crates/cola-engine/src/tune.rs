@@ -7,7 +7,7 @@ use std::{
 
 use tch::Tensor;
 
-use cola_model::{Batch, Keep, Model, ModelError, Segment, StepOptions, Visibility};
+use cola_model::{Ancestors, Batch, Keep, Model, ModelError, Segment, StepOptions, Visibility};
 
 /// No round begins that would, as far as is known, end later than this.
 const LIMIT: Duration = Duration::from_millis(700);
@@ -145,9 +145,7 @@ impl<'a> Trial<'a> {
             tokens,
         } = self;
         let positions: Vec<i64> = (0..tokens as i64).collect();
-        let causal: Vec<bool> = (0..tokens * tokens)
-            .map(|at| at % tokens <= at / tokens)
-            .collect();
+        let causal = Ancestors::causal(tokens);
         let vocabulary = model.spec().vocabulary as usize;
         let ids: Vec<u32> = (0..tokens)
             .map(|at| (at * 97 % vocabulary) as u32)
@@ -159,7 +157,7 @@ impl<'a> Trial<'a> {
             context: Vec::new(),
             visible: Visibility::Tree {
                 context: &[],
-                seen: &causal,
+                tree: &causal,
             },
         };
         let segments: Vec<Segment<'_>> = (0..rows).map(|_| segment()).collect();

@@ -10,7 +10,9 @@
 
 use tch::Tensor;
 
-use super::{ModelError, buckets::Buckets, kernels, linear::padded_rows, transfer::upload};
+use super::{
+    Ancestors, ModelError, buckets::Buckets, kernels, linear::padded_rows, transfer::upload,
+};
 
 /// Keys and values of one application of one layer, for `n` nodes: `[n, 2, KV heads, head_dim]`,
 /// keys first, already rotated.
@@ -31,49 +33,54 @@ pub struct Segment<'a> {
 
 /// The nodes, of its context and its own, that the new nodes of a segment attend to. A layer's
 /// window restricts these further, to recent positions.
+#[derive(Debug, Clone, Copy)]
 pub enum Visibility<'a> {
     /// Each node attends to the whole context and to the new nodes up to itself. Meant for a single
     /// node that continues a sequence, with the nodes before it as context.
     All,
     /// Each node attends to its ancestors in a token tree.
     Tree {
-        /// Position of each context node, `[m]`.
+        /// Position of each context node, `[m]`. These are the first nodes of the tree.
         context: &'a [i64],
-        /// `[n, m + n]` row-major: may node `i` see context or new node `j`?
-        seen: &'a [bool],
+        /// The tree, whose last nodes are the new ones.
+        tree: &'a Ancestors,
     },
+    /// Each node attends to its ancestors in an earlier visit of the layer, which is the context, and to none of the new nodes.
+    Earlier(&'a Ancestors),
 }
 
 impl Segment<'_> {
-    /// The keys that `node` attends to: indices below `context` are keys of the context, the others
-    /// are the segment's own nodes.
+    /// The keys that `node` attends to, ascending: indices below `context` are keys of the context, the others are the
+    /// segment's own nodes.
     pub(super) fn seen_by(
         &self,
         node: usize,
         context: usize,
         window: Option<i64>,
     ) -> impl Iterator<Item = usize> + '_ {
-        // No node sees a later one.
-        let keys = context + node + 1;
-        let back = window.map_or(usize::MAX, |window| window.max(0) as usize);
+        let window = window.map_or(i64::MAX, |window| window.max(0));
         let position = self.positions[node];
-        let (first, tree) = match &self.visible {
-            Visibility::All => (keys.saturating_sub(back), None),
-            Visibility::Tree { context: at, seen } => {
-                let row = &seen[node * (context + self.positions.len())..][..keys];
-                (0, Some((row, *at)))
+        let (all, tree) = match &self.visible {
+            Visibility::All => {
+                // The nodes are at consecutive positions, the context's too.
+                let keys = context + node + 1;
+                let back = usize::try_from(window).unwrap_or(usize::MAX);
+                (Some(keys.saturating_sub(back)..keys), None)
             }
+            Visibility::Tree { context: at, tree } => {
+                debug_assert_eq!(at.len(), context);
+                (None, Some((tree.of(context + node), *at)))
+            }
+            // Only of models without windows: see `Repeat::check`.
+            Visibility::Earlier(tree) => (None, Some((tree.of(node), &[][..]))),
         };
-        (first..keys).filter(move |&key| match tree {
-            None => true,
-            Some((row, at)) => {
-                row[key]
-                    && window.is_none_or(|window| {
-                        let own = || self.positions[key - context];
-                        position - at.get(key).copied().unwrap_or_else(own) < window
-                    })
-            }
-        })
+        let of_tree = tree.into_iter().flat_map(move |(keys, at)| {
+            keys.filter(move |&key| {
+                let own = || self.positions[key - context];
+                window == i64::MAX || position - at.get(key).copied().unwrap_or_else(own) < window
+            })
+        });
+        all.into_iter().flatten().chain(of_tree)
     }
 }
 

@@ -3,7 +3,8 @@
 use tch::{Device, Kind, Tensor};
 
 use super::{
-    Applied, Batch, Frozen, Keep, LayerSpec, Model, ModelError, Segment, StepOptions, Visibility,
+    Ancestors, Applied, Batch, Frozen, Keep, LayerSpec, Model, ModelError, Segment, StepOptions,
+    Visibility,
 };
 
 /// Lengths of the rows of the trial batch. Products of one row and of all rows together have sizes
@@ -100,7 +101,7 @@ fn same(a: &Applied, b: &Applied) -> Result<bool, ModelError> {
 struct TrialRow {
     residual: Frozen,
     positions: Vec<i64>,
-    causal: Vec<bool>,
+    causal: Ancestors,
 }
 
 impl TrialRow {
@@ -118,9 +119,7 @@ impl TrialRow {
         Ok(Self {
             residual: Frozen::new(model.embed(&tokens, &positions)?),
             positions,
-            causal: (0..length * length)
-                .map(|at| at % length <= at / length)
-                .collect(),
+            causal: Ancestors::causal(length),
         })
     }
 
@@ -131,7 +130,7 @@ impl TrialRow {
             context: Vec::new(),
             visible: Visibility::Tree {
                 context: &[],
-                seen: &self.causal,
+                tree: &self.causal,
             },
         }
     }

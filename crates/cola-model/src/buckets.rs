@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use tch::{Device, Kind, Tensor};
 
-use super::{ModelError, Segment, Visibility, transfer::upload};
+use super::{ModelError, Segment, transfer::upload};
 
 /// The segments of a batch, grouped by padded shape.
 pub(super) struct Buckets {
@@ -240,29 +240,10 @@ impl Placed<'_> {
     /// Hides padding keys, keys that the tree hides, and keys outside the window. Padding queries
     /// see every key, because a softmax over no keys would not be finite.
     fn hide(&self, mask: &mut [bool], stride: usize, window: Option<i64>) {
-        let keys = (self.context + self.nodes) as usize;
-        let hide = |hidden: &mut bool| *hidden = true;
-        let queries = mask.chunks_exact_mut(stride).zip(self.segment.positions);
-        for (query, (row, &position)) in queries.enumerate() {
-            row[keys..].iter_mut().for_each(hide);
-            match self.segment.visible {
-                Visibility::All => {
-                    // The nodes continue the context at consecutive positions.
-                    let before = position - query as i64 - self.context;
-                    if let Some(window) = window {
-                        let hidden = (position + 1 - window - before).clamp(0, keys as i64);
-                        row[..hidden as usize].iter_mut().for_each(hide);
-                    }
-                }
-                Visibility::Tree { context, seen } => {
-                    debug_assert_eq!(context.len() as i64, self.context);
-                    let seen = &seen[query * keys..(query + 1) * keys];
-                    let positions = context.iter().chain(self.segment.positions);
-                    let far = |key: i64| window.is_some_and(|window| position - key >= window);
-                    for ((hidden, &seen), &key) in row.iter_mut().zip(seen).zip(positions) {
-                        *hidden = !seen || far(key);
-                    }
-                }
+        for (query, row) in (0..self.nodes as usize).zip(mask.chunks_exact_mut(stride)) {
+            row.fill(true);
+            for key in self.segment.seen_by(query, self.context as usize, window) {
+                row[key] = false;
             }
         }
     }
@@ -273,7 +254,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::{
-        super::{Batch, Frozen},
+        super::{Ancestors, Batch, Frozen, Visibility},
         *,
     };
 
@@ -326,27 +307,17 @@ mod tests {
         masked
     }
 
-    fn causal(nodes: usize) -> Vec<bool> {
-        (0..nodes * nodes).map(|i| i % nodes <= i / nodes).collect()
-    }
-
-    /// Visibility in a segment without context.
-    fn whole(seen: &[bool]) -> Visibility<'_> {
-        Visibility::Tree { context: &[], seen }
+    fn tree(trunk: usize, parents: &[usize]) -> Ancestors {
+        let mut tree = Ancestors::causal(trunk);
+        parents.iter().for_each(|&parent| tree.push(Some(parent)));
+        tree
     }
 
     #[test]
     fn every_node_sees_its_own_ancestors_and_context_and_nothing_else() {
-        let (three, nine) = (causal(3), causal(9));
+        let (three, nine) = (tree(3, &[]), tree(9, &[]));
         // A trunk of one node and two branches of two.
-        let tree = [
-            [1, 0, 0, 0, 0],
-            [1, 1, 0, 0, 0],
-            [1, 1, 1, 0, 0],
-            [1, 0, 0, 1, 0],
-            [1, 0, 0, 1, 1],
-        ];
-        let tree: Vec<bool> = tree.iter().flatten().map(|&sees| sees == 1).collect();
+        let tree = tree(1, &[0, 1, 0, 3]);
         let residuals = [3, 1, 9, 1, 5].map(|nodes| zeros(&[nodes, 4]));
         let key_values = [6, 2, 20].map(|nodes| Frozen::new(zeros(&[nodes, 2, 1, 4])));
         let positions = [
@@ -364,11 +335,20 @@ mod tests {
             vec![],
         ];
         let visible = [
-            whole(&three),
+            Visibility::Tree {
+                context: &[],
+                tree: &three,
+            },
             Visibility::All,
-            whole(&nine),
+            Visibility::Tree {
+                context: &[],
+                tree: &nine,
+            },
             Visibility::All,
-            whole(&tree),
+            Visibility::Tree {
+                context: &[],
+                tree: &tree,
+            },
         ];
         let parts = residuals.iter().zip(&positions).zip(contexts).zip(visible);
         let segments: Vec<Segment> = parts
@@ -398,14 +378,17 @@ mod tests {
 
     #[test]
     fn the_padded_shape_of_a_segment_depends_on_it_alone() {
-        let visible: Vec<Vec<bool>> = (1..20).map(causal).collect();
+        let visible: Vec<Ancestors> = (1..20).map(Ancestors::causal).collect();
         let positions: Vec<Vec<i64>> = (1..20).map(|n| (0..n).collect()).collect();
         let residuals: Vec<Tensor> = (1..20).map(|n| zeros(&[n, 4])).collect();
         let segment = |i: usize| Segment {
             residual: &residuals[i],
             positions: &positions[i],
             context: Vec::new(),
-            visible: whole(&visible[i]),
+            visible: Visibility::Tree {
+                context: &[],
+                tree: &visible[i],
+            },
         };
         let shapes = |segments: &[Segment<'_>]| -> BTreeSet<(i64, i64)> {
             let batch = Batch::pack_for(segments, None, false).unwrap();
@@ -432,15 +415,14 @@ mod tests {
             visible: Visibility::All,
         };
         // Two branches after a context at positions 0 and 1: 2, 3 and 2.
-        let seen = [[1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [1, 1, 0, 0, 1]];
-        let seen: Vec<bool> = seen.iter().flatten().map(|&sees| sees == 1).collect();
+        let ancestors = self::tree(2, &[1, 2, 1]);
         let tree = Segment {
             residual: &residuals[1],
             positions: &[2, 3, 2],
             context: vec![(&key_values[1], 2)],
             visible: Visibility::Tree {
                 context: &[0, 1],
-                seen: &seen,
+                tree: &ancestors,
             },
         };
         // Packed: 0, 1..4. Context: 4..10 without the last, 10..12, 12..14.

@@ -39,6 +39,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod ancestors;
 mod arrange;
 mod attention;
 mod batch;
@@ -65,6 +66,7 @@ mod network;
 mod norm;
 mod onednn;
 mod repeat;
+mod restack;
 mod rope;
 mod source;
 mod spec;
@@ -75,6 +77,7 @@ mod tokenizer;
 mod transfer;
 mod weights;
 
+pub use ancestors::Ancestors;
 pub use batch::{Batch, KeyValue, Segment, Visibility};
 pub use chat::{ChatTemplate, Message};
 pub use config::{Config, stop_tokens};
@@ -89,6 +92,7 @@ pub use layer::{Applied, Keep, Layer, StepOptions};
 pub use machine::{libtorch_version, processor};
 pub use network::{Inspection, Model, StoredAs};
 pub use repeat::{Repeat, seen_in_slot};
+pub use restack::{Restacked, restack};
 pub use rope::{RopeScaling, RopeSpec};
 pub use spec::{
     Activation, AttentionSpec, DenseSpec, LayerSpec, MixtureSpec, MlpSpec, ModelSpec, NormKind,

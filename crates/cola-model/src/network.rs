@@ -10,8 +10,8 @@ use std::{
 use tch::{Kind, Tensor};
 
 use super::{
-    Compute, Config, Frozen, Keep, KeyValue, Layer, ModelError, ModelSpec, Repeat, Segment,
-    StepOptions, Visibility,
+    Ancestors, Compute, Config, Frozen, Keep, KeyValue, Layer, ModelError, ModelSpec, Repeat,
+    Segment, StepOptions, Visibility,
     batch::Batch,
     family::{self, Resolved, Role},
     head::Head,
@@ -201,32 +201,28 @@ impl Model {
     ) -> Result<Tensor, ModelError> {
         let _guard = tch::no_grad_guard();
         let positions: Vec<i64> = (0..tokens.len() as i64).collect();
-        let causal: Vec<bool> = positions
-            .iter()
-            .flat_map(|i| positions.iter().map(move |j| j <= i))
-            .collect();
+        let causal = Ancestors::causal(tokens.len());
         // With a shared slot: keys and values of each layer's visits so far.
         let mut slots: BTreeMap<cola_search::chain::Layer, Vec<KeyValue>> = BTreeMap::new();
         let mut residual = Frozen::new(self.embed(tokens, &positions)?);
         for Step { layer, alpha } in chain.steps() {
             let visits = slots.get(&layer).map_or(&[][..], Vec::as_slice);
-            let slot = seen_in_slot(visits.iter().collect(), &causal, tokens.len());
-            let (visits, seen) = match &slot {
-                Some((visits, seen)) => (visits.as_slice(), seen.as_slice()),
-                None => (&[][..], causal.as_slice()),
-            };
-            let context = positions.repeat(visits.len());
+            let slot = seen_in_slot(visits.iter().collect(), &causal);
+            let (visits, visible) = slot.unwrap_or((
+                Vec::new(),
+                Visibility::Tree {
+                    context: &[],
+                    tree: &causal,
+                },
+            ));
             let segment = Segment {
                 residual: &residual,
                 positions: &positions,
                 context: visits
-                    .iter()
-                    .map(|&visit| (visit, visit.size()[0]))
+                    .into_iter()
+                    .map(|visit| (visit, visit.size()[0]))
                     .collect(),
-                visible: Visibility::Tree {
-                    context: &context,
-                    seen,
-                },
+                visible,
             };
             let of_model = self.layer(layer as usize);
             let segments = [segment];

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ModelError, ModelSpec};
+use super::{Ancestors, ModelError, ModelSpec, Visibility};
 
 /// The keys and values that the second and later visits of a layer attend to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -47,31 +47,18 @@ impl fmt::Display for Repeat {
     }
 }
 
-/// Attention of a later visit of a layer under [`Repeat::SharedSlot`], when `nodes` nodes pass the
-/// layer at once. Returns the visits out of `earlier` that they attend to, and the attention mask
-/// over the nodes of those visits followed by their own; `None` for a first visit. `seen` is the
-/// mask of the nodes among each other.
+/// What a later visit of a layer under [`Repeat::SharedSlot`] attends to, when all nodes of `tree` pass the layer at once: the
+/// visits out of `earlier`, and how; `None` for a first visit.
 ///
 /// Several nodes attend to the nodes of the first visit as they did then, and not to their own new
 /// keys. A single node, as in decoding, attends to every visit and to itself.
-pub fn seen_in_slot<V>(
-    mut earlier: Vec<V>,
-    seen: &[bool],
-    nodes: usize,
-) -> Option<(Vec<V>, Vec<bool>)> {
+pub fn seen_in_slot<V>(mut earlier: Vec<V>, tree: &Ancestors) -> Option<(Vec<V>, Visibility<'_>)> {
     if earlier.is_empty() {
         return None;
     }
-    if nodes == 1 {
-        let all = vec![true; earlier.len() + 1];
-        return Some((earlier, all));
+    if tree.len() == 1 {
+        return Some((earlier, Visibility::All));
     }
     earlier.truncate(1);
-    let hidden = vec![false; nodes];
-    let seen = seen
-        .chunks(nodes)
-        .flat_map(|row| row.iter().chain(&hidden))
-        .copied()
-        .collect();
-    Some((earlier, seen))
+    Some((earlier, Visibility::Earlier(tree)))
 }

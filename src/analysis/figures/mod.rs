@@ -12,10 +12,12 @@ mod depth;
 mod heat_map;
 mod layer_use;
 mod rows;
+mod square;
 mod thirds;
 mod transitions;
 
 pub use canvas::DARK_MODE_STYLE;
+pub use square::{Cell, draw_square};
 
 use super::{AnalysisError, RunRecords};
 

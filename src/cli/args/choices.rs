@@ -98,3 +98,24 @@ impl From<Repeat> for cola_model::Repeat {
         }
     }
 }
+
+/// What a fit chooses chains by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FitObjective {
+    /// The share of right answers.
+    Accuracy,
+    /// The mean margin.
+    Margin,
+    /// The fewest layers.
+    Depth,
+}
+
+impl From<FitObjective> for crate::fit::Objective {
+    fn from(objective: FitObjective) -> Self {
+        match objective {
+            FitObjective::Accuracy => Self::Accuracy,
+            FitObjective::Margin => Self::Margin,
+            FitObjective::Depth => Self::Depth,
+        }
+    }
+}

@@ -7,10 +7,11 @@ mod values;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use cola_search::chain::Alpha;
 
-pub use choices::{Arm, Decode, Dtype, ProgressArg};
+pub use choices::{Arm, Decode, Dtype, FitObjective, ProgressArg};
 pub use shared::{ComputeArgs, ModelArgs, StrategyArgs, TaskArgs};
-use values::{at_least_one, nats, probability, share, temperature};
+use values::{at_least_one, damping, nats, probability, share, temperature};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -48,6 +49,9 @@ pub enum Command {
     /// Evaluate one chain on a task (by default the unmodified model), or a list of pairs of a sample and a
     /// chain.
     Eval(EvalArgs),
+    /// Choose one chain for a whole task on a part of its samples, and report it on the others: the best chain of
+    /// each depth, beside what people use without a search. The same command continues an interrupted fit.
+    Fit(FitArgs),
     /// Run a chain on a prompt, decode greedily or sample, and print the new text.
     Generate(GenerateArgs),
     /// Compare logits with a reference file. The exit status is 1 if they differ by more than the tolerance.
@@ -58,7 +62,7 @@ pub enum Command {
     Status(StatusArgs),
     /// Write statistics of which layers the found chains use: CSV files, figures and report.html.
     Analyze(AnalyzeArgs),
-    /// Write the best chain of every sample to a file, for other tools.
+    /// Write the best chain of every sample to a file, for other tools, or one chain of a model as a checkpoint.
     Export(ExportArgs),
     /// Generate questions from a seed, each checked by a solver, one JSON object on each line.
     Synth(SynthArgs),
@@ -134,6 +138,53 @@ pub struct EvalArgs {
     #[arg(long, value_name = "N", value_parser = at_least_one, conflicts_with_all = ["pairs", "out", "chain"])]
     pub show_prompts: Option<usize>,
     /// Print the results as one JSON object instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// How to show progress on standard error. auto shows bars on a terminal, and otherwise a line every ten
+    /// seconds; json prints a line of JSON every second; none shows nothing.
+    #[arg(long, value_enum, default_value_t = ProgressArg::Auto, value_name = "HOW")]
+    pub progress: ProgressArg,
+}
+
+/// Arguments of `cola fit`.
+#[derive(Debug, Args)]
+pub struct FitArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub tasks: TaskArgs,
+    /// Report on the rows of these files, one for each task, instead of on a part of --data.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    pub test_data: Vec<PathBuf>,
+    /// Part of the samples that is held out: chains are chosen on the others, and reported on these.
+    #[arg(long, default_value_t = 0.5, value_name = "SHARE", value_parser = share, conflicts_with = "test_data")]
+    pub holdout: f64,
+    /// What to choose chains by. margin is the mean log-probability by which the right answer is ahead, which is less
+    /// noisy than accuracy. depth chooses the shortest chain that loses at most --max-drop of accuracy.
+    #[arg(long, value_enum, default_value_t = FitObjective::Margin)]
+    pub objective: FitObjective,
+    /// Accuracy that --objective depth may lose on the training samples.
+    #[arg(long, default_value_t = 0.01, value_name = "SHARE", value_parser = share)]
+    pub max_drop: f64,
+    /// Depths to choose a chain for, like 24,26-29 (default: from two thirds of the model's layers to half as many
+    /// more).
+    #[arg(long, value_name = "DEPTHS")]
+    pub depths: Option<String>,
+    /// Layer steps to spend on choosing. What chains of a sample share at their beginning counts once. Without it,
+    /// every race runs to its end.
+    #[arg(long, value_name = "N")]
+    pub budget_steps: Option<u64>,
+    /// Also try the best chains above the model's own depth with damped repeats, which run x + ALPHA (F(x) - x) in
+    /// place of F(x) on the second and later visits of a layer F.
+    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true, value_parser = damping)]
+    pub damping: Option<Alpha>,
+    /// Seed of the split, and of the random baseline.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+    /// Directory for fit.json, front.csv, blocks.csv, blocks.svg, and fit.log, which knows all evaluations.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Print fit.json instead of a table.
     #[arg(long)]
     pub json: bool,
     /// How to show progress on standard error. auto shows bars on a terminal, and otherwise a line every ten
@@ -240,13 +291,20 @@ pub struct AnalyzeArgs {
 /// Arguments of `cola export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// Run directory.
-    #[arg(value_name = "DIR")]
-    pub run: PathBuf,
-    /// Format of the file: csv or jsonl.
+    /// Run directory, whose best chains are written.
+    #[arg(value_name = "DIR", required_unless_present = "model")]
+    pub run: Option<PathBuf>,
+    /// Instead of a run, write one chain of this model.
+    #[arg(long, value_name = "MODEL", requires = "chain", conflicts_with = "run")]
+    pub model: Option<String>,
+    /// The chain of --model, like 0-5,4-11 or 0-3,(4-5)x3,6-11.
+    #[arg(long, value_name = "CHAIN", requires = "model")]
+    pub chain: Option<String>,
+    /// Of a run: csv or jsonl, a row for each sample, or parquet, a row for each evaluation. Of a chain: hf (a checkpoint in Hugging Face layout whose layers are copies, in the
+    /// order of the chain), mergekit (a passthrough merge that makes one) or rys (its list of layers).
     #[arg(long)]
     pub format: String,
-    /// File to write.
+    /// File to write; for hf a directory, which must be empty if it is there.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// Write only samples whose best chain has a certificate that holds the thresholds below. The run needs

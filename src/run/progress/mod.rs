@@ -39,6 +39,8 @@ pub enum Style {
 #[derive(Debug)]
 pub struct Progress {
     what: String,
+    /// What is counted beside evaluations.
+    unit: &'static str,
     style: Style,
     bars: Option<Bars>,
     started: Instant,
@@ -68,6 +70,7 @@ impl Progress {
     pub fn new(what: &str, style: Style) -> Self {
         Self {
             what: what.to_owned(),
+            unit: "samples",
             style,
             bars: None,
             started: Instant::now(),
@@ -84,6 +87,12 @@ impl Progress {
     /// Progress that nobody is shown.
     pub fn quiet() -> Self {
         Self::new("", Style::Quiet)
+    }
+
+    /// The same, where not samples but other things are counted.
+    #[must_use]
+    pub fn counting(self, unit: &'static str) -> Self {
+        Self { unit, ..self }
     }
 
     /// Progress of a part of the work, shown like this.
@@ -219,6 +228,7 @@ impl Progress {
         let lately = self.evaluations.lately(at);
         Report {
             what: &self.what,
+            unit: self.unit,
             seconds: at.as_secs_f64(),
             tasks: &self.tasks,
             before: self.before,

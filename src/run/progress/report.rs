@@ -45,6 +45,8 @@ impl Luck {
 /// Where the work is.
 pub struct Report<'a> {
     pub what: &'a str,
+    /// What is counted beside evaluations: samples.
+    pub unit: &'a str,
     pub seconds: f64,
     pub tasks: &'a [TaskCount],
     /// Samples that were done when the work began.
@@ -89,7 +91,8 @@ impl Report<'_> {
         };
         let chains = HumanCount(self.evaluations);
         format!(
-            "{done}/{samples} samples{failed}, {chains} chains, {} chains/s",
+            "{done}/{samples} {}{failed}, {chains} chains, {} chains/s",
+            self.unit,
             pace(self.overall)
         )
     }
@@ -97,7 +100,7 @@ impl Report<'_> {
     /// A line for people.
     pub fn line(&self) -> String {
         let (done, samples) = self.samples();
-        let mut line = format!("{done}/{samples} samples");
+        let mut line = format!("{done}/{samples} {}", self.unit);
         if self.failed > 0 {
             line += &format!(", {} failed", self.failed);
         }
@@ -186,6 +189,7 @@ mod tests {
     fn report(tasks: &[TaskCount]) -> Report<'_> {
         Report {
             what: "cola search",
+            unit: "samples",
             seconds: 60.0,
             tasks,
             before: 6,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cola_engine::{EngineOptions, Request, Row};
-use cola_model::{Batch, Frozen, Keep, Model, Repeat, Segment, StepOptions, Visibility};
+use cola_model::{Ancestors, Batch, Frozen, Keep, Model, Repeat, Segment, StepOptions, Visibility};
 use cola_search::chain::Chain;
 use crossbeam_channel::unbounded;
 use rand::{RngExt, SeedableRng};
@@ -71,11 +71,11 @@ fn rows_of_different_lengths_in_one_batch_read_what_each_reads_alone() {
     );
 }
 
-/// New nodes of a row: residuals, positions, and the attention mask among them.
+/// New nodes of a row: residuals, positions, and what they see of each other.
 struct Nodes {
     residual: Frozen,
     positions: Vec<i64>,
-    visible: Vec<bool>,
+    visible: Ancestors,
 }
 
 impl Nodes {
@@ -85,7 +85,7 @@ impl Nodes {
         Self {
             residual: Frozen::new(model.embed(tokens, &positions).unwrap()),
             positions,
-            visible: (0..count * count).map(|i| i % count <= i / count).collect(),
+            visible: Ancestors::causal(count),
         }
     }
 
@@ -96,7 +96,7 @@ impl Nodes {
             context: Vec::new(),
             visible: Visibility::Tree {
                 context: &[],
-                seen: &self.visible,
+                tree: &self.visible,
             },
         }
     }

@@ -1,7 +1,7 @@
 //! The influence of each layer is what running the model layer by layer gives, whatever else runs.
 
 use cola_engine::Row;
-use cola_model::{Batch, Frozen, Keep, Model, Segment, StepOptions, Visibility};
+use cola_model::{Ancestors, Batch, Frozen, Keep, Model, Segment, StepOptions, Visibility};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::Kind;
@@ -13,9 +13,7 @@ use crate::support::{
 /// `1 - cos` before and after every layer, mean over the tokens, from the model alone.
 fn layer_by_layer(model: &Model, tokens: &[u32]) -> Vec<f64> {
     let positions: Vec<i64> = (0..tokens.len() as i64).collect();
-    let seen: Vec<bool> = (positions.iter())
-        .flat_map(|i| positions.iter().map(move |j| j <= i))
-        .collect();
+    let causal = Ancestors::causal(tokens.len());
     let mut residual = Frozen::new(model.embed(tokens, &positions).unwrap());
     let mut influence = Vec::new();
     for layer in 0..model.depth() {
@@ -26,7 +24,7 @@ fn layer_by_layer(model: &Model, tokens: &[u32]) -> Vec<f64> {
             context: Vec::new(),
             visible: Visibility::Tree {
                 context: &[],
-                seen: &seen,
+                tree: &causal,
             },
         }];
         let options = StepOptions {

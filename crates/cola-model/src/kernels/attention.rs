@@ -278,7 +278,7 @@ mod tests {
 
     use super::*;
     use crate::test_numbers::random;
-    use crate::{Frozen, Visibility};
+    use crate::{Ancestors, Frozen, Visibility};
 
     fn numbers(tensor: &Tensor) -> Vec<f64> {
         Vec::try_from(tensor.to_kind(Kind::Double).flatten(0, -1)).unwrap()
@@ -325,14 +325,10 @@ mod tests {
             // A tree of five after four nodes of context, of which three are used; then one node
             // alone after two. The window of three hides some.
             let context = [4, 2].map(|n| Frozen::new(random(&[n, 2, kv, d])));
-            let seen = [
-                [1, 1, 1, 1, 0, 0, 0, 0],
-                [1, 1, 1, 1, 1, 0, 0, 0],
-                [1, 1, 1, 1, 0, 1, 0, 0],
-                [1, 1, 1, 1, 0, 1, 1, 0],
-                [1, 1, 1, 0, 0, 0, 0, 1],
-            ];
-            let seen: Vec<bool> = seen.iter().flatten().map(|&sees| sees == 1).collect();
+            let mut tree = Ancestors::causal(3);
+            for parent in [2, 3, 3, 5, 2] {
+                tree.push(Some(parent));
+            }
             let residual = random(&[5, 4]);
             let segments = [
                 Segment {
@@ -341,7 +337,7 @@ mod tests {
                     context: vec![(&context[0], 3)],
                     visible: Visibility::Tree {
                         context: &[0, 1, 2],
-                        seen: &seen,
+                        tree: &tree,
                     },
                 },
                 Segment {

@@ -8,7 +8,7 @@ mod copy;
 mod encoding;
 mod file;
 mod header;
-mod locate;
+pub(super) mod locate;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +23,7 @@ use tch::{Device, Kind, Tensor};
 pub use self::{
     encoding::{Encoding, Entry},
     file::MappedFile,
-    locate::shard_files,
+    locate::{INDEX, SINGLE, shard_files},
 };
 use super::{
     Config, ModelError,
