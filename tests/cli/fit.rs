@@ -202,7 +202,8 @@ fn a_fit_that_cannot_be_is_refused() {
             "--depths" => FIT.replace("--depths 9-11,13", change),
             _ => format!("{FIT} {change}"),
         };
-        let refused = place.refused(&format!("{command} --out out"));
+        let refused = place.run(&format!("{command} --out out"));
+        let refused = refused.with_status(2).without_panic().stderr;
         assert!(refused.contains(reason), "{change}: {refused}");
     }
     // A log of other samples.
