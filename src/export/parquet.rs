@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn every_evaluation_is_read_back() {
-        let records = vec![
+        let records = [
             sample("arith", 0)
                 .baseline(true)
                 .tried("0-2", true)

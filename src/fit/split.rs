@@ -55,7 +55,12 @@ mod tests {
     use super::*;
 
     fn names(count: usize) -> Vec<(&'static str, String)> {
-        let name = |n: usize| (["a", "b"][usize::from(n % 3 == 0)], format!("s{n}"));
+        let name = |n: usize| {
+            (
+                ["a", "b"][usize::from(n.is_multiple_of(3))],
+                format!("s{n}"),
+            )
+        };
         (0..count).map(name).collect()
     }
 

@@ -202,7 +202,7 @@ impl<J: Judge> Course<J> {
         reply: &Sender<Completion>,
     ) {
         for (at, lane) in self.lanes.iter_mut().enumerate() {
-            let Some((evaluation, draw)) = lane.to_submit() else {
+            let Some((evaluation, draw)) = lane.take_due() else {
                 continue;
             };
             let decode = draw.or(self.decode.as_ref());

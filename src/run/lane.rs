@@ -127,7 +127,7 @@ impl Lane {
     }
 
     /// The evaluation that is to be submitted now, if one is, and how to draw its answer.
-    pub fn to_submit(&mut self) -> Option<(&InFlight, Option<&DecodePlan>)> {
+    pub fn take_due(&mut self) -> Option<(&InFlight, Option<&DecodePlan>)> {
         let evaluation = self.outstanding.as_ref().filter(|_| !self.is_submitted)?;
         self.is_submitted = true;
         let draw = self.wanted.as_ref().and_then(|wanted| wanted.draw.as_ref());
