@@ -659,8 +659,8 @@ fn broken_runs_are_refused_by_file_and_line() {
     place.write("run/manifest.json", &manifest);
     refused(
         &place,
-        "export run --format parquet --out out",
-        &["parquet", "csv", "jsonl"],
+        "export run --format orc --out out",
+        &["orc", "csv", "jsonl", "parquet"],
     );
     refused(&place, "export run --format csv --out run", &["run"]);
     refused(
