@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt::Write,
     path::Path,
     sync::Arc,
@@ -44,7 +44,9 @@ pub fn run(args: FitArgs) -> Result<Ending, CliError> {
         let (files, wanted) = (args.test_data.len(), args.tasks.task.len());
         if files != wanted {
             return Err(CliError::Usage(format!(
-                "--test-data: {files} files for {wanted} tasks; give one for each task, in the same order"
+                "--test-data: {} for {}; give one file for each task, in the same order",
+                tasks::counted(files, "file"),
+                tasks::counted(wanted, "task")
             )));
         }
         let others = TaskArgs {
@@ -53,6 +55,7 @@ pub fn run(args: FitArgs) -> Result<Ending, CliError> {
             ..args.tasks.clone()
         };
         let others = tasks::load(&others)?;
+        check_held_out(&samples.samples, &others.samples)?;
         samples.samples.extend(others.samples);
     }
     let model = args.model.locate()?;
@@ -60,14 +63,20 @@ pub fn run(args: FitArgs) -> Result<Ending, CliError> {
     tasks::check_room(&samples, spec.max_positions)?;
     let layers = spec.layers.len();
     let depths = depths(&args.depths, layers)?;
-    let names = samples.samples.iter();
-    let names = names.map(|sample| (sample.task.name.as_str(), sample.id.as_str()));
+    // By what is asked: a question that stands twice in the data is on one side.
+    let asked: Vec<(String, String)> = samples
+        .samples
+        .iter()
+        .map(|sample| (sample.task.name.clone(), sample.fingerprint()))
+        .collect();
+    let names = asked.iter();
+    let names = names.map(|(task, asked)| (task.as_str(), asked.as_str()));
     let split = match args.test_data.is_empty() {
         true => split(names, args.holdout, args.seed),
         false => {
             let training = names.take(training_only).enumerate();
             let training =
-                training.map(|(at, (task, id))| (task, seed_for(args.seed, task, id), at));
+                training.map(|(at, (task, asked))| (task, seed_for(args.seed, task, asked), at));
             Split {
                 training: by_turns(training.collect()),
                 held_out: (training_only..samples.samples.len()).collect(),
@@ -119,12 +128,6 @@ pub fn run(args: FitArgs) -> Result<Ending, CliError> {
         note("cola fit: the same command continues");
         return Ok(Ending::Interrupted);
     };
-    if fit.unmodified.margin.is_none() && plan.objective == crate::fit::Objective::Margin {
-        return Err(CliError::Usage(
-            "--objective margin: no answer of these tasks has a margin; use --objective accuracy"
-                .to_owned(),
-        ));
-    }
     let mut files = FitFiles::of(&fit)?.0;
     files.push(("split.csv", split_csv(&samples.samples, &plan.split)?));
     for (name, text) in &files {
@@ -174,6 +177,21 @@ fn depths(text: &Option<String>, layers: usize) -> Result<Vec<usize>, CliError> 
             "{text:?}: the model itself has {layers} layers; there is nothing to choose"
         ))),
         false => Ok(depths.into_iter().collect()),
+    }
+}
+
+/// Refuses to report on samples that chose.
+fn check_held_out(training: &[Arc<Sample>], others: &[Arc<Sample>]) -> Result<(), CliError> {
+    let known: HashSet<String> = training.iter().map(|sample| sample.fingerprint()).collect();
+    let chose = others
+        .iter()
+        .filter(|sample| known.contains(&sample.fingerprint()));
+    match chose.count() {
+        0 => Ok(()),
+        count => Err(CliError::Usage(format!(
+            "--test-data: {count} of its {} samples are in --data too, so that they would choose what they are to report on",
+            others.len()
+        ))),
     }
 }
 

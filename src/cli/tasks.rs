@@ -219,7 +219,7 @@ fn tell_skipped(spec: &TaskSpec, skipped: &[String]) {
 }
 
 /// A number of things, in words.
-fn counted(count: usize, thing: &str) -> String {
+pub fn counted(count: usize, thing: &str) -> String {
     match count {
         1 => format!("1 {thing}"),
         _ => format!("{count} {thing}s"),

@@ -79,7 +79,7 @@ impl<'a> Fitter<'a> {
     /// Fits. `None` where it was interrupted.
     ///
     /// # Errors
-    /// As [`Evaluate::evaluate`].
+    /// As [`Evaluate::evaluate`], and a margin to choose by that no training sample has.
     pub fn run(mut self) -> Result<Option<Fit>, RunError> {
         let training = &self.plan.split.training;
         self.tell(false);
@@ -88,6 +88,11 @@ impl<'a> Fitter<'a> {
             .require(std::slice::from_ref(&self.unmodified), training)?
         {
             return Ok(None);
+        }
+        let points = self.table.of(&self.unmodified, training);
+        let has_margin = points.iter().any(|point| point.margin.is_some());
+        if self.plan.objective == Objective::Margin && !has_margin {
+            return Err(RunError::NoMargin);
         }
         self.influence = self.mean_influence();
         let (below, above): (Vec<usize>, Vec<usize>) =

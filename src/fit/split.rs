@@ -12,8 +12,8 @@ pub struct Split {
     pub held_out: Vec<usize>,
 }
 
-/// Splits samples, given as `(task, id)`: of each task the share `held_out`, drawn by `seed` and the names, so that a sample keeps
-/// its side when others are added.
+/// Splits samples, given as `(task, key)`: of each task the share `held_out`, drawn by `seed` and the key, so that a sample keeps
+/// its side when others are added, and samples with one key are on one side.
 pub fn split<'a>(
     samples: impl Iterator<Item = (&'a str, &'a str)>,
     held_out: f64,
@@ -21,8 +21,8 @@ pub fn split<'a>(
 ) -> Split {
     let mut split = Split::default();
     let mut training = Vec::new();
-    for (at, (task, id)) in samples.enumerate() {
-        let drawn = seed_for(seed, task, id);
+    for (at, (task, key)) in samples.enumerate() {
+        let drawn = seed_for(seed, task, key);
         // The upper 53 bits are a number in 0..1.
         if ((drawn >> 11) as f64) < held_out * (1u64 << 53) as f64 {
             split.held_out.push(at);
@@ -84,6 +84,10 @@ mod tests {
             .filter(|&at| at < 120)
             .collect();
         assert_eq!(fewer.held_out, first);
+        let twice = halves(&[names.as_slice(), &names].concat());
+        let again = all.held_out.iter().map(|at| at + 300);
+        let both: Vec<usize> = all.held_out.iter().copied().chain(again).collect();
+        assert_eq!(twice.held_out, both);
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub enum RunError {
         /// Line and reason.
         reason: String,
     },
+    /// Chains were to be chosen by a margin that no sample has.
+    #[error("--objective margin: no training sample has a margin; use --objective accuracy")]
+    NoMargin,
     /// A line in the middle of a log is not what this program wrote.
     #[error(
         "{}: line {line} is damaged, and lines follow it; restore the file from a copy, or delete it: what it knows of unfinished \

@@ -193,8 +193,12 @@ fn a_fit_that_cannot_be_is_refused() {
             "cannot be used with",
         ),
         (
+            "--test-data facts.jsonl",
+            "--test-data: 60 of its 60 samples are in --data too",
+        ),
+        (
             "--test-data facts.jsonl facts.jsonl",
-            "--test-data: 2 files for 1 tasks",
+            "--test-data: 2 files for 1 task;",
         ),
     ] {
         let flag = change.split(' ').next().unwrap();

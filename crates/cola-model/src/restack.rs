@@ -15,7 +15,7 @@ use safetensors::{SafeTensors, serialize_to_file, tensor::TensorView};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Config, MlpSpec, Model, ModelError, ModelSpec,
+    Config, MlpSpec, Model, ModelError, ModelSpec, family,
     weights::{INDEX, MappedFile, SINGLE, locate},
 };
 use cola_search::chain::Chain;
@@ -65,7 +65,7 @@ pub struct Restacked {
 ///
 /// # Errors
 /// A chain that is damped or runs no layer or one that the model has not; a model whose layers go by their number in a way that no
-/// configuration can say of the copy; a file that cannot be read or written. What was written is then left there.
+/// configuration can say of the copy: then nothing is written; and a file that cannot be read or written.
 pub fn restack(directory: &Path, chain: &Chain, out: &Path) -> Result<Restacked, ModelError> {
     let config = Config::read(directory, "config.json")?;
     let spec = Model::describe(directory)?;
@@ -83,8 +83,7 @@ pub fn restack(directory: &Path, chain: &Chain, out: &Path) -> Result<Restacked,
         .check(depth)
         .map_err(|error| refuse(error.to_string()))?;
     let fields = restacked_fields(config.fields(), &spec, chain);
-    write(&out.join("config.json"), &(pretty(&fields) + "\n"))?;
-    let described = Model::describe(out)?;
+    let described = family::resolve(&Config::of(out.join("config.json"), fields.clone()))?.spec;
     for (place, (&layer, copy)) in chain.layers().iter().zip(&described.layers).enumerate() {
         if *copy != spec.layers[layer as usize] {
             return Err(refuse(format!(
@@ -100,6 +99,8 @@ pub fn restack(directory: &Path, chain: &Chain, out: &Path) -> Result<Restacked,
         }
     }
     let (files, bytes) = write_weights(directory, chain, out)?;
+    // Last, so that what was written in part is no model.
+    write(&out.join("config.json"), &(pretty(&fields) + "\n"))?;
     Ok(Restacked {
         layers: chain.len(),
         bytes,
@@ -295,7 +296,10 @@ mod tests {
             for chain in [Chain::new(layers), Chain::new(vec![last as u16])] {
                 let out = tempfile::tempdir().unwrap();
                 match restack(&path, &chain, out.path()) {
-                    Err(error) => refused.push(format!("{name}: {error}")),
+                    Err(error) => {
+                        assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
+                        refused.push(format!("{name}: {error}"));
+                    }
                     Ok(restacked) => {
                         let copy = Model::load(out.path(), Compute::cpu()).unwrap();
                         assert_eq!((copy.depth(), restacked.layers), (chain.len(), chain.len()));
