@@ -7,8 +7,9 @@
 
 Kills: a search is killed at random moments (seeded) and continued by the same command until it has been killed --kills times, then it
 runs to its end. Work that was lost at a kill is what was computed of evaluations that were not known yet: the cores are shared by the
-samples in flight, so the seconds lost are the mean age of their outstanding evaluations, read off the evaluation log. At the end the
-records are compared with those of a search that was not killed, but for times and layer steps.
+evaluations in flight, so the seconds lost are their mean age, read off the evaluation log: a sample has one outstanding for its search
+and one for each control. A control that has ended is not told from one that waits, so the age is an upper bound. At the end the records
+are compared with those of a search that was not killed, but for times and for what states and drafts of other chains saved.
 
 Early: the share of the records that are there after 10, 25 and 50 % of the time, and chains a second, with the usual number of samples
 in flight and with 128, which was usual before; both in turn, --rounds times. Needs `make build` and `python3 datasets/real.py`.
@@ -59,6 +60,12 @@ def finished(run):
     return [json.loads(line) for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")] if file.exists() else []
 
 
+# Phases that run beside the search.
+CONTROLS = ("random", "matched", "drawn", "sampling")
+# Costs that hang on which chains ran at the same time.
+SAVED = ("seconds", "steps_run", "steps_saved", "steps_grown", "tokens_drafted", "passes", "decode_steps", "head_positions")
+
+
 def kills(args, work):
     draw = random.Random(args.seed)
     whole, run = work / "whole", work / "run"
@@ -67,7 +74,7 @@ def kills(args, work):
     subprocess.run(command(args, whole, args.samples, args.simulations), check=True, **quiet)
     duration = time.monotonic() - started
     print(f"{args.samples} samples, {args.simulations} simulations and controls, not killed: {duration:.0f} s")
-    print("| kill | seconds into the session | evaluations kept | new in this session | samples in flight | seconds lost |")
+    print("| kill | seconds into the session | evaluations kept | new in this session | evaluations in flight, at most | seconds lost, at most |")
     print("| --- | --- | --- | --- | --- | --- |")
     lost = []
     for kill in range(args.kills):
@@ -87,14 +94,15 @@ def kills(args, work):
         last = {}
         for line in lines:
             if line["id"] not in done:
-                last[line["id"]] = line["elapsed"] if line["session"] == lines[-1]["session"] else session[0]["elapsed"]
+                lane = line["id"], line["phase"] if line["phase"] in CONTROLS else "search"
+                last[lane] = line["elapsed"] if line["session"] == lines[-1]["session"] else session[0]["elapsed"]
         end = session[-1]["elapsed"]
         ages = [end - at for at in last.values()] or [0.0]
         lost.append(statistics.mean(ages))
         begun = session[0]["elapsed"]
         print(f"| {kill + 1} | {end - begun:.1f} | {len(lines)} | {len(session)} | {len(last)} | {lost[-1]:.2f} |")
     subprocess.run(command(args, run, args.samples, args.simulations), check=True, **quiet)
-    print(f"lost at a kill: mean {statistics.mean(lost):.2f} s, most {max(lost):.2f} s")
+    print(f"lost at a kill, at most: mean {statistics.mean(lost):.2f} s, most {max(lost):.2f} s")
     differences, furthest = compare("", strip(finished(whole)), strip(finished(run)))
     print(f"records: {len(finished(run))}; other values: {differences or 'none'}; numbers differ by at most {furthest:.1e}")
 
@@ -105,7 +113,7 @@ def strip(records):
     for record in records:
         for key in ("session", "elapsed"):
             del record[key]
-        for key in ("seconds", "steps_run", "steps_saved", "steps_grown"):
+        for key in SAVED:
             del record["cost"][key]
         kept[record["id"]] = record
     return kept
